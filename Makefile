@@ -1,0 +1,54 @@
+# Two commands do all on a fresh machine: `make run` and `make test`.
+SHELL := /bin/bash
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+MEMBERS := libs/common services/api services/worker services/watchdog services/proxy cli
+t ?= tests
+
+.DEFAULT_GOAL := help
+.PHONY: help setup run check test fix lock bench openclaw clean
+
+help: ## Show this list
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
+
+setup: $(VENV)/.installed ## Build the environment (once; again when the lock changes)
+
+# Wheels with hashes from the lock first, then our own packages, editable and without looking anything up.
+$(VENV)/.installed: requirements.lock pyproject.toml $(MEMBERS:%=%/pyproject.toml)
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "Buddy needs Python 3.11 or newer; set PYTHON=…"; exit 2; }
+	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements.lock
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation $(MEMBERS:%=-e ./%)
+	@touch $@
+
+run: setup ## Start everything on this machine; Ctrl-C stops it, the gateway stays
+	@$(BIN)/buddy up $(ARGS)
+
+openclaw: setup ## Install the pinned OpenClaw and its Node.js, if this machine has none
+	@$(BIN)/buddy openclaw install --if-missing
+
+check: setup openclaw ## Everything that CI checks
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+	$(BIN)/python -m pytest --cov --cov-report=term
+
+test: setup openclaw ## Run the tests; one folder or file: make test t=tests/api
+	$(BIN)/python -m pytest $(t)
+
+fix: setup ## Format, and mend what can be mended by machine
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .
+
+lock: ## Choose versions anew and write requirements.lock
+	@test -x $(BIN)/uv || { $(PYTHON) -m venv $(VENV) && $(BIN)/python -m pip install --quiet uv; }
+	$(BIN)/uv lock --upgrade --quiet
+	$(BIN)/uv export --quiet --all-packages --all-groups --no-emit-workspace --no-header --no-annotate --output-file requirements.lock
+
+bench: setup openclaw ## Measure, each figure beside a reference of the same run
+	$(BIN)/python -m bench.jobs
+
+clean: ## Remove the environment and all caches
+	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .coverage* htmlcov
