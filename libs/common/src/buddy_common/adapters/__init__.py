@@ -1,0 +1,1 @@
+"""All outside I/O: each module turns foreign exceptions into ours."""

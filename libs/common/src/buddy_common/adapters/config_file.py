@@ -1,0 +1,62 @@
+"""Reading `openclaw.json` (JSON5), and writing the first one where there is none."""
+
+import json
+import secrets
+from pathlib import Path
+from typing import Any
+
+import pyjson5
+
+from buddy_common.adapters.secret_file import create_private
+from buddy_common.errors import GatewayConfigError
+
+DEFAULT_PORT = 18789
+
+
+def read_config(path: Path) -> dict[str, Any] | None:
+    """Return the parsed file, None when there is none.
+
+    Raises:
+        GatewayConfigError: it is not a JSON5 object. Nothing may be written over such a file.
+    """
+    try:
+        text = path.read_text(encoding="utf-8-sig")
+    except FileNotFoundError:
+        return None
+    except (OSError, UnicodeDecodeError) as exc:
+        raise GatewayConfigError(f"{path} cannot be read: {exc}") from exc
+    try:
+        config = pyjson5.loads(text)
+    except pyjson5.Json5Exception as exc:
+        raise GatewayConfigError(f"{path} is not valid JSON5: {exc.args[0]}") from exc
+    if not isinstance(config, dict):
+        raise GatewayConfigError(f"{path} holds no object, but {type(config).__name__}.")
+    return config
+
+
+def configured_port(config: dict[str, Any] | None) -> int:
+    """Return `gateway.port`, or OpenClaw's default where it is not set."""
+    section = (config or {}).get("gateway")
+    port = section.get("port") if isinstance(section, dict) else None
+    return port if isinstance(port, int) and not isinstance(port, bool) else DEFAULT_PORT
+
+
+def write_first_config(path: Path) -> bool:
+    """Create a minimal config, so that a fresh OpenClaw starts; False when a file is there already.
+
+    Local mode, loopback only, a random token, mode 0600. An existing file is never touched.
+    """
+    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    config = {
+        "gateway": {
+            "mode": "local",
+            "bind": "loopback",
+            "auth": {"mode": "token", "token": secrets.token_urlsafe(32)},
+        }
+    }
+    try:
+        with create_private(path) as file:
+            file.write(json.dumps(config, indent=2).encode() + b"\n")
+    except FileExistsError:
+        return False
+    return True

@@ -1,0 +1,45 @@
+"""What a host plane remembers in its state folder; needs neither broker nor database."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+from buddy_common.adapters.atomic_file import replace_file
+from buddy_common.schemas.gateway import Desired
+from buddy_common.schemas.processes import ProcessIdentity
+
+
+class FileHostState:
+    """Small JSON files in one folder, each replaced whole."""
+
+    def __init__(self, folder: Path) -> None:
+        self._desired = folder / "desired.json"
+        self._spawned = folder / "gateway.json"
+
+    def desired(self) -> Desired | None:
+        """Return what the operator last asked for."""
+        record = _read(self._desired)
+        return None if record is None else Desired(record["desired"])
+
+    def set_desired(self, desired: Desired) -> None:
+        """Remember what the operator asked for."""
+        replace_file(self._desired, json.dumps({"desired": desired}).encode())
+
+    def spawned(self) -> ProcessIdentity | None:
+        """Return the gateway process that was started last, dead or alive."""
+        record = _read(self._spawned)
+        if record is None:
+            return None
+        return ProcessIdentity(pid=record["pid"], started=record["started"], name="openclaw", is_gateway=True)
+
+    def set_spawned(self, process: ProcessIdentity) -> None:
+        """Remember the gateway process that was just started."""
+        record = {"pid": process.pid, "started": process.started}
+        replace_file(self._spawned, json.dumps(record).encode())
+
+
+def _read(path: Path) -> dict[str, Any] | None:
+    try:
+        return json.loads(path.read_bytes())  # type: ignore[no-any-return]  # our own file, written whole
+    except FileNotFoundError:
+        return None

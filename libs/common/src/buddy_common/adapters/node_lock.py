@@ -1,0 +1,33 @@
+"""One lifecycle job at a time on a node: an OS file lock, gone with the process that holds it."""
+
+import asyncio
+import fcntl
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+_RETRY_SECONDS = 0.1  # flock cannot be awaited
+
+
+@asynccontextmanager
+async def node_lock(
+    path: Path, *, on_wait: Callable[[], Awaitable[None]] | None = None
+) -> AsyncIterator[None]:
+    """Hold the lock; `on_wait` is called once if another holds it. The caller sets the deadline."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with path.open("ab") as file:  # Python's descriptors are not inherited, so the gateway has no part
+        waited = False
+        while not _try_lock(file.fileno()):
+            if not waited and on_wait is not None:
+                await on_wait()
+            waited = True
+            await asyncio.sleep(_RETRY_SECONDS)
+        yield
+
+
+def _try_lock(descriptor: int) -> bool:
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True

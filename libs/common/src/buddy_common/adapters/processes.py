@@ -1,0 +1,118 @@
+"""Processes of this host: who listens where, who still lives, how to end one."""
+
+import os
+import signal
+import socket
+from pathlib import Path
+
+import psutil
+
+from buddy_common.schemas.processes import ProcessIdentity, ProcessUsage
+
+# the variables that a program of ours gets to see; everything else, our secrets first, stays here
+ALLOWED_ENVIRONMENT = frozenset(
+    {
+        "HOME", "USER", "LOGNAME", "SHELL", "PATH", "TERM", "LANG", "LANGUAGE", "TZ", "TMPDIR",
+        "LC_ALL", "LC_CTYPE", "LC_MESSAGES", "LC_TIME", "NO_COLOR",
+        "XDG_RUNTIME_DIR", "DBUS_SESSION_BUS_ADDRESS",
+        "SSL_CERT_FILE", "SSL_CERT_DIR", "NODE_EXTRA_CA_CERTS",
+        "HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY", "http_proxy", "https_proxy", "no_proxy",
+    }
+)  # fmt: skip
+
+
+def child_environment(*, also: frozenset[str] = frozenset(), **extra: str) -> dict[str, str]:
+    """Return the allowed part of our environment plus `extra`."""
+    names = ALLOWED_ENVIRONMENT | also
+    return {name: value for name, value in os.environ.items() if name in names} | extra
+
+
+def find_listener(port: int) -> ProcessIdentity | None:
+    """Return the process that listens on the TCP port, the gateway first if there are several.
+
+    A client that is connected to the port, or to the same port elsewhere, does not count.
+    """
+    found: list[ProcessIdentity] = []
+    for connection in psutil.net_connections(kind="tcp"):
+        if connection.status != psutil.CONN_LISTEN or not _is_at(connection.laddr, port):
+            continue
+        if connection.pid is None:
+            found.append(ProcessIdentity(0, 0.0, "a process of another user"))
+        elif (identity := identify(connection.pid)) is not None:
+            found.append(identity)
+    return max(found, key=lambda process: (process.is_gateway, process.pid), default=None)
+
+
+def _is_at(address: object, port: int) -> bool:
+    return getattr(address, "port", None) == port
+
+
+def identify(pid: int) -> ProcessIdentity | None:
+    """Return the identity of a living process, None when there is none (a zombie is none)."""
+    try:
+        process = psutil.Process(pid)
+        with process.oneshot():
+            if process.status() == psutil.STATUS_ZOMBIE:
+                return None
+            command = process.cmdline()
+            name = process.name()
+            started = process.create_time()
+    except psutil.NoSuchProcess:
+        return None
+    except psutil.AccessDenied:
+        return ProcessIdentity(pid, 0.0, "a process of another user")
+    return ProcessIdentity(pid, started, name, is_gateway=_is_gateway(command))
+
+
+def is_alive(process: ProcessIdentity) -> bool:
+    """Whether it is still the same process, and no zombie."""
+    return identify(process.pid) == process
+
+
+def send_signal(process: ProcessIdentity, number: signal.Signals) -> bool:
+    """Signal the process; False when it is gone, even if its pid was used again."""
+    if not is_alive(process):
+        return False
+    try:
+        os.kill(process.pid, number)
+    except ProcessLookupError:
+        return False
+    return True
+
+
+def measure(process: psutil.Process) -> ProcessUsage | None:
+    """Return what the process uses; CPU counts since the last call with the same object."""
+    try:
+        with process.oneshot():
+            times = process.cpu_times()
+            return ProcessUsage(
+                cpu_percent=process.cpu_percent(interval=None),
+                rss_bytes=process.memory_info().rss,
+                threads=process.num_threads(),
+                cpu_seconds=times.user + times.system,
+                stopped=process.status() == psutil.STATUS_STOPPED,
+            )
+    except (psutil.NoSuchProcess, psutil.AccessDenied):
+        return None
+
+
+def port_is_free(host: str, port: int) -> bool:
+    """Whether a server could listen there now."""
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    with socket.socket(family, socket.SOCK_STREAM) as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)  # as uvicorn does
+        try:
+            probe.bind((host, port))
+        except OSError:
+            return False
+        return True
+
+
+def _is_gateway(command: list[str]) -> bool:
+    """OpenClaw renames itself `openclaw-gateway` once it is up; before, it is `node …/openclaw… gateway`."""
+    if not command:
+        return False
+    if command[0].startswith("openclaw"):
+        return True
+    programs = [Path(part).name for part in command[:3]]
+    return "gateway" in command[1:] and any(name.startswith("openclaw") for name in programs)

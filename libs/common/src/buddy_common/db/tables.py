@@ -1,0 +1,138 @@
+"""The tables. Times are aware UTC; sizes and milliseconds are 64 bit on every database."""
+
+from datetime import UTC, datetime
+from typing import Any
+
+from sqlalchemy import (
+    JSON,
+    BigInteger,
+    DateTime,
+    Dialect,
+    Index,
+    Integer,
+    MetaData,
+    Text,
+    TypeDecorator,
+)
+from sqlmodel import Field, SQLModel
+
+SQLModel.metadata.naming_convention = {
+    "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+    "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+    "ck": "ck_%(table_name)s_%(constraint_name)s",
+    "fk": "fk_%(table_name)s_%(column_0_N_name)s_%(referred_table_name)s",
+    "pk": "pk_%(table_name)s",
+}
+
+# SQLite counts up only a plain INTEGER primary key
+_BIG_ID = BigInteger().with_variant(Integer(), "sqlite")
+
+
+class UtcDateTime(TypeDecorator[datetime]):
+    """An aware UTC datetime; SQLite forgets the zone, so it is put back on the way out."""
+
+    impl = DateTime(timezone=True)
+    cache_ok = True
+
+    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> datetime | None:
+        """Refuse naive times: they are a bug somewhere above."""
+        del dialect
+        if value is None:
+            return None
+        if value.tzinfo is None:
+            raise ValueError("naive datetime")
+        return value.astimezone(UTC)
+
+    def process_result_value(self, value: datetime | None, dialect: Dialect) -> datetime | None:
+        """Put the zone back."""
+        del dialect
+        return value if value is None or value.tzinfo else value.replace(tzinfo=UTC)
+
+
+class TaskRow(SQLModel, table=True):
+    """A job: the truth about it, whatever the broker thinks."""
+
+    __tablename__ = "tasks"
+    __table_args__ = (
+        Index("ix_tasks_queued_at_id", "queued_at", "id"),
+        Index("ix_tasks_node_status", "node", "status"),
+    )
+
+    id: str = Field(primary_key=True, max_length=64)
+    kind: str = Field(max_length=64)  # Celery's name of the job
+    name: str = Field(max_length=128)
+    module: str = Field(max_length=32)
+    action: str = Field(max_length=32)
+    target: str | None = Field(default=None, max_length=256)
+    node: str = Field(max_length=64)
+    lane: str = Field(max_length=16)
+    actor: str = Field(max_length=64)
+    payload: dict[str, Any] = Field(default_factory=dict, sa_type=JSON)
+    status: str = Field(max_length=16)
+    stage: str | None = Field(default=None, max_length=128)
+    progress: int = 0
+    command: str | None = Field(default=None, sa_type=Text)
+    result: dict[str, Any] | None = Field(default=None, sa_type=JSON)
+    error: str | None = Field(default=None, sa_type=Text)
+    error_code: str | None = Field(default=None, max_length=64)
+    owner: str | None = Field(default=None, max_length=128)  # the process that claimed it
+    epoch: int = 0  # counts claims; a write of an older claim changes nothing
+    queued_at: datetime = Field(sa_type=UtcDateTime)
+    started_at: datetime | None = Field(default=None, sa_type=UtcDateTime)
+    ended_at: datetime | None = Field(default=None, sa_type=UtcDateTime)
+
+
+class TaskOutputRow(SQLModel, table=True):
+    """One line of a task's output."""
+
+    __tablename__ = "task_output"
+
+    task_id: str = Field(primary_key=True, max_length=64, foreign_key="tasks.id", ondelete="CASCADE")
+    seq: int = Field(primary_key=True)
+    at: datetime = Field(sa_type=UtcDateTime)
+    line: str = Field(sa_type=Text)
+
+
+class EventRow(SQLModel, table=True):
+    """Who did what through Buddy, and how it ended."""
+
+    __tablename__ = "system_events"
+    __table_args__ = (Index("ix_system_events_at_id", "at", "id"),)
+
+    id: int | None = Field(default=None, primary_key=True, sa_type=_BIG_ID)
+    at: datetime = Field(sa_type=UtcDateTime)
+    actor: str = Field(max_length=64)
+    action: str = Field(max_length=64)
+    target: str | None = Field(default=None, max_length=256)
+    status: str = Field(max_length=16)
+    task_id: str | None = Field(default=None, max_length=64, index=True)
+    address: str | None = Field(default=None, max_length=64)
+    node: str | None = Field(default=None, max_length=64)
+    detail: str | None = Field(default=None, sa_type=Text)
+
+
+class NodeRow(SQLModel, table=True):
+    """A host plane that has registered at least once."""
+
+    __tablename__ = "nodes"
+
+    name: str = Field(primary_key=True, max_length=64)
+    hostname: str = Field(max_length=255)
+    proxy_url: str | None = Field(default=None, max_length=255)
+    registered_at: datetime = Field(sa_type=UtcDateTime)
+    last_seen_at: datetime = Field(sa_type=UtcDateTime)
+
+
+class AccessGrantRow(SQLModel, table=True):
+    """A session or a ticket; only the hash of its secret is stored."""
+
+    __tablename__ = "access_grants"
+
+    secret_hash: str = Field(primary_key=True, max_length=64)
+    kind: str = Field(max_length=16)
+    address: str | None = Field(default=None, max_length=64)
+    created_at: datetime = Field(sa_type=UtcDateTime)
+    expires_at: datetime = Field(sa_type=UtcDateTime, index=True)
+
+
+METADATA: MetaData = SQLModel.metadata

@@ -1,0 +1,231 @@
+"""Every failure that Buddy reports, as one tree: each class names its slug and its HTTP status."""
+
+from http import HTTPStatus
+from typing import Any, ClassVar
+
+
+class BuddyError(Exception):
+    """A failure with a slug for machines, a status for HTTP and a sentence for people."""
+
+    error: ClassVar[str] = "internal_error"
+    status: ClassVar[HTTPStatus] = HTTPStatus.INTERNAL_SERVER_ERROR
+
+    def __init__(self, message: str, **detail: Any) -> None:
+        super().__init__(message)
+        self.message = message
+        self.detail = detail
+
+    @property
+    def headers(self) -> dict[str, str]:
+        """Response headers that belong to this failure."""
+        return {}
+
+
+class TransientError(BuddyError):
+    """The same call may succeed later, so retrying is allowed. Nothing else is retried."""
+
+
+class InvalidRequestError(BuddyError):
+    """The request is malformed; the message names the field."""
+
+    error = "invalid_request"
+    status = HTTPStatus.BAD_REQUEST
+
+
+class NotAuthenticatedError(BuddyError):
+    """The request carries no valid credential."""
+
+    error = "unauthorized"
+    status = HTTPStatus.UNAUTHORIZED
+
+    @property
+    def headers(self) -> dict[str, str]:
+        """Name the scheme, as RFC 9110 section 11.6.1 asks."""
+        return {"WWW-Authenticate": "Bearer"}
+
+
+class CrossOriginError(BuddyError):
+    """A cookie came with a change from a page that is not ours."""
+
+    error = "cross_origin"
+    status = HTTPStatus.FORBIDDEN
+
+
+class NotFoundError(BuddyError):
+    """There is nothing at this path."""
+
+    error = "not_found"
+    status = HTTPStatus.NOT_FOUND
+
+
+class UnknownNodeError(NotFoundError):
+    """No node of that name has ever registered."""
+
+    error = "unknown_node"
+
+    def __init__(self, node: str, known: list[str]) -> None:
+        names = ", ".join(known) or "none yet"
+        super().__init__(f"There is no node {node!r}. Known nodes: {names}.", known=known)
+
+
+class AmbiguousNodeError(InvalidRequestError):
+    """There are several nodes and none was named."""
+
+    error = "node_required"
+
+    def __init__(self, known: list[str]) -> None:
+        super().__init__(
+            f"There are several nodes ({', '.join(known)}): name one by `?node=` or `X-Buddy-Node`.",
+            known=known,
+        )
+
+
+class UnknownTaskError(NotFoundError):
+    """No task has this id."""
+
+    error = "unknown_task"
+
+    def __init__(self, task_id: str) -> None:
+        super().__init__(f"There is no task {task_id!r}.")
+
+
+class TooManyAttemptsError(BuddyError):
+    """This address tried too often."""
+
+    error = "too_many_attempts"
+    status = HTTPStatus.TOO_MANY_REQUESTS
+
+    def __init__(self, retry_after_seconds: int) -> None:
+        super().__init__(f"Too many attempts. Try again in {retry_after_seconds} s.")
+        self.retry_after_seconds = retry_after_seconds
+
+    @property
+    def headers(self) -> dict[str, str]:
+        """Say when to come back."""
+        return {"Retry-After": str(self.retry_after_seconds)}
+
+
+class BodyTooLargeError(BuddyError):
+    """The request body is larger than this server takes."""
+
+    error = "body_too_large"
+    status = HTTPStatus.REQUEST_ENTITY_TOO_LARGE
+
+    def __init__(self, limit_bytes: int) -> None:
+        super().__init__(f"The body is larger than {limit_bytes} bytes.", limit_bytes=limit_bytes)
+
+
+class BrokerUnavailableError(TransientError):
+    """Redis did not answer in time."""
+
+    error = "broker_unavailable"
+    status = HTTPStatus.SERVICE_UNAVAILABLE
+
+
+class DatabaseUnavailableError(TransientError):
+    """The database did not answer, or has no schema yet."""
+
+    error = "database_unavailable"
+    status = HTTPStatus.SERVICE_UNAVAILABLE
+
+
+class NoNodeError(TransientError):
+    """No host plane has registered yet, so there is nothing to operate."""
+
+    error = "no_node"
+    status = HTTPStatus.SERVICE_UNAVAILABLE
+
+    def __init__(self) -> None:
+        super().__init__("No node has registered yet. Is a worker running?")
+
+
+class NotReportedError(TransientError):
+    """The node exists, but has not published this resource yet."""
+
+    error = "not_reported"
+    status = HTTPStatus.SERVICE_UNAVAILABLE
+
+    def __init__(self, node: str, resource: str) -> None:
+        super().__init__(
+            f"Node {node!r} has not reported its {resource} yet. Are its worker and watchdog running?"
+        )
+
+
+class GatewayUnreachableError(TransientError):
+    """The gateway gave no answer before its deadline."""
+
+    error = "gateway_unreachable"
+    status = HTTPStatus.BAD_GATEWAY
+
+    def __init__(self, url: str) -> None:
+        super().__init__(f"No answer from the gateway at {url!r}.")
+
+
+class OpenClawNotFoundError(BuddyError):
+    """There is no `openclaw` program on this node."""
+
+    error = "openclaw_not_found"
+    status = HTTPStatus.SERVICE_UNAVAILABLE
+
+
+class UnusableNodeError(OpenClawNotFoundError):
+    """`openclaw` is there, but refuses the Node.js that it was given."""
+
+    error = "unusable_node"
+
+
+class GatewayConfigError(BuddyError):
+    """`openclaw.json` cannot be read as the JSON5 object that it must be."""
+
+    error = "config_unreadable"
+    status = HTTPStatus.CONFLICT
+
+
+class PortTakenError(BuddyError):
+    """Another program listens where the gateway should."""
+
+    error = "port_taken"
+    status = HTTPStatus.CONFLICT
+
+    def __init__(self, port: int, *, pid: int | None, name: str) -> None:
+        holder = f"{name} (pid {pid})" if pid is not None else name
+        super().__init__(
+            f"Port {port} is taken by {holder}. Stop it, or give the gateway another port.",
+            port=port,
+            pid=pid,
+            name=name,
+        )
+
+
+class GatewayStartError(BuddyError):
+    """The gateway exited or never became ready; the message holds its own reason."""
+
+    error = "gateway_start_failed"
+    status = HTTPStatus.BAD_GATEWAY
+
+
+class GatewayStopError(BuddyError):
+    """The gateway is still there after SIGKILL."""
+
+    error = "gateway_stop_failed"
+    status = HTTPStatus.BAD_GATEWAY
+
+
+class LifecycleBusyError(TransientError):
+    """Another start, stop or restart holds the node's lifecycle lock."""
+
+    error = "lifecycle_busy"
+    status = HTTPStatus.CONFLICT
+
+
+class InvalidPayloadError(BuddyError):
+    """A job's row does not fit the schema of its kind: it was written by another version."""
+
+    error = "invalid_payload"
+
+
+class SetupError(BuddyError):
+    """The operator must change something before Buddy can start; one line says what."""
+
+    error = "setup"
+    exit_code: ClassVar[int] = 1

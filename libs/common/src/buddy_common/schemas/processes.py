@@ -1,0 +1,40 @@
+"""Processes of this host, named so that a reused pid is never mistaken for the old process."""
+
+from dataclasses import dataclass, field
+
+
+@dataclass(frozen=True)
+class ProcessIdentity:
+    """A process: its pid together with its start time (Unix seconds).
+
+    A process of another user has pid 0: the system does not say more.
+    """
+
+    pid: int
+    started: float
+    name: str = field(compare=False)
+    is_gateway: bool = field(default=False, compare=False)
+
+
+@dataclass(frozen=True)
+class ProcessExit:
+    """How a process ended: exactly one of the two is set, or none when it was not our child."""
+
+    code: int | None = None
+    signal: str | None = None
+
+    def __str__(self) -> str:
+        if self.signal is not None:
+            return f"killed by {self.signal}"
+        return "exit code unknown" if self.code is None else f"exit code {self.code}"
+
+
+@dataclass(frozen=True)
+class ProcessUsage:
+    """What a process uses; CPU in percent of one core since the last look."""
+
+    cpu_percent: float
+    rss_bytes: int
+    threads: int
+    cpu_seconds: float
+    stopped: bool = False  # SIGSTOP: it accepts connections and answers none

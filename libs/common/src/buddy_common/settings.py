@@ -1,0 +1,221 @@
+"""Settings: one frozen class per concern, read from BUDDY_* variables and a `.env` file.
+
+Names that users of the original Buddy know (`WEB_PORT`, `HEALTH_PORT`, …) are accepted as well; where
+both are set, the BUDDY_* name wins.
+"""
+
+from pathlib import Path
+from typing import Annotated
+from urllib.parse import quote
+
+from pydantic import (
+    AfterValidator,
+    AliasChoices,
+    Field,
+    NonNegativeInt,
+    PositiveFloat,
+    PositiveInt,
+    SecretStr,
+)
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+Port = Annotated[int, Field(ge=1, le=65535)]
+ExpandedPath = Annotated[Path, AfterValidator(lambda path: path.expanduser().absolute())]
+NODE_NAME = r"^[a-z0-9][a-z0-9_-]{0,62}$"
+
+
+def _env(*names: str) -> AliasChoices:
+    return AliasChoices(*names)
+
+
+class Settings(BaseSettings):
+    """What all settings classes have in common: frozen, `.env` beside the environment."""
+
+    model_config = SettingsConfigDict(
+        frozen=True,
+        env_file=".env",
+        extra="ignore",  # one `.env` serves all classes
+        env_ignore_empty=True,  # compose passes unset variables as empty strings
+        populate_by_name=True,
+    )
+
+
+class HomeSettings(Settings):
+    """Which node this is, and where Buddy keeps its own files."""
+
+    home: ExpandedPath = Field(Path("~/.openclaw-buddy"), validation_alias=_env("BUDDY_HOME"))
+    node: str = Field("local", pattern=NODE_NAME, validation_alias=_env("BUDDY_NODE"))
+    log_level: str = Field(
+        "INFO",
+        pattern=r"(?i)^(debug|info|warning|error)$",
+        validation_alias=_env("BUDDY_LOG_LEVEL"),
+    )
+
+    @property
+    def token_file(self) -> Path:
+        """The generated token, mode 0600; used when no token is set."""
+        return self.home / "token"
+
+    @property
+    def logs(self) -> Path:
+        """Rotating logs of the services, and the gateway's own output."""
+        return self.home / "logs"
+
+    @property
+    def run(self) -> Path:
+        """Pid files, generated secrets and locks."""
+        return self.home / "run"
+
+    @property
+    def runtime(self) -> Path:
+        """Node.js and OpenClaw, where Buddy had to install them."""
+        return self.home / "runtime"
+
+    @property
+    def node_state(self) -> Path:
+        """What this host plane remembers about its gateway."""
+        return self.home / "nodes" / self.node
+
+
+class BrokerSettings(Settings):
+    """The Redis that carries jobs, live output and the read model."""
+
+    url: SecretStr | None = Field(None, validation_alias=_env("BUDDY_REDIS_URL"))
+
+    def require(self) -> str:
+        """Return the URL.
+
+        Raises:
+            ValueError: it is not set; outside `buddy up` there is no server to fall back to.
+        """
+        if self.url is None:
+            raise ValueError("BUDDY_REDIS_URL is not set")
+        return self.url.get_secret_value()
+
+
+class DatabaseSettings(Settings):
+    """Where rows live: SQLite on one machine, PostgreSQL when there are several."""
+
+    url: SecretStr | None = Field(None, validation_alias=_env("BUDDY_DATABASE_URL"))
+    file: ExpandedPath | None = Field(None, validation_alias=_env("BUDDY_DB_FILE", "DB_FILE"))
+
+    def resolve(self, home: Path) -> str:
+        """Return the SQLAlchemy URL, by default a SQLite file under `home`."""
+        if self.url is not None:
+            return self.url.get_secret_value()
+        return f"sqlite:///{quote(str(self.file or home / 'buddy.db'))}"
+
+
+class AuthSettings(Settings):
+    """Who may use the API."""
+
+    token: SecretStr | None = Field(None, validation_alias=_env("BUDDY_TOKEN"))
+    session_days: PositiveInt = Field(7, validation_alias=_env("BUDDY_SESSION_DAYS"))
+    ticket_seconds: PositiveInt = Field(60, validation_alias=_env("BUDDY_TICKET_SECONDS"))
+    login_attempts_per_minute: PositiveInt = Field(
+        5, validation_alias=_env("BUDDY_LOGIN_ATTEMPTS_PER_MINUTE")
+    )
+    docs_public: bool = Field(default=False, validation_alias=_env("BUDDY_DOCS_PUBLIC"))
+
+
+class WebSettings(Settings):
+    """Where the REST API listens and what it accepts."""
+
+    host: str = Field("127.0.0.1", validation_alias=_env("BUDDY_WEB_HOST"))
+    port: Port = Field(3000, validation_alias=_env("BUDDY_WEB_PORT", "WEB_PORT"))
+    max_body_bytes: PositiveInt = Field(2 * 1024 * 1024, validation_alias=_env("BUDDY_MAX_BODY_BYTES"))
+    # addresses whose X-Forwarded-* headers count; only the proxy in front of Buddy belongs here
+    forwarded_allow_ips: str = Field("127.0.0.1", validation_alias=_env("BUDDY_FORWARDED_ALLOW_IPS"))
+    wait_seconds: PositiveFloat = Field(20.0, validation_alias=_env("BUDDY_WAIT_SECONDS"))
+    default_node: str | None = Field(None, pattern=NODE_NAME, validation_alias=_env("BUDDY_DEFAULT_NODE"))
+    external_dashboard_url: str | None = Field(
+        None,
+        validation_alias=_env("BUDDY_EXTERNAL_DASHBOARD_URL", "EXTERNAL_DASHBOARD_URL"),
+    )
+
+
+class ProxySettings(Settings):
+    """Where the streaming proxy listens when it runs as a service of its own."""
+
+    host: str = Field("127.0.0.1", validation_alias=_env("BUDDY_PROXY_HOST"))
+    port: Port = Field(3001, validation_alias=_env("BUDDY_PROXY_PORT"))
+
+
+class WatchdogSettings(Settings):
+    """How often the watchdog looks, and where it answers health checks."""
+
+    host: str = Field("127.0.0.1", validation_alias=_env("BUDDY_WATCHDOG_HOST"))
+    port: Port = Field(3002, validation_alias=_env("BUDDY_WATCHDOG_PORT"))
+    check_interval_seconds: PositiveFloat = Field(
+        10.0,
+        validation_alias=_env("BUDDY_CHECK_INTERVAL_SECONDS", "CHECK_INTERVAL_SECONDS"),
+    )
+    report_dir: ExpandedPath | None = Field(None, validation_alias=_env("BUDDY_REPORT_DIR", "REPORT_DIR"))
+    backup_dir: ExpandedPath | None = Field(None, validation_alias=_env("BUDDY_BACKUP_DIR", "BACKUP_DIR"))
+
+
+class FlowerSettings(Settings):
+    """Where Flower, the view into Celery, listens. User `buddy`, password: Buddy's token."""
+
+    host: str = Field("127.0.0.1", validation_alias=_env("BUDDY_FLOWER_HOST"))
+    port: Port = Field(5555, validation_alias=_env("BUDDY_FLOWER_PORT"))
+
+
+class WorkerSettings(Settings):
+    """How many jobs of one lane run side by side."""
+
+    concurrency: PositiveInt = Field(4, validation_alias=_env("BUDDY_WORKER_CONCURRENCY"))
+    # SIGTERM interrupts what runs after this; well under the 10 s that supervisors allow
+    stop_grace_seconds: NonNegativeInt = Field(3, validation_alias=_env("BUDDY_WORKER_STOP_GRACE_SECONDS"))
+
+
+class OpenClawSettings(Settings):
+    """Which OpenClaw program this node runs."""
+
+    program: ExpandedPath | None = Field(None, validation_alias=_env("BUDDY_OPENCLAW"))
+    node_program: ExpandedPath | None = Field(None, validation_alias=_env("BUDDY_OPENCLAW_NODE"))
+    version: str = Field(
+        "2026.9.6",
+        pattern=r"^\d{4}\.\d{1,2}\.\d{1,2}$",
+        validation_alias=_env("BUDDY_OPENCLAW_VERSION"),
+    )
+
+
+class GatewaySettings(Settings):
+    """The gateway that this node operates."""
+
+    # None: `gateway.port` of openclaw.json, else 18789, as OpenClaw itself decides
+    port: Port | None = Field(None, validation_alias=_env("BUDDY_GATEWAY_PORT", "HEALTH_PORT"))
+    config_dir: ExpandedPath = Field(
+        Path("~/.openclaw"),
+        validation_alias=_env("BUDDY_OPENCLAW_CONFIG_DIR", "OPENCLAW_CONFIG_DIR"),
+    )
+    # a cold start took 6 s idle and 118 s on a busy 2-core host; progress decides, this only bounds
+    start_ceiling_seconds: PositiveFloat = Field(
+        300.0, validation_alias=_env("BUDDY_GATEWAY_START_CEILING_SECONDS")
+    )
+    # OpenClaw lets running chats finish for up to 315 s after SIGTERM
+    drain_seconds: PositiveFloat = Field(330.0, validation_alias=_env("BUDDY_GATEWAY_DRAIN_SECONDS"))
+
+    # names of further variables that the gateway gets from Buddy's environment, such as API keys
+    pass_env: str = Field("", validation_alias=_env("BUDDY_GATEWAY_PASS_ENV"))
+
+    @property
+    def config_file(self) -> Path:
+        """The gateway's `openclaw.json`."""
+        return self.config_dir / "openclaw.json"
+
+
+ALL_SETTINGS: tuple[type[Settings], ...] = (
+    HomeSettings,
+    AuthSettings,
+    WebSettings,
+    BrokerSettings,
+    DatabaseSettings,
+    ProxySettings,
+    WatchdogSettings,
+    FlowerSettings,
+    WorkerSettings,
+    OpenClawSettings,
+    GatewaySettings,
+)

@@ -1,0 +1,58 @@
+"""Look at the gateway once, from its own host."""
+
+import time
+from datetime import UTC, datetime
+
+from buddy_common.ports import Gateway, HostState
+from buddy_common.schemas.gateway import Desired, GatewaySnapshot, GatewayState, Probe
+from buddy_common.schemas.processes import ProcessIdentity
+
+# a listener that is silent for longer than any cold start took is not starting any more
+STARTING_SECONDS = 300.0
+
+
+async def observe_gateway(
+    gateway: Gateway, host: HostState, *, node: str, disk_percent: float
+) -> GatewaySnapshot:
+    """Return what the gateway is and uses at this moment."""
+    listener = await gateway.listener()
+    foreign = None
+    if listener is not None and not listener.is_gateway:
+        foreign = f"{listener.name} (pid {listener.pid})" if listener.pid else listener.name
+        listener = None
+    process = listener or await _starting(gateway, host)
+    probe = await gateway.probe() if listener is not None else Probe(live=False, ready=False)
+    usage = await gateway.usage(process) if process is not None else None
+    desired = host.desired()
+    return GatewaySnapshot(
+        node=node,
+        observed_at=datetime.now(UTC),
+        state=_state(process, probe, desired=desired),
+        desired=desired,
+        port=gateway.port,
+        pid=process.pid if process else None,
+        started_at=datetime.fromtimestamp(process.started, UTC) if process else None,
+        cpu_percent=usage.cpu_percent if usage else 0.0,
+        rss_bytes=usage.rss_bytes if usage else 0,
+        disk_percent=disk_percent,
+        probe=probe,
+        foreign_listener=foreign,
+    )
+
+
+async def _starting(gateway: Gateway, host: HostState) -> ProcessIdentity | None:
+    spawned = host.spawned()
+    if spawned is None or await gateway.poll_exit(spawned) is not None:
+        return None
+    return spawned
+
+
+def _state(process: ProcessIdentity | None, probe: Probe, *, desired: Desired | None) -> GatewayState:
+    if process is None:
+        return GatewayState.CRASHED if desired is Desired.RUNNING else GatewayState.STOPPED
+    if probe.ready:
+        return GatewayState.RUNNING
+    young = time.time() - process.started < STARTING_SECONDS
+    if probe.live and not young:
+        return GatewayState.DEGRADED
+    return GatewayState.STARTING if young else GatewayState.HUNG

@@ -1,0 +1,104 @@
+"""Stop the gateway: let it finish its chats, end it when it will not."""
+
+import asyncio
+import time
+
+from pydantic import BaseModel
+
+from buddy_common.errors import GatewayStopError, PortTakenError
+from buddy_common.ports import Gateway, HostState, Progress
+from buddy_common.schemas.gateway import Desired
+from buddy_common.schemas.processes import ProcessIdentity
+from buddy_common.usecases.start_gateway import POLL_SECONDS, running_gateway
+
+# an idle gateway is gone in 1 to 10 s, in 31 s at load 20; a draining one says so itself
+IDLE_STOP_SECONDS = 45.0
+FORCED_STOP_SECONDS = 5.0
+KILL_SECONDS = 20.0
+
+
+class GatewayStopped(BaseModel):
+    """The gateway is down."""
+
+    pid: int | None
+    wasRunning: bool  # noqa: N815 - a result that clients read
+    killed: bool
+    seconds: float
+
+
+async def stop_gateway(
+    gateway: Gateway, host: HostState, *, progress: Progress, drain_seconds: float, force: bool
+) -> GatewayStopped:
+    """Stop the gateway and remember that it was wanted, so that nobody starts it again.
+
+    A foreign program on the port is left alone: then the gateway is down already.
+
+    Raises:
+        GatewayStopError: it is still there after SIGKILL.
+    """
+    host.set_desired(Desired.STOPPED)
+    return await end_gateway(gateway, host, progress=progress, drain_seconds=drain_seconds, force=force)
+
+
+async def end_gateway(
+    gateway: Gateway, host: HostState, *, progress: Progress, drain_seconds: float, force: bool
+) -> GatewayStopped:
+    """End the gateway's process, whatever is wanted afterwards.
+
+    Raises:
+        GatewayStopError: it is still there after SIGKILL.
+    """
+    began = time.monotonic()
+    try:
+        process = await running_gateway(gateway, host)
+    except PortTakenError as exc:
+        await progress.line(exc.message)
+        process = None
+    if process is None:
+        await progress.line("The gateway is not running")
+        return GatewayStopped(pid=None, wasRunning=False, killed=False, seconds=0.0)
+    await progress.stage("stopping", 10)
+    await progress.line(f"Stopping the gateway (pid {process.pid})")
+    usage = await gateway.usage(process)
+    frozen = usage is not None and usage.stopped
+    killed = frozen or not await _ends_by_itself(
+        gateway, process, progress=progress, drain_seconds=drain_seconds, force=force
+    )
+    if killed:
+        await _kill(gateway, process, progress=progress)
+    seconds = round(time.monotonic() - began, 1)
+    return GatewayStopped(pid=process.pid, wasRunning=True, killed=killed, seconds=seconds)
+
+
+async def _ends_by_itself(
+    gateway: Gateway,
+    process: ProcessIdentity,
+    *,
+    progress: Progress,
+    drain_seconds: float,
+    force: bool,
+) -> bool:
+    """Send SIGTERM and wait: as long as it drains, up to the limit; else only as long as a stop takes."""
+    await gateway.terminate(process)
+    began = time.monotonic()
+    limit = FORCED_STOP_SECONDS if force else min(IDLE_STOP_SECONDS, drain_seconds)
+    while await gateway.poll_exit(process) is None:
+        elapsed = time.monotonic() - began
+        if not force and (await gateway.probe()).draining:
+            limit = drain_seconds
+            await progress.stage(f"draining running chats ({elapsed:.0f} s)", 20)
+        if elapsed >= limit:
+            return False
+        await asyncio.sleep(POLL_SECONDS)
+    return True
+
+
+async def _kill(gateway: Gateway, process: ProcessIdentity, *, progress: Progress) -> None:
+    await progress.stage("killing", 30)
+    await progress.line(f"It does not end by itself: SIGKILL to pid {process.pid}")
+    await gateway.kill(process)
+    deadline = time.monotonic() + KILL_SECONDS
+    while await gateway.poll_exit(process) is None:
+        if time.monotonic() >= deadline:
+            raise GatewayStopError(f"The gateway (pid {process.pid}) survived SIGKILL.")
+        await asyncio.sleep(POLL_SECONDS)
