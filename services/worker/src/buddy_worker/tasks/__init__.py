@@ -1,0 +1,1 @@
+"""One module per group of jobs; each task claims its row and calls one use case."""
