@@ -1,0 +1,5 @@
+"""`python -m buddy_api`."""
+
+from buddy_api.main import main
+
+main()

@@ -1,0 +1,57 @@
+"""The FastAPI application: routers, layers and error handlers, put together."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+import structlog
+from fastapi import FastAPI
+
+from buddy_api.config import ApiConfig
+from buddy_api.deps import Wiring, build_wiring
+from buddy_api.docs import install_docs
+from buddy_api.errors import install_error_handlers
+from buddy_api.middleware import BodyLimit, RequestContext
+from buddy_api.routers import auth, gateway, health, metrics, nodes, openclaw, system, tasks
+from buddy_common import __version__
+
+log = structlog.get_logger(__name__)
+
+_SHORT_TOKEN = 16
+
+
+def create_app(config: ApiConfig) -> FastAPI:
+    """Return the app; its connections open with the first request and close with the lifespan."""
+    w = build_wiring(config)
+
+    @asynccontextmanager
+    async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
+        if config.auth.token is not None and len(config.auth.token) < _SHORT_TOKEN:
+            log.warning("short_token", advice="use a random token of at least 16 characters")
+        yield
+        await w.close()
+
+    app = FastAPI(
+        title="OpenClaw Buddy",
+        version=__version__,
+        description="Manage, watch and heal OpenClaw gateways from outside.",
+        lifespan=lifespan,
+        openapi_url=None,  # served by `docs`, behind the token
+        docs_url=None,
+        redoc_url=None,
+    )
+    app.state.wiring = w
+    install_error_handlers(app)
+    for module in (health, auth, nodes, gateway, tasks, openclaw, system, metrics):
+        app.include_router(module.router)
+    install_docs(app, public=config.auth.docs_public)
+    app.add_middleware(BodyLimit, limit_bytes=config.web.max_body_bytes)
+    app.add_middleware(RequestContext, registry=w.metrics)
+    return app
+
+
+def wiring_of(app: FastAPI) -> Wiring:
+    """Return the objects that the app was built with; for tests."""
+    found = app.state.wiring
+    if not isinstance(found, Wiring):
+        raise TypeError("not one of our apps")
+    return found

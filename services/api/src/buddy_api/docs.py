@@ -1,0 +1,56 @@
+"""The OpenAPI document and Swagger UI, from files of our own: no CDN, behind the token by default."""
+
+from collections.abc import Sequence
+from functools import lru_cache
+from importlib import resources
+from typing import Any
+
+from fastapi import Depends, FastAPI, Response
+from fastapi.openapi.docs import get_swagger_ui_html
+from fastapi.params import Depends as DependsParameter
+from fastapi.responses import HTMLResponse
+
+from buddy_api.deps import operator
+
+_ASSETS = {
+    "swagger-ui-bundle.js": "text/javascript",
+    "swagger-ui.css": "text/css",
+    "favicon-32x32.png": "image/png",
+}
+# Swagger UI starts itself by an inline script and draws with inline styles and data: images
+_CSP = (
+    "default-src 'none'; script-src 'self' 'unsafe-inline'; style-src 'self' 'unsafe-inline';"
+    " img-src 'self' data:; connect-src 'self'; frame-ancestors 'none'"
+)
+
+
+def install_docs(app: FastAPI, *, public: bool) -> None:
+    """Add `/docs`, its assets and `/openapi.json`."""
+    guard: Sequence[DependsParameter] = [] if public else [Depends(operator)]
+
+    @app.get("/openapi.json", include_in_schema=False, dependencies=guard)
+    async def openapi() -> dict[str, Any]:
+        return app.openapi()
+
+    @app.get("/docs", include_in_schema=False, dependencies=guard)
+    async def swagger_ui() -> HTMLResponse:
+        page = get_swagger_ui_html(
+            openapi_url="openapi.json",
+            title=app.title,
+            swagger_js_url="docs/assets/swagger-ui-bundle.js",
+            swagger_css_url="docs/assets/swagger-ui.css",
+            swagger_favicon_url="docs/assets/favicon-32x32.png",
+        )
+        page.headers["Content-Security-Policy"] = _CSP
+        return page
+
+    @app.get("/docs/assets/{name}", include_in_schema=False)
+    async def asset(name: str) -> Response:
+        if name not in _ASSETS:
+            return Response(status_code=404)
+        return Response(_read(name), media_type=_ASSETS[name])
+
+
+@lru_cache
+def _read(name: str) -> bytes:
+    return (resources.files("fastapi_swagger") / "resources" / name).read_bytes()
