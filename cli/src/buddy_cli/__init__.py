@@ -1,0 +1,1 @@
+"""The `buddy` command: the whole system on one machine."""

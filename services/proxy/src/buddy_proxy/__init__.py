@@ -1,0 +1,1 @@
+"""Streams chat, panel and terminals of one OpenClaw node."""

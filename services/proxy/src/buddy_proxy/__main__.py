@@ -1,0 +1,5 @@
+"""`python -m buddy_proxy`."""
+
+from buddy_proxy.main import main
+
+main()

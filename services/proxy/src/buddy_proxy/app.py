@@ -1,0 +1,31 @@
+"""The proxy's application. So far it answers health checks; nothing is streamed yet."""
+
+from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import JSONResponse
+from starlette.routing import Route
+
+# the paths that belong to the proxy wherever a router or an edge stands before both services
+PREFIXES = ("/v1/openclaw/chat/completions", "/v1/proxy", "/v1/ws")
+
+
+def create_app() -> Starlette:
+    """Return the app."""
+    return Starlette(routes=[Route("/health", _health)], exception_handlers={HTTPException: _problem})
+
+
+async def _health(_request: Request) -> JSONResponse:
+    return JSONResponse({"code": 200, "message": "success", "data": {"status": "ok"}})
+
+
+async def _problem(request: Request, exc: Exception) -> JSONResponse:
+    if not isinstance(exc, HTTPException):
+        raise exc
+    slug = "not_found" if exc.status_code == 404 else "method_not_allowed"  # noqa: PLR2004 - the HTTP status
+    body = {
+        "code": exc.status_code,
+        "message": f"There is no such route: {request.method} {request.url.path}.",
+        "data": {"error": slug},
+    }
+    return JSONResponse(body, status_code=exc.status_code, headers=exc.headers)

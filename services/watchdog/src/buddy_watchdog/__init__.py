@@ -1,0 +1,1 @@
+"""Watches one OpenClaw gateway."""

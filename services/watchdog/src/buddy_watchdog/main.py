@@ -1,0 +1,38 @@
+"""The watchdog's entry: reads the settings, wires the host plane, runs until SIGTERM."""
+
+import uvicorn
+
+from buddy_common.adapters.host_plane import build_host_plane
+from buddy_common.adapters.redis_client import open_redis
+from buddy_common.log import configure_logging
+from buddy_common.settings import (
+    BrokerSettings,
+    GatewaySettings,
+    HomeSettings,
+    OpenClawSettings,
+    WatchdogSettings,
+)
+from buddy_watchdog.app import create_app
+from buddy_watchdog.runner import Runner
+
+
+def main() -> None:
+    """Watch the gateway and answer health checks until SIGTERM."""
+    home, settings = HomeSettings(), WatchdogSettings()
+    configure_logging(service="watchdog", node=home.node, level=home.log_level)
+    host = build_host_plane(
+        open_redis(BrokerSettings().require()),
+        home=home,
+        gateway=GatewaySettings(),
+        openclaw=OpenClawSettings(),
+    )
+    runner = Runner(host, interval_seconds=settings.check_interval_seconds)
+    uvicorn.run(
+        create_app(runner),
+        host=settings.host,
+        port=settings.port,
+        log_config=None,
+        access_log=False,
+        server_header=False,
+        timeout_graceful_shutdown=3,
+    )

@@ -1,0 +1,68 @@
+"""The watchdog's loop: look, publish, and look again at once when the gateway's process ends."""
+
+import asyncio
+import time
+
+import structlog
+
+from buddy_common.adapters.host_plane import HostPlane
+from buddy_common.errors import BrokerUnavailableError
+from buddy_common.schemas.gateway import GatewaySnapshot, GatewayState
+from buddy_common.usecases.publish_node import publish_node
+from buddy_watchdog.process_end import wait_for_end
+
+log = structlog.get_logger(__name__)
+
+DOUBT_SECONDS = 1.0
+# a look may take its probe's 5 s and a slow disk; more than this and the loop is stuck
+STUCK_SECONDS = 60.0
+_SETTLED = (GatewayState.RUNNING, GatewayState.STOPPED)
+
+
+class Runner:
+    """Looks at one gateway for ever; a broker that is gone is a log line, never the end."""
+
+    def __init__(self, host: HostPlane, *, interval_seconds: float) -> None:
+        self._host = host
+        self._interval = interval_seconds
+        self._looked_at = time.monotonic()
+
+    @property
+    def is_alive(self) -> bool:
+        """Whether the loop has come round lately."""
+        return time.monotonic() - self._looked_at < self._interval + STUCK_SECONDS
+
+    async def run_forever(self) -> None:
+        """Look every interval, every second while the gateway is in doubt, at once when it dies."""
+        while True:
+            try:
+                snapshot = await self._look()
+            except Exception:  # the outermost loop: a watchdog that dies of a bug helps nobody
+                log.exception("look_failed")
+                snapshot = None
+            self._looked_at = time.monotonic()
+            await self._pause(snapshot)
+
+    async def _look(self) -> GatewaySnapshot | None:
+        host = self._host
+        try:
+            return await publish_node(
+                host.read_model,
+                node=host.node,
+                gateway=host.gateway,
+                host=host.state,
+                system=host.system,
+                openclaw=host.openclaw,
+            )
+        except BrokerUnavailableError as exc:
+            log.warning("read_model_unavailable", reason=exc.message)
+            return None
+
+    async def _pause(self, snapshot: GatewaySnapshot | None) -> None:
+        settled = snapshot is not None and snapshot.state in _SETTLED
+        seconds = self._interval if settled else min(self._interval, DOUBT_SECONDS)
+        pid = snapshot.pid if snapshot is not None else None
+        if pid is None:
+            await asyncio.sleep(seconds)
+        elif await wait_for_end(pid, seconds=seconds):
+            log.warning("gateway_ended", pid=pid)
