@@ -28,9 +28,8 @@ class Progress(Protocol):
 class Gateway(Protocol):
     """One gateway on this host: its process, its port, its health routes, its log."""
 
-    @property
-    def port(self) -> int:
-        """The port that the gateway is configured for, read anew each time."""
+    async def port(self) -> int:
+        """Return the port that the gateway is configured for, read anew each time."""
         ...
 
     async def listener(self) -> ProcessIdentity | None:
@@ -61,11 +60,11 @@ class Gateway(Protocol):
         """Return what the process uses, or None when it is gone."""
         ...
 
-    def log_position(self) -> int:
+    async def log_position(self) -> int:
         """Return where the gateway's log ends now, in bytes."""
         ...
 
-    def log_lines(self, position: int) -> tuple[list[str], int]:
+    async def log_lines(self, position: int) -> tuple[list[str], int]:
         """Return the complete lines since `position`, without colours, and the new position."""
         ...
 
@@ -73,19 +72,19 @@ class Gateway(Protocol):
 class HostState(Protocol):
     """What a host plane remembers about its gateway, without broker or database."""
 
-    def desired(self) -> Desired | None:
+    async def desired(self) -> Desired | None:
         """Return what the operator last asked for."""
         ...
 
-    def set_desired(self, desired: Desired) -> None:
+    async def set_desired(self, desired: Desired) -> None:
         """Remember what the operator asked for; survives a crash of anything."""
         ...
 
-    def spawned(self) -> ProcessIdentity | None:
+    async def spawned(self) -> ProcessIdentity | None:
         """Return the gateway process that was started last, dead or alive."""
         ...
 
-    def set_spawned(self, process: ProcessIdentity) -> None:
+    async def set_spawned(self, process: ProcessIdentity) -> None:
         """Remember the gateway process that was just started."""
         ...
 

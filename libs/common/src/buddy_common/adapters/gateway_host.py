@@ -46,19 +46,18 @@ class HostGateway:
         self._children: dict[ProcessIdentity, subprocess.Popen[bytes]] = {}
         self._measured: dict[ProcessIdentity, psutil.Process] = {}
 
-    @property
-    def port(self) -> int:
-        """The configured port: our setting, else `gateway.port`, else OpenClaw's default."""
+    async def port(self) -> int:
+        """Return the configured port: our setting, else `gateway.port`, else OpenClaw's default."""
         if self._settings.port is not None:
             return self._settings.port
         try:
-            return configured_port(read_config(self._settings.config_file))
+            return configured_port(await asyncio.to_thread(read_config, self._settings.config_file))
         except GatewayConfigError:  # a running gateway lives on with its old config, and so its port
             return configured_port(None)
 
     async def listener(self) -> ProcessIdentity | None:
         """Return the process that listens on the port, whatever it is."""
-        return await asyncio.to_thread(processes.find_listener, self.port)
+        return await asyncio.to_thread(processes.find_listener, await self.port())
 
     async def probe(self) -> Probe:
         """Ask `/readyz`, which answers on every version as soon as the HTTP server is up."""
@@ -66,7 +65,7 @@ class HostGateway:
         try:
             async with httpx.AsyncClient(timeout=PROBE_SECONDS, trust_env=False) as client:
                 answer = await client.get(
-                    f"http://127.0.0.1:{self.port}/readyz", headers={"Accept": "application/json"}
+                    f"http://127.0.0.1:{await self.port()}/readyz", headers={"Accept": "application/json"}
                 )
                 report = answer.json()
         except (httpx.HTTPError, ValueError):
@@ -153,15 +152,21 @@ class HostGateway:
             self._measured = {process: psutil.Process(process.pid)}
         return processes.measure(self._measured[process])
 
-    def log_position(self) -> int:
+    async def log_position(self) -> int:
         """Return where the gateway's log ends now, in bytes."""
+        return await asyncio.to_thread(self._log_position)
+
+    def _log_position(self) -> int:
         try:
             return self._log_file.stat().st_size
         except FileNotFoundError:
             return 0
 
-    def log_lines(self, position: int) -> tuple[list[str], int]:
+    async def log_lines(self, position: int) -> tuple[list[str], int]:
         """Return the complete lines since `position`, without colours, and the new position."""
+        return await asyncio.to_thread(self._log_lines, position)
+
+    def _log_lines(self, position: int) -> tuple[list[str], int]:
         try:
             with self._log_file.open("rb") as log:
                 if log.seek(0, 2) < position:  # rotated meanwhile

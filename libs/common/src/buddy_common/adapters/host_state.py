@@ -1,5 +1,6 @@
 """What a host plane remembers in its state folder; needs neither broker nor database."""
 
+import asyncio
 import json
 from pathlib import Path
 from typing import Any
@@ -16,26 +17,27 @@ class FileHostState:
         self._desired = folder / "desired.json"
         self._spawned = folder / "gateway.json"
 
-    def desired(self) -> Desired | None:
+    async def desired(self) -> Desired | None:
         """Return what the operator last asked for."""
-        record = _read(self._desired)
+        record = await asyncio.to_thread(_read, self._desired)
         return None if record is None else Desired(record["desired"])
 
-    def set_desired(self, desired: Desired) -> None:
+    async def set_desired(self, desired: Desired) -> None:
         """Remember what the operator asked for."""
-        replace_file(self._desired, json.dumps({"desired": desired}).encode())
+        record = {"desired": desired}
+        await asyncio.to_thread(replace_file, self._desired, json.dumps(record).encode())
 
-    def spawned(self) -> ProcessIdentity | None:
+    async def spawned(self) -> ProcessIdentity | None:
         """Return the gateway process that was started last, dead or alive."""
-        record = _read(self._spawned)
+        record = await asyncio.to_thread(_read, self._spawned)
         if record is None:
             return None
         return ProcessIdentity(pid=record["pid"], started=record["started"], name="openclaw", is_gateway=True)
 
-    def set_spawned(self, process: ProcessIdentity) -> None:
+    async def set_spawned(self, process: ProcessIdentity) -> None:
         """Remember the gateway process that was just started."""
         record = {"pid": process.pid, "started": process.started}
-        replace_file(self._spawned, json.dumps(record).encode())
+        await asyncio.to_thread(replace_file, self._spawned, json.dumps(record).encode())
 
 
 def _read(path: Path) -> dict[str, Any] | None:

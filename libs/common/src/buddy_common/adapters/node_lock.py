@@ -5,6 +5,7 @@ import fcntl
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
+from typing import BinaryIO
 
 _RETRY_SECONDS = 0.1  # flock cannot be awaited
 
@@ -14,8 +15,8 @@ async def node_lock(
     path: Path, *, on_wait: Callable[[], Awaitable[None]] | None = None
 ) -> AsyncIterator[None]:
     """Hold the lock; `on_wait` is called once if another holds it. The caller sets the deadline."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with path.open("ab") as file:  # Python's descriptors are not inherited, so the gateway has no part
+    file = await asyncio.to_thread(_open, path)
+    with file:
         waited = False
         while not _try_lock(file.fileno()):
             if not waited and on_wait is not None:
@@ -23,6 +24,12 @@ async def node_lock(
             waited = True
             await asyncio.sleep(_RETRY_SECONDS)
         yield
+
+
+def _open(path: Path) -> BinaryIO:
+    """Python's descriptors are not inherited, so a gateway that a job starts has no part in the lock."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    return path.open("ab")
 
 
 def _try_lock(descriptor: int) -> bool:

@@ -23,13 +23,13 @@ async def observe_gateway(
     process = listener or await _starting(gateway, host)
     probe = await gateway.probe() if listener is not None else Probe(live=False, ready=False)
     usage = await gateway.usage(process) if process is not None else None
-    desired = host.desired()
+    desired = await host.desired()
     return GatewaySnapshot(
         node=node,
         observed_at=datetime.now(UTC),
         state=_state(process, probe, desired=desired),
         desired=desired,
-        port=gateway.port,
+        port=await gateway.port(),
         pid=process.pid if process else None,
         started_at=datetime.fromtimestamp(process.started, UTC) if process else None,
         cpu_percent=usage.cpu_percent if usage else 0.0,
@@ -41,7 +41,7 @@ async def observe_gateway(
 
 
 async def _starting(gateway: Gateway, host: HostState) -> ProcessIdentity | None:
-    spawned = host.spawned()
+    spawned = await host.spawned()
     if spawned is None or await gateway.poll_exit(spawned) is not None:
         return None
     return spawned

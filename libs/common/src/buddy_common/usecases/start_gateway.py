@@ -34,16 +34,16 @@ async def start_gateway(
         OpenClawNotFoundError: there is no usable program.
         GatewayStartError: it exited, or was not ready when the ceiling was reached.
     """
-    host.set_desired(Desired.RUNNING)
+    await host.set_desired(Desired.RUNNING)
     began = time.monotonic()
-    position = gateway.log_position()
+    position = await gateway.log_position()
     process = await running_gateway(gateway, host)
     already = process is not None
     if process is None:
         await progress.stage("starting", 50)
         await progress.command("openclaw gateway run")
         process = await gateway.spawn()
-        host.set_spawned(process)
+        await host.set_spawned(process)
         await progress.line(f"Started the gateway (pid {process.pid})")
     startup = _Startup(gateway, process, progress, position)
     if not await startup.ready_within(ceiling_seconds):
@@ -53,8 +53,9 @@ async def start_gateway(
         )
     seconds = round(time.monotonic() - began, 1)
     await progress.stage("ready", 100)
-    await progress.line(f"The gateway is ready on port {gateway.port} (pid {process.pid})")
-    return GatewayStarted(pid=process.pid, port=gateway.port, alreadyRunning=already, seconds=seconds)
+    port = await gateway.port()
+    await progress.line(f"The gateway is ready on port {port} (pid {process.pid})")
+    return GatewayStarted(pid=process.pid, port=port, alreadyRunning=already, seconds=seconds)
 
 
 async def running_gateway(gateway: Gateway, host: HostState) -> ProcessIdentity | None:
@@ -65,10 +66,10 @@ async def running_gateway(gateway: Gateway, host: HostState) -> ProcessIdentity 
     """
     listener = await gateway.listener()
     if listener is not None and not listener.is_gateway:
-        raise PortTakenError(gateway.port, pid=listener.pid or None, name=listener.name)
+        raise PortTakenError(await gateway.port(), pid=listener.pid or None, name=listener.name)
     if listener is not None:
         return listener
-    spawned = host.spawned()
+    spawned = await host.spawned()
     if spawned is not None and await gateway.poll_exit(spawned) is None:
         return spawned
     return None
@@ -113,7 +114,7 @@ class _Startup:
         return probe.ready
 
     async def _read_log(self) -> None:
-        lines, self._position = self._gateway.log_lines(self._position)
+        lines, self._position = await self._gateway.log_lines(self._position)
         for line in lines:
             self._tail.append(line)
             await self._progress.line(line)

@@ -36,7 +36,7 @@ async def stop_gateway(
     Raises:
         GatewayStopError: it is still there after SIGKILL.
     """
-    host.set_desired(Desired.STOPPED)
+    await host.set_desired(Desired.STOPPED)
     return await end_gateway(gateway, host, progress=progress, drain_seconds=drain_seconds, force=force)
 
 

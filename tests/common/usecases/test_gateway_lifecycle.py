@@ -1,0 +1,320 @@
+"""Start, stop and restart against real processes: the fake `openclaw` stands in for speed."""
+
+import asyncio
+import os
+import signal
+import socket
+from dataclasses import dataclass
+from pathlib import Path
+
+import psutil
+import pytest
+
+from buddy_common.adapters.gateway_host import HostGateway
+from buddy_common.adapters.host_state import FileHostState
+from buddy_common.adapters.openclaw_program import HostOpenClaw
+from buddy_common.errors import GatewayStartError, OpenClawNotFoundError, PortTakenError
+from buddy_common.schemas.gateway import Desired, GatewayState
+from buddy_common.settings import GatewaySettings, OpenClawSettings
+from buddy_common.usecases import stop_gateway as stop_module
+from buddy_common.usecases.observe_gateway import observe_gateway
+from buddy_common.usecases.restart_gateway import GatewayRestarted, restart_gateway
+from buddy_common.usecases.start_gateway import GatewayStarted, start_gateway
+from buddy_common.usecases.stop_gateway import GatewayStopped, stop_gateway
+from fakes.openclaw_program import FakeOpenClaw
+from fakes.progress import RecordingProgress
+
+
+@dataclass
+class Host:
+    """A host plane's view of the fake."""
+
+    gateway: HostGateway
+    state: FileHostState
+    progress: RecordingProgress
+
+    async def start(self, *, ceiling_seconds: float = 8) -> GatewayStarted:
+        return await start_gateway(
+            self.gateway, self.state, progress=self.progress, ceiling_seconds=ceiling_seconds
+        )
+
+    async def stop(self, *, drain_seconds: float = 8, force: bool = False) -> GatewayStopped:
+        return await stop_gateway(
+            self.gateway, self.state, progress=self.progress, drain_seconds=drain_seconds, force=force
+        )
+
+    async def restart(self) -> GatewayRestarted:
+        return await restart_gateway(
+            self.gateway,
+            self.state,
+            progress=self.progress,
+            ceiling_seconds=8,
+            drain_seconds=8,
+            force=False,
+        )
+
+
+def build_host(fake: FakeOpenClaw, tmp_path: Path, program: Path | None = None) -> Host:
+    openclaw = HostOpenClaw(OpenClawSettings(program=program or fake.program), tmp_path / "runtime")
+    settings = GatewaySettings(config_dir=fake.config_dir)
+    gateway = HostGateway(settings, openclaw, log_file=tmp_path / "logs" / "gateway.log")
+    return Host(gateway, FileHostState(tmp_path / "node"), RecordingProgress())
+
+
+@pytest.fixture
+def host(fake_openclaw: FakeOpenClaw, tmp_path: Path) -> Host:
+    return build_host(fake_openclaw, tmp_path)
+
+
+async def test_start_claims_success_only_when_the_process_says_it_is_ready(
+    host: Host, fake_openclaw: FakeOpenClaw
+) -> None:
+    fake_openclaw.configure(ready_after=1.0)
+
+    started = await host.start()
+
+    assert not started.alreadyRunning
+    assert (await host.gateway.probe()).ready
+    assert ("listening, waiting for startup-sidecars", 80) in host.progress.stages
+    assert any("http server listening" in line for line in host.progress.lines)
+    assert host.progress.stages[-1] == ("ready", 100)
+
+
+async def test_start_of_a_program_that_does_nothing_fails(
+    fake_openclaw: FakeOpenClaw, tmp_path: Path
+) -> None:
+    """`true` in the place of the gateway's start must never pass for a gateway."""
+    program = tmp_path / "bin" / "openclaw"
+    program.parent.mkdir()
+    program.write_text('#!/bin/sh\n[ "$1" = --version ] && echo "OpenClaw 2026.9.6 (x)"\nexec true\n')
+    program.chmod(0o755)
+    host = build_host(fake_openclaw, tmp_path, program)
+
+    with pytest.raises(GatewayStartError, match=r"ended before it was ready \(exit code 0\)"):
+        await host.start()
+
+
+async def test_start_twice_keeps_the_first_process(host: Host) -> None:
+    first = await host.start()
+    second = await host.start()
+
+    assert second.alreadyRunning
+    assert second.pid == first.pid
+
+
+async def test_start_reports_exit_code_and_the_programs_own_reason(
+    host: Host, fake_openclaw: FakeOpenClaw
+) -> None:
+    reason = 'Invalid config openclaw.json:2 — gateway: Unrecognized key: "foo"'
+    fake_openclaw.configure(exit=78, say=reason)
+
+    with pytest.raises(GatewayStartError) as failure:
+        await host.start()
+
+    assert "exit code 78" in failure.value.message
+    assert reason in failure.value.message
+
+
+async def test_start_reports_the_signal_that_ended_the_process(
+    host: Host, fake_openclaw: FakeOpenClaw
+) -> None:
+    fake_openclaw.configure(ready_after=30)
+    starting = asyncio.create_task(host.start())
+    async with asyncio.timeout(5):
+        while (spawned := await host.state.spawned()) is None:
+            await asyncio.sleep(0.02)
+    os.kill(spawned.pid, signal.SIGKILL)
+
+    with pytest.raises(GatewayStartError, match="killed by SIGKILL"):
+        await starting
+
+
+async def test_start_gives_up_at_the_ceiling_and_leaves_the_process(
+    host: Host, fake_openclaw: FakeOpenClaw
+) -> None:
+    fake_openclaw.configure(ready_after=60)
+
+    with pytest.raises(GatewayStartError, match="not ready after 1 s.*startup-sidecars"):
+        await host.start(ceiling_seconds=1)
+
+    spawned = await host.state.spawned()
+    assert spawned is not None
+    assert psutil.pid_exists(spawned.pid)
+
+
+async def test_start_names_the_program_that_has_the_port(
+    host: Host, fake_openclaw: FakeOpenClaw
+) -> None:
+    with socket.create_server(("127.0.0.1", fake_openclaw.port)):
+        with pytest.raises(PortTakenError) as failure:
+            await host.start()
+
+    assert f"(pid {os.getpid()})" in failure.value.message
+    assert await host.state.spawned() is None
+
+
+async def test_a_client_of_the_port_is_never_taken_for_the_listener(
+    host: Host, fake_openclaw: FakeOpenClaw
+) -> None:
+    await host.start()
+    with socket.create_connection(("127.0.0.1", fake_openclaw.port)):
+        stopped = await host.stop()
+
+    assert stopped.pid != os.getpid()
+    assert await host.gateway.listener() is None
+
+
+async def test_start_without_a_program_says_what_to_do(
+    fake_openclaw: FakeOpenClaw, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PATH", str(tmp_path / "empty"))
+    openclaw = HostOpenClaw(OpenClawSettings(), tmp_path / "runtime")
+    gateway = HostGateway(
+        GatewaySettings(config_dir=fake_openclaw.config_dir), openclaw, log_file=tmp_path / "g.log"
+    )
+    host = Host(gateway, FileHostState(tmp_path / "node"), RecordingProgress())
+
+    with pytest.raises(OpenClawNotFoundError, match="buddy openclaw install"):
+        await host.start()
+
+
+async def test_the_gateway_sees_no_secret_of_ours(
+    host: Host, fake_openclaw: FakeOpenClaw, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("BUDDY_TOKEN", "secret-of-ours")
+    monkeypatch.setenv("BUDDY_REDIS_URL", "redis://:secret-of-ours@127.0.0.1/0")
+    seen_file = tmp_path / "environment.json"
+    fake_openclaw.configure(environment_file=str(seen_file))
+
+    await host.start()
+
+    seen = await asyncio.to_thread(seen_file.read_text)
+    assert "secret-of-ours" not in seen
+    assert '"OPENCLAW_NO_RESPAWN": "1"' in seen
+
+
+async def test_stop_ends_the_process_and_remembers_that_it_was_wanted(host: Host) -> None:
+    started = await host.start()
+
+    stopped = await host.stop()
+
+    assert stopped.pid == started.pid
+    assert not stopped.killed
+    assert await host.gateway.listener() is None
+    assert await host.state.desired() is Desired.STOPPED
+
+
+async def test_stop_twice_is_fine(host: Host) -> None:
+    await host.start()
+    await host.stop()
+
+    again = await host.stop()
+
+    assert not again.wasRunning
+
+
+async def test_stop_waits_for_running_chats_and_says_so(
+    host: Host, fake_openclaw: FakeOpenClaw
+) -> None:
+    fake_openclaw.configure(drain=1.0)
+    await host.start()
+
+    stopped = await host.stop()
+
+    assert not stopped.killed
+    assert stopped.seconds >= 1.0
+    assert any(stage.startswith("draining") for stage, _ in host.progress.stages)
+
+
+async def test_stop_by_force_does_not_wait(
+    host: Host, fake_openclaw: FakeOpenClaw, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(stop_module, "FORCED_STOP_SECONDS", 0.3)
+    fake_openclaw.configure(drain=60)
+    await host.start()
+
+    stopped = await host.stop(force=True)
+
+    assert stopped.killed
+
+
+async def test_stop_kills_what_ignores_sigterm(
+    host: Host, fake_openclaw: FakeOpenClaw, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(stop_module, "IDLE_STOP_SECONDS", 0.5)
+    fake_openclaw.configure(ignore_term=True)
+    await host.start()
+
+    stopped = await host.stop()
+
+    assert stopped.killed
+    assert await host.gateway.listener() is None
+
+
+async def test_stop_goes_straight_to_sigkill_for_a_frozen_process(host: Host) -> None:
+    started = await host.start()
+    os.kill(started.pid, signal.SIGSTOP)
+
+    async with asyncio.timeout(5):
+        stopped = await host.stop()
+
+    assert stopped.killed
+
+
+async def test_stop_leaves_a_foreign_program_on_the_port_alone(
+    host: Host, fake_openclaw: FakeOpenClaw
+) -> None:
+    with socket.create_server(("127.0.0.1", fake_openclaw.port)) as server:
+        stopped = await host.stop()
+        assert server.fileno() >= 0
+
+    assert not stopped.wasRunning
+    assert any("is taken by" in line for line in host.progress.lines)
+
+
+async def test_restart_brings_a_new_process(host: Host) -> None:
+    started = await host.start()
+
+    restarted = await host.restart()
+
+    assert restarted.oldPid == started.pid
+    assert restarted.pid != started.pid
+    assert await host.state.desired() is Desired.RUNNING
+
+
+async def test_restart_while_stopped_starts(host: Host) -> None:
+    restarted = await host.restart()
+
+    assert restarted.oldPid is None
+    assert (await host.gateway.probe()).ready
+
+
+async def observe(host: Host) -> GatewayState:
+    snapshot = await observe_gateway(host.gateway, host.state, node="local", disk_percent=1.0)
+    return snapshot.state
+
+
+async def test_observe_tells_the_states_apart(host: Host, fake_openclaw: FakeOpenClaw) -> None:
+    assert await observe(host) is GatewayState.STOPPED
+    fake_openclaw.configure(ready_after=1.5)
+    starting = asyncio.create_task(host.start())
+    async with asyncio.timeout(5):
+        while await observe(host) is not GatewayState.STARTING:
+            await asyncio.sleep(0.02)
+    started = await starting
+    assert await observe(host) is GatewayState.RUNNING
+    os.kill(started.pid, signal.SIGKILL)
+    async with asyncio.timeout(5):
+        while await observe(host) is not GatewayState.CRASHED:
+            await asyncio.sleep(0.02)
+    await host.stop()
+    assert await observe(host) is GatewayState.STOPPED
+
+
+async def test_observe_names_a_foreign_program(host: Host, fake_openclaw: FakeOpenClaw) -> None:
+    with socket.create_server(("127.0.0.1", fake_openclaw.port)):
+        snapshot = await observe_gateway(host.gateway, host.state, node="local", disk_percent=1.0)
+
+    assert snapshot.pid is None
+    assert snapshot.foreign_listener is not None
+    assert str(os.getpid()) in snapshot.foreign_listener

@@ -1,0 +1,116 @@
+"""Fixtures that all tests share: a real broker, a real database, an `openclaw` that is small and fast."""
+
+import os
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+import psutil
+import pytest
+from blockbuster import blockbuster_ctx
+
+from buddy_common.db.engine import Database, open_engine
+from buddy_common.db.migrate import upgrade
+from buddy_common.settings import ALL_SETTINGS
+from fakes.broker import BrokerServer
+from fakes.openclaw_program import FakeOpenClaw, install_fake_openclaw
+from fakes.ports import free_port
+
+OPENCLAW_TEST_SECONDS = 300
+OUR_PACKAGES = [
+    "buddy_api", "buddy_cli", "buddy_common", "buddy_proxy", "buddy_watchdog", "buddy_worker",
+]  # fmt: skip
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """The real OpenClaw takes its time: those tests get more of it, and run last."""
+    for item in items:
+        if item.get_closest_marker("openclaw"):
+            item.add_marker(pytest.mark.timeout(OPENCLAW_TEST_SECONDS))
+    items.sort(key=lambda item: item.get_closest_marker("openclaw") is not None)
+
+
+@pytest.fixture(autouse=True)
+def clean_environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """No test sees the settings, the `.env` or the home of whoever runs it."""
+    for settings in ALL_SETTINGS:
+        for field in settings.model_fields.values():
+            for name in getattr(field.validation_alias, "choices", []):
+                monkeypatch.delenv(str(name), raising=False)
+    monkeypatch.setenv("BUDDY_HOME", str(tmp_path / "buddy"))
+    monkeypatch.chdir(tmp_path)
+
+
+@pytest.fixture(autouse=True)
+def no_blocking_calls() -> Iterator[None]:
+    """A blocking call of our code inside an event loop fails the test."""
+    with blockbuster_ctx(scanned_modules=OUR_PACKAGES):
+        yield
+
+
+@pytest.fixture(scope="session")
+def broker_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[BrokerServer]:
+    server = BrokerServer(tmp_path_factory.mktemp("broker"))
+    server.start()
+    yield server
+    server.stop()
+
+
+@pytest.fixture
+def redis_url(broker_server: BrokerServer) -> str:
+    """A running, empty broker."""
+    broker_server.flush()
+    return broker_server.url
+
+
+@pytest.fixture
+def own_broker(tmp_path: Path) -> Iterator[BrokerServer]:
+    """A broker that the test may stop."""
+    folder = tmp_path / "broker"
+    folder.mkdir()
+    server = BrokerServer(folder)
+    server.start()
+    yield server
+    server.stop()
+
+
+@pytest.fixture(scope="session")
+def migrated_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    file = tmp_path_factory.mktemp("database") / "template.db"
+    engine = open_engine(f"sqlite:///{file}")
+    upgrade(engine)
+    with engine.connect() as connection:
+        connection.exec_driver_sql("PRAGMA wal_checkpoint(TRUNCATE)")
+    engine.dispose()
+    return file
+
+
+@pytest.fixture
+def database_url(migrated_file: Path, tmp_path: Path) -> str:
+    """A migrated, empty database."""
+    file = tmp_path / "test.db"
+    shutil.copy(migrated_file, file)
+    return f"sqlite:///{file}"
+
+
+@pytest.fixture
+def database(database_url: str) -> Iterator[Database]:
+    engine = open_engine(database_url)
+    yield Database(engine)
+    engine.dispose()
+
+
+@pytest.fixture
+def fake_openclaw(tmp_path: Path) -> Iterator[FakeOpenClaw]:
+    """A fake program; whatever it started is ended with the test."""
+    fake = install_fake_openclaw(tmp_path / "openclaw", port=free_port())
+    yield fake
+    end_processes_of(fake.program)
+
+
+def end_processes_of(program: Path) -> None:
+    """End what still runs from this very file, and nothing else."""
+    for process in psutil.process_iter(["cmdline"]):
+        if str(program) in (process.info["cmdline"] or []) and process.pid != os.getpid():
+            process.kill()
+            process.wait(timeout=10)

@@ -1,0 +1,1 @@
+"""Stand-ins: real processes and real sockets, only smaller and faster than the originals."""
