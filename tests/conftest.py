@@ -7,6 +7,7 @@ from pathlib import Path
 
 import psutil
 import pytest
+import real_openclaw
 from blockbuster import blockbuster_ctx
 
 from buddy_common.db.engine import Database, open_engine
@@ -28,6 +29,17 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         if item.get_closest_marker("openclaw"):
             item.add_marker(pytest.mark.timeout(OPENCLAW_TEST_SECONDS))
     items.sort(key=lambda item: item.get_closest_marker("openclaw") is not None)
+
+
+def pytest_runtest_logreport(report: pytest.TestReport) -> None:
+    """Count what ran against the real OpenClaw."""
+    if report.when == "call" and "openclaw" in report.keywords and not report.skipped:
+        real_openclaw.tests_run += 1
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Say which OpenClaw the tests saw, and how many of them."""
+    terminalreporter.write_line(real_openclaw.summary())
 
 
 @pytest.fixture(autouse=True)

@@ -1,0 +1,100 @@
+"""Which of the guide's routes are there. The list of missing ones may only shrink."""
+
+import pytest
+from fastapi import FastAPI
+
+from buddy_proxy.app import create_app as create_proxy
+from contract.guide import guide_routes, misfits, route_key
+
+# take a line out when its route lands; the test below fails until you do
+MISSING = {
+    "GET /v1/openclaw/dashboard-url",
+    "GET /v1/stats/health",
+    "GET /v1/openclaw/bots-models",
+    "POST /v1/openclaw/bots/add",
+    "POST /v1/openclaw/bots/update",
+    "POST /v1/openclaw/bots/set-identity",
+    "POST /v1/openclaw/bots/set-model",
+    "POST /v1/openclaw/bots/delete",
+    "GET /v1/openclaw/bots/file",
+    "POST /v1/openclaw/bots/file",
+    "GET /v1/openclaw/experts",
+    "POST /v1/openclaw/bots/template",
+    "GET /v1/openclaw/models/config",
+    "POST /v1/openclaw/models/provider",
+    "POST /v1/openclaw/models/provider/model",
+    "DELETE /v1/openclaw/models/provider/{}/model/{}",
+    "POST /v1/openclaw/models/set-default",
+    "POST /v1/openclaw/models/test-direct",
+    "GET /v1/openclaw/skills",
+    "DELETE /v1/openclaw/skills/{}",
+    "POST /v1/openclaw/skills/reload",
+    "GET /v1/openclaw/plugins",
+    "POST /v1/openclaw/plugins/enable",
+    "POST /v1/openclaw/plugins/disable",
+    "POST /v1/openclaw/plugins/reload",
+    "POST /v1/openclaw/plugins/update",
+    "DELETE /v1/openclaw/plugins/{}",
+    "POST /v1/openclaw/chat/completions",
+    "GET /v1/openclaw/chat/status",
+    "POST /v1/openclaw/chat/enable",
+    "GET /v1/openclaw/chat/quick-commands",
+    "POST /v1/openclaw/chat/quick-commands",
+    "DELETE /v1/openclaw/chat/quick-commands/{}",
+    "GET /v1/openclaw/sessions",
+    "GET /v1/heal/events",
+    "GET /v1/heal/reports",
+    "GET /v1/heal/backups",
+    "GET /v1/heal/backups/{}/diff",
+    "GET /v1/openclaw/bots/top",
+    "GET /v1/wechat/qrcode",
+    "GET /v1/wechat/config/status",
+    "POST /v1/wechat/install",
+    "WEBSOCKET /v1/ws/logs",
+    "WEBSOCKET /v1/ws/tui",
+    "WEBSOCKET /v1/ws/shell",
+    "ANY /v1/proxy/{}",
+}
+
+
+def test_the_missing_routes_of_the_guide_are_exactly_those_listed(app: FastAPI) -> None:
+    there = {
+        route_key(method.upper(), path)
+        for path, methods in app.openapi()["paths"].items()
+        for method in methods
+    }
+    there |= {
+        route_key(method, getattr(route, "path", ""))
+        for route in create_proxy().routes
+        for method in getattr(route, "methods", None) or ["WEBSOCKET"]
+    }
+    missing = {route.key for route in guide_routes()} - there
+
+    assert missing == MISSING
+
+
+def test_the_guide_has_the_routes_that_it_says_it_has() -> None:
+    keys = [route.key for route in guide_routes()]
+    assert len(keys) == len(set(keys))
+    assert len(keys) > 50
+
+
+@pytest.mark.parametrize(
+    "live",
+    [
+        {},
+        {"status": 1},
+        [],
+        {"status": None},
+    ],
+)
+def test_an_answer_that_does_not_fit_the_example_is_found(live: object) -> None:
+    assert misfits({"status": "ok"}, live)
+
+
+def test_an_answer_with_more_than_the_example_fits() -> None:
+    assert misfits({"cpu": 1.5, "list": [{"a": "x"}]}, {"cpu": 2, "list": [{"a": "y", "b": 1}], "c": 3}) == []
+
+
+def test_an_empty_list_proves_nothing() -> None:
+    assert misfits([{"a": "x"}], [])
