@@ -7,11 +7,12 @@ from pathlib import Path
 
 import psutil
 import pytest
-import real_openclaw
 from blockbuster import blockbuster_ctx
 
+import real_openclaw
 from buddy_common.db.engine import Database, open_engine
 from buddy_common.db.migrate import upgrade
+from buddy_common.log import configure_logging
 from buddy_common.settings import ALL_SETTINGS
 from fakes.broker import BrokerServer
 from fakes.openclaw_program import FakeOpenClaw, install_fake_openclaw
@@ -56,8 +57,16 @@ def clean_environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
 @pytest.fixture(autouse=True)
 def no_blocking_calls() -> Iterator[None]:
     """A blocking call of our code inside an event loop fails the test."""
-    with blockbuster_ctx(scanned_modules=OUR_PACKAGES):
+    with blockbuster_ctx(scanned_modules=OUR_PACKAGES) as guard:
+        for function in guard.functions.values():  # a stack trace reads its source lines, once
+            function.can_block_in("linecache.py", "updatecache")
+            function.can_block_in("tokenize.py", "open")
         yield
+
+
+@pytest.fixture(scope="session", autouse=True)
+def logging_as_in_production() -> None:
+    configure_logging(service="test", node="test")
 
 
 @pytest.fixture(scope="session")

@@ -3,10 +3,9 @@
 import pytest
 from celery import Celery
 
-from buddy_common.schemas.jobs import ALL_JOBS, Job, JobMessage
+from buddy_common.schemas.jobs import ALL_JOBS, Job, JobMessage, Lane
 from buddy_worker.celery_app import build_app
 from buddy_worker.wiring import WorkerConfig
-from buddy_common.schemas.jobs import Lane
 
 
 @pytest.fixture
@@ -33,9 +32,7 @@ def test_the_worker_has_a_task_for_every_job(job: type[Job], worker_app: Celery)
 
 
 @pytest.mark.parametrize("job", ALL_JOBS)
-def test_the_workers_task_takes_the_message_that_the_api_sends(
-    job: type[Job], worker_app: Celery
-) -> None:
+def test_the_workers_task_takes_the_message_that_the_api_sends(job: type[Job], worker_app: Celery) -> None:
     message = JobMessage(task_id="task-1-x").model_dump()
     assert set(message) == {"task_id"}
     assert worker_app.tasks[job.task].run.__code__.co_varnames[:1] == ("task_id",)

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-_SCRIPT = r'''#!{python} -IS
+_SCRIPT = r"""#!{python} -IS
 import json, os, signal, sys, threading, time
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
@@ -75,7 +75,7 @@ time.sleep(fake.get("listen_after", 0))
 server = ThreadingHTTPServer(("127.0.0.1", port), Handler)
 print(f"[gateway] http server listening ({{port}})", flush=True)
 server.serve_forever()
-'''
+"""
 
 
 @dataclass(frozen=True)

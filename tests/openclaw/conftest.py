@@ -26,9 +26,7 @@ def real_openclaw() -> OpenClawProgram:
 
 
 @pytest.fixture(scope="session")
-def system(
-    real_openclaw: OpenClawProgram, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[System]:
+def system(real_openclaw: OpenClawProgram, tmp_path_factory: pytest.TempPathFactory) -> Iterator[System]:
     folder = tmp_path_factory.mktemp("system")
     node = shutil.which("node", path=real_openclaw.search_path)
     assert node is not None

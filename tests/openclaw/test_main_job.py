@@ -91,9 +91,7 @@ def test_the_gateway_listens_on_loopback_only(system: System, restarted: list[ob
     "path",
     ["/health", "/v1/openclaw/status", "/v1/system/info", "/v1/system/events"],
 )
-def test_the_guides_examples_fit_the_live_answers(
-    path: str, system: System, restarted: list[object]
-) -> None:
+def test_the_guides_examples_fit_the_live_answers(path: str, system: System, restarted: list[object]) -> None:
     assert restarted
     example = next(route for route in guide_routes() if route.key == f"GET {path}")
     answer = system.request("GET", path)

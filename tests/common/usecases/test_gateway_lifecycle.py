@@ -21,6 +21,7 @@ from buddy_common.usecases.observe_gateway import observe_gateway
 from buddy_common.usecases.restart_gateway import GatewayRestarted, restart_gateway
 from buddy_common.usecases.start_gateway import GatewayStarted, start_gateway
 from buddy_common.usecases.stop_gateway import GatewayStopped, stop_gateway
+from eventually import eventually
 from fakes.openclaw_program import FakeOpenClaw
 from fakes.progress import RecordingProgress
 
@@ -120,9 +121,8 @@ async def test_start_reports_the_signal_that_ended_the_process(
 ) -> None:
     fake_openclaw.configure(ready_after=30)
     starting = asyncio.create_task(host.start())
-    async with asyncio.timeout(5):
-        while (spawned := await host.state.spawned()) is None:
-            await asyncio.sleep(0.02)
+    spawned = await eventually(host.state.spawned, lambda process: process is not None)
+    assert spawned is not None
     os.kill(spawned.pid, signal.SIGKILL)
 
     with pytest.raises(GatewayStartError, match="killed by SIGKILL"):
@@ -134,7 +134,7 @@ async def test_start_gives_up_at_the_ceiling_and_leaves_the_process(
 ) -> None:
     fake_openclaw.configure(ready_after=60)
 
-    with pytest.raises(GatewayStartError, match="not ready after 1 s.*startup-sidecars"):
+    with pytest.raises(GatewayStartError, match=r"not ready after 1 s.*startup-sidecars"):
         await host.start(ceiling_seconds=1)
 
     spawned = await host.state.spawned()
@@ -142,12 +142,12 @@ async def test_start_gives_up_at_the_ceiling_and_leaves_the_process(
     assert psutil.pid_exists(spawned.pid)
 
 
-async def test_start_names_the_program_that_has_the_port(
-    host: Host, fake_openclaw: FakeOpenClaw
-) -> None:
-    with socket.create_server(("127.0.0.1", fake_openclaw.port)):
-        with pytest.raises(PortTakenError) as failure:
-            await host.start()
+async def test_start_names_the_program_that_has_the_port(host: Host, fake_openclaw: FakeOpenClaw) -> None:
+    with (
+        socket.create_server(("127.0.0.1", fake_openclaw.port)),
+        pytest.raises(PortTakenError) as failure,
+    ):
+        await host.start()
 
     assert f"(pid {os.getpid()})" in failure.value.message
     assert await host.state.spawned() is None
@@ -213,9 +213,7 @@ async def test_stop_twice_is_fine(host: Host) -> None:
     assert not again.wasRunning
 
 
-async def test_stop_waits_for_running_chats_and_says_so(
-    host: Host, fake_openclaw: FakeOpenClaw
-) -> None:
+async def test_stop_waits_for_running_chats_and_says_so(host: Host, fake_openclaw: FakeOpenClaw) -> None:
     fake_openclaw.configure(drain=1.0)
     await host.start()
 
@@ -298,15 +296,11 @@ async def test_observe_tells_the_states_apart(host: Host, fake_openclaw: FakeOpe
     assert await observe(host) is GatewayState.STOPPED
     fake_openclaw.configure(ready_after=1.5)
     starting = asyncio.create_task(host.start())
-    async with asyncio.timeout(5):
-        while await observe(host) is not GatewayState.STARTING:
-            await asyncio.sleep(0.02)
+    await eventually(lambda: observe(host), lambda state: state is GatewayState.STARTING)
     started = await starting
     assert await observe(host) is GatewayState.RUNNING
     os.kill(started.pid, signal.SIGKILL)
-    async with asyncio.timeout(5):
-        while await observe(host) is not GatewayState.CRASHED:
-            await asyncio.sleep(0.02)
+    await eventually(lambda: observe(host), lambda state: state is GatewayState.CRASHED)
     await host.stop()
     assert await observe(host) is GatewayState.STOPPED
 

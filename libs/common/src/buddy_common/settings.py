@@ -36,7 +36,9 @@ class Settings(BaseSettings):
         env_file=".env",
         extra="ignore",  # one `.env` serves all classes
         env_ignore_empty=True,  # compose passes unset variables as empty strings
-        populate_by_name=True,
+        populate_by_name=True,  # for our own constructors …
+        # … and for them only: without a prefix, a field `home` or `port` would be read from HOME or PORT
+        env_prefix="BUDDY_FIELD_NAMES_ARE_NOT_VARIABLES_",
     )
 
 

@@ -1,7 +1,6 @@
 """The OpenAPI document and Swagger UI, from files of our own: no CDN, behind the token by default."""
 
 from collections.abc import Sequence
-from functools import lru_cache
 from importlib import resources
 from typing import Any
 
@@ -26,6 +25,8 @@ _CSP = (
 
 def install_docs(app: FastAPI, *, public: bool) -> None:
     """Add `/docs`, its assets and `/openapi.json`."""
+    folder = resources.files("fastapi_swagger") / "resources"
+    contents = {name: (folder / name).read_bytes() for name in _ASSETS}
     guard: Sequence[DependsParameter] = [] if public else [Depends(operator)]
 
     @app.get("/openapi.json", include_in_schema=False, dependencies=guard)
@@ -48,9 +49,4 @@ def install_docs(app: FastAPI, *, public: bool) -> None:
     async def asset(name: str) -> Response:
         if name not in _ASSETS:
             return Response(status_code=404)
-        return Response(_read(name), media_type=_ASSETS[name])
-
-
-@lru_cache
-def _read(name: str) -> bytes:
-    return (resources.files("fastapi_swagger") / "resources" / name).read_bytes()
+        return Response(contents[name], media_type=_ASSETS[name])

@@ -1,8 +1,7 @@
-"""Every failure leaves as an envelope, the framework's own too."""
+"""Every failure leaves as an envelope, the framework's own too; bugs are the middleware's."""
 
 from http import HTTPStatus
 
-import structlog
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
@@ -10,8 +9,6 @@ from starlette.exceptions import HTTPException
 
 from buddy_api.envelope import problem_body
 from buddy_common.errors import BuddyError, InvalidRequestError
-
-log = structlog.get_logger(__name__)
 
 _SLUGS = {
     HTTPStatus.NOT_FOUND: ("not_found", "There is no such route: {method} {path}."),
@@ -24,7 +21,6 @@ def install_error_handlers(app: FastAPI) -> None:
     app.add_exception_handler(BuddyError, _buddy_error)
     app.add_exception_handler(RequestValidationError, _validation_error)
     app.add_exception_handler(HTTPException, _http_exception)
-    app.add_exception_handler(Exception, _unexpected)
 
 
 def problem_response(exc: BuddyError) -> JSONResponse:
@@ -58,11 +54,3 @@ async def _http_exception(request: Request, exc: Exception) -> JSONResponse:
     message = text.format(method=request.method, path=request.url.path) if status in _SLUGS else text
     body = {"code": int(status), "message": message, "data": {"error": slug}}
     return JSONResponse(body, status_code=status, headers=exc.headers)
-
-
-async def _unexpected(request: Request, exc: Exception) -> JSONResponse:
-    log.error("request_crashed", path=request.url.path, exc_info=exc)
-    request_id = request.scope.get("state", {}).get("request_id")
-    return problem_response(
-        BuddyError("Unexpected error; the api's log has it under this request id.", requestId=request_id)
-    )

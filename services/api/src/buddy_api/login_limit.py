@@ -21,6 +21,8 @@ class LoginLimit:
                 implementation="redispy",
                 socket_connect_timeout=1,
                 socket_timeout=1,
+                # else each connection reads package metadata from disk, inside the loop
+                driver_info=None,  # type: ignore[arg-type]  # handed on to redis-py, which takes None
             )
         )
         self._local = SlidingWindowCounterRateLimiter(MemoryStorage())

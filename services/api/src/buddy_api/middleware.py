@@ -10,7 +10,7 @@ from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from buddy_api.errors import problem_response
-from buddy_common.errors import BodyTooLargeError
+from buddy_common.errors import BodyTooLargeError, BuddyError
 
 log = structlog.get_logger("buddy_api.access")
 
@@ -47,30 +47,23 @@ class RequestContext:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        given = Headers(scope=scope).get("x-request-id", "")
-        request_id = given if _REQUEST_ID.match(given) else secrets.token_hex(8)
-        scope.setdefault("state", {})["request_id"] = request_id
+        exchange = _Exchange(scope, send)
         structlog.contextvars.clear_contextvars()
-        structlog.contextvars.bind_contextvars(request_id=request_id)
+        structlog.contextvars.bind_contextvars(request_id=exchange.request_id)
         began = time.perf_counter()
-        status = 500
-
-        async def send_with_headers(message: Message) -> None:
-            nonlocal status
-            if message["type"] == "http.response.start":
-                status = message["status"]
-                headers = MutableHeaders(scope=message)
-                headers["X-Request-ID"] = request_id
-                for name, value in _SECURITY_HEADERS.items():
-                    headers.setdefault(name, value)
-            await send(message)
-
         try:
-            await self._app(scope, receive, send_with_headers)
+            await self._app(scope, receive, exchange.send)
+        except Exception:  # the outermost layer: a bug must still give an answer, and leave a trace
+            log.exception("request_crashed", path=scope["path"])
+            if exchange.status is not None:
+                raise
+            text = "Unexpected error; the api's log has it under this request id."
+            problem = problem_response(BuddyError(text, requestId=exchange.request_id))
+            await problem(scope, receive, exchange.send)
         finally:
-            self._record(scope, status, time.perf_counter() - began)
+            self._record(scope, exchange.status, time.perf_counter() - began)
 
-    def _record(self, scope: Scope, status: int, seconds: float) -> None:
+    def _record(self, scope: Scope, status: int | None, seconds: float) -> None:
         route = getattr(scope.get("route"), "path", "unknown")
         self._requests.labels(route, scope["method"], str(status)).inc()
         self._seconds.labels(route).observe(seconds)
@@ -84,6 +77,27 @@ class RequestContext:
             address=client[0] if client else None,
             actor=scope.get("state", {}).get("actor"),
         )
+
+
+class _Exchange:
+    """One request and its answer: the id, and the status once the answer has begun."""
+
+    def __init__(self, scope: Scope, send: Send) -> None:
+        given = Headers(scope=scope).get("x-request-id", "")
+        self.request_id = given if _REQUEST_ID.match(given) else secrets.token_hex(8)
+        self.status: int | None = None
+        self._send = send
+        scope.setdefault("state", {})["request_id"] = self.request_id
+
+    async def send(self, message: Message) -> None:
+        """Pass a message on; the first gets our headers, where the app did not set them."""
+        if message["type"] == "http.response.start":
+            self.status = message["status"]
+            headers = MutableHeaders(scope=message)
+            headers["X-Request-ID"] = self.request_id
+            for name, value in _SECURITY_HEADERS.items():
+                headers.setdefault(name, value)
+        await self._send(message)
 
 
 class BodyLimit:

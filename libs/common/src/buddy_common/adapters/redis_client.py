@@ -23,6 +23,7 @@ def open_redis(url: str) -> Redis:
         socket_timeout=5,
         socket_keepalive=True,
         health_check_interval=25,
+        driver_info=None,  # else each new connection reads package metadata from disk, inside the loop
         retry=Retry(NoBackoff(), retries=1),  # once: a kept connection may have been closed meanwhile
     )
 

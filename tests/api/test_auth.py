@@ -1,0 +1,187 @@
+"""Who gets in, by what, and who does not."""
+
+import httpx
+import pytest
+from fastapi import FastAPI
+
+from api.conftest import ORIGIN, TOKEN, Api, client_of
+from buddy_api.app import create_app, wiring_of
+from buddy_api.auth import COOKIE
+from buddy_api.config import ApiConfig
+
+PUBLIC = {("GET", "/health"), ("GET", "/ready"), ("POST", "/login")}
+
+
+async def login(api: Api, token: str = TOKEN) -> httpx.Response:
+    return await api.stranger.post("/login", json={"token": token})
+
+
+async def test_every_route_but_the_public_ones_refuses_a_stranger(api: Api) -> None:
+    asked = 0
+    for path, methods in api.app.openapi()["paths"].items():
+        for method in methods:
+            if (method.upper(), path) in PUBLIC:
+                continue
+            answer = await api.stranger.request(method.upper(), path)
+            assert answer.status_code == 401, (method, path)
+            assert answer.json()["code"] == 401
+            assert answer.json()["data"]["error"] == "unauthorized"
+            asked += 1
+    assert asked > 10
+    for path in ("/docs", "/openapi.json"):
+        assert (await api.stranger.get(path)).status_code == 401
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [
+        {"Authorization": "Bearer wrong"},
+        {"Authorization": f"Bearer {TOKEN}x"},
+        {"Authorization": f"Basic {TOKEN}"},
+        {"Authorization": "Bearer "},
+        {"Authorization": "Bearer \xe9\xff"},
+        {"Cookie": f"{COOKIE}=wrong"},
+    ],
+)
+async def test_wrong_credentials_are_refused(headers: dict[str, str], api: Api) -> None:
+    raw = [(name.encode(), value.encode("latin-1")) for name, value in headers.items()]
+    answer = await api.stranger.get("/v1/auth/me", headers=raw)
+    assert answer.status_code == 401
+    assert answer.headers["www-authenticate"] == "Bearer"
+
+
+async def test_the_token_in_the_query_opens_nothing(api: Api) -> None:
+    answer = await api.stranger.get("/v1/auth/me", params={"token": TOKEN, "ticket": TOKEN})
+    assert answer.status_code == 401
+
+
+async def test_a_bearer_token_gets_in(api: Api) -> None:
+    answer = await api.client.get("/v1/auth/me")
+    assert answer.json() == {
+        "code": 200,
+        "message": "success",
+        "data": {"user": "admin", "via": "bearer"},
+    }
+
+
+async def test_the_guides_cookie_with_the_token_itself_gets_in(api: Api) -> None:
+    answer = await api.stranger.get("/v1/auth/me", headers={"Cookie": f"{COOKIE}={TOKEN}"})
+    assert answer.json()["data"]["via"] == "cookie"
+
+
+async def test_login_sets_an_opaque_session_and_no_token(api: Api) -> None:
+    answer = await login(api)
+
+    assert answer.json() == {"code": 200, "message": "success"}
+    cookie = answer.headers["set-cookie"]
+    assert TOKEN not in cookie
+    for part in ("HttpOnly", "SameSite=strict", "Max-Age=604800", f"{COOKIE}="):
+        assert part in cookie
+    assert "Secure" not in cookie  # plain http in this test
+    assert (await api.stranger.get("/v1/auth/me")).json()["data"]["via"] == "session"
+
+
+async def test_login_over_tls_sets_a_secure_cookie(api: Api) -> None:
+    answer = await api.stranger.post("https://buddy.test/login", json={"token": TOKEN})
+    assert "Secure" in answer.headers["set-cookie"]
+
+
+async def test_login_with_a_wrong_token_is_the_guides_401_and_leaves_an_event(api: Api) -> None:
+    answer = await login(api, "wrong")
+
+    assert answer.status_code == 401
+    assert answer.json()["code"] == 401
+    assert answer.json()["message"] == "Invalid token"
+    events = (await api.client.get("/v1/system/events")).json()["data"]
+    assert (events[0]["action"], events[0]["status"]) == ("login", "denied")
+    assert events[0]["address"] == "203.0.113.7"
+
+
+async def test_login_attempts_are_limited_even_for_the_right_token(api: Api) -> None:
+    for _ in range(5):
+        await login(api, "wrong")
+
+    answer = await login(api)
+
+    assert answer.status_code == 429
+    assert 1 <= int(answer.headers["retry-after"]) <= 61
+    assert answer.json()["data"]["error"] == "too_many_attempts"
+
+
+async def test_logout_ends_the_session(api: Api) -> None:
+    await login(api)
+    secret = api.stranger.cookies[COOKIE]
+    answer = await api.stranger.post("/v1/auth/logout", headers={"Origin": ORIGIN})
+
+    assert answer.status_code == 200
+    async with client_of(api.app) as thief:
+        thief.cookies.set(COOKIE, secret)
+        assert (await thief.get("/v1/auth/me")).status_code == 401
+
+
+@pytest.mark.parametrize(
+    "origin", [None, "http://evil.test", "null", "http://buddy.test.evil.test", "http://buddy.test:81"]
+)
+@pytest.mark.parametrize("credential", ["session", "token"])
+async def test_a_change_by_cookie_from_another_origin_is_refused(
+    origin: str | None, credential: str, api: Api
+) -> None:
+    if credential == "session":
+        await login(api)
+    else:
+        api.stranger.cookies.set(COOKIE, TOKEN)
+    headers = {"Origin": origin} if origin else {}
+
+    answer = await api.stranger.post("/v1/gateway/stop", headers=headers)
+
+    assert answer.status_code == 403
+    assert answer.json()["data"]["error"] == "cross_origin"
+    assert (await api.client.get("/v1/tasks/status")).json()["data"] == []
+
+
+async def test_a_change_by_cookie_from_our_own_page_is_accepted(api: Api) -> None:
+    await login(api)
+    answer = await api.stranger.post("/v1/gateway/stop", headers={"Origin": ORIGIN})
+    assert answer.status_code == 202
+
+
+async def test_a_bearer_token_needs_no_origin(api: Api) -> None:
+    answer = await api.client.post("/v1/gateway/stop", headers={"Origin": "http://evil.test"})
+    assert answer.status_code == 202
+
+
+async def test_a_ticket_works_once_and_for_reading_only(api: Api) -> None:
+    issued = (await api.client.post("/v1/auth/ticket")).json()["data"]
+    ticket = {"ticket": issued["ticket"]}
+    assert issued["expires_in"] == 60
+
+    refused = await api.stranger.post("/v1/gateway/stop", params=ticket)
+    first = await api.stranger.get("/v1/auth/me", params=ticket)
+    second = await api.stranger.get("/v1/auth/me", params=ticket)
+
+    assert refused.status_code == 401
+    assert first.json()["data"]["via"] == "ticket"
+    assert second.status_code == 401
+
+
+async def test_check_answers_a_reverse_proxy(api: Api) -> None:
+    assert (await api.client.get("/v1/auth/check")).status_code == 200
+    assert (await api.stranger.get("/v1/auth/check")).status_code == 401
+
+
+@pytest.fixture
+def app_with_public_docs(api_environment: pytest.MonkeyPatch) -> FastAPI:
+    api_environment.setenv("BUDDY_DOCS_PUBLIC", "true")
+    return create_app(ApiConfig.from_environment())
+
+
+async def test_docs_are_public_only_when_the_operator_says_so(app_with_public_docs: FastAPI) -> None:
+    async with client_of(app_with_public_docs) as stranger:
+        page = await stranger.get("/docs")
+        assert page.status_code == 200
+        assert "script-src 'self'" in page.headers["content-security-policy"]
+        assert "cdn" not in page.text
+        for asset in ("swagger-ui-bundle.js", "swagger-ui.css"):
+            assert (await stranger.get(f"/docs/assets/{asset}")).status_code == 200
+        assert (await stranger.get("/docs/assets/..%2f..%2fmain.py")).status_code == 404
+    await wiring_of(app_with_public_docs).close()

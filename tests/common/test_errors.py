@@ -1,0 +1,102 @@
+"""The tree of failures: what clients match on."""
+
+import re
+from http import HTTPStatus
+
+import pytest
+
+from buddy_common import errors
+from buddy_common.errors import BuddyError, TransientError
+
+ABSTRACT = {BuddyError, TransientError}
+
+
+def all_errors() -> list[type[BuddyError]]:
+    return [
+        value
+        for value in vars(errors).values()
+        if isinstance(value, type) and issubclass(value, BuddyError) and value not in ABSTRACT
+    ]
+
+
+@pytest.mark.parametrize("error", all_errors(), ids=lambda error: error.__name__)
+def test_every_error_has_a_slug_of_its_own_and_a_status(error: type[BuddyError]) -> None:
+    assert "error" in vars(error)
+    assert re.fullmatch(r"[a-z_]+", error.error)
+    assert isinstance(error.status, HTTPStatus)
+    assert error.status >= HTTPStatus.BAD_REQUEST
+    assert error.__name__.endswith("Error")
+
+
+def test_no_two_errors_share_a_slug() -> None:
+    slugs = [error.error for error in [BuddyError, *all_errors()]]
+
+    assert sorted(slugs) == sorted(set(slugs))
+
+
+def test_the_tree_is_found() -> None:
+    assert len(all_errors()) >= 20
+
+
+def test_unauthenticated_answer_names_the_scheme() -> None:
+    failure = errors.NotAuthenticatedError("Who are you?")
+
+    assert failure.status is HTTPStatus.UNAUTHORIZED
+    assert failure.headers == {"WWW-Authenticate": "Bearer"}
+
+
+def test_too_many_attempts_say_when_to_come_back() -> None:
+    failure = errors.TooManyAttemptsError(17)
+
+    assert failure.status is HTTPStatus.TOO_MANY_REQUESTS
+    assert failure.headers == {"Retry-After": "17"}
+    assert "17 s" in failure.message
+
+
+def test_other_failures_need_no_headers() -> None:
+    assert errors.NotFoundError("Nothing here.").headers == {}
+
+
+@pytest.mark.parametrize(
+    ("failure", "says", "detail"),
+    [
+        (errors.UnknownNodeError("x", ["a", "b"]), "Known nodes: a, b.", {"known": ["a", "b"]}),
+        (errors.UnknownNodeError("x", []), "Known nodes: none yet.", {"known": []}),
+        (errors.AmbiguousNodeError(["a", "b"]), "(a, b)", {"known": ["a", "b"]}),
+        (errors.UnknownTaskError("task-1"), "'task-1'", {}),
+        (errors.BodyTooLargeError(9), "9 bytes", {"limit_bytes": 9}),
+        (errors.NoNodeError(), "Is a worker running?", {}),
+        (errors.NotReportedError("a", "gateway"), "'a' has not reported its gateway", {}),
+        (errors.GatewayUnreachableError("http://h"), "'http://h'", {}),
+        (
+            errors.PortTakenError(80, pid=7, name="nginx"),
+            "Port 80 is taken by nginx (pid 7).",
+            {"port": 80, "pid": 7, "name": "nginx"},
+        ),
+        (
+            errors.PortTakenError(80, pid=None, name="a process of another user"),
+            "taken by a process of another user.",
+            {"port": 80, "pid": None, "name": "a process of another user"},
+        ),
+    ],
+    ids=lambda part: type(part).__name__,
+)
+def test_failure_says_what_is_wrong_to_people_and_to_machines(
+    failure: BuddyError, says: str, detail: dict[str, object]
+) -> None:
+    assert says in failure.message
+    assert str(failure) == failure.message
+    assert failure.detail == detail
+
+
+def test_only_what_may_pass_by_itself_is_retried() -> None:
+    retried = {error.__name__ for error in all_errors() if issubclass(error, TransientError)}
+
+    assert retried == {
+        "BrokerUnavailableError",
+        "DatabaseUnavailableError",
+        "GatewayUnreachableError",
+        "LifecycleBusyError",
+        "NoNodeError",
+        "NotReportedError",
+    }
