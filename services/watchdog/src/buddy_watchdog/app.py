@@ -21,6 +21,7 @@ def create_app(runner: Runner) -> Starlette:
         yield
         watching.cancel()
         await asyncio.wait([watching])
+        await runner.close()
 
     async def health(_request: Request) -> JSONResponse:
         code = 200 if runner.is_alive else 503

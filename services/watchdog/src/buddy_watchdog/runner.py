@@ -43,6 +43,10 @@ class Runner:
             self._looked_at = time.monotonic()
             await self._pause(snapshot)
 
+    async def close(self) -> None:
+        """Let go of the connections."""
+        await self._host.close()
+
     async def _look(self) -> GatewaySnapshot | None:
         host = self._host
         try:

@@ -2,6 +2,7 @@
 
 import asyncio
 import time
+from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
 
 import structlog
@@ -24,6 +25,16 @@ MAX_LINE_CHARACTERS = 2000
 MAX_LINES = 20_000
 
 AnyJob = TypeVar("AnyJob", bound=Job)
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """How a job ended."""
+
+    status: TaskStatus
+    result: dict[str, Any] | None = None
+    error: str | None = None
+    error_code: str | None = None
 
 
 class RunningJob(Generic[AnyJob]):
@@ -85,35 +96,28 @@ class RunningJob(Generic[AnyJob]):
             )
             await self._announce([{"line": line} for line in lines])
 
-    async def finish(
-        self,
-        status: TaskStatus,
-        *,
-        result: dict[str, Any] | None = None,
-        error: str | None = None,
-        error_code: str | None = None,
-    ) -> TaskStatus:
-        """Record the outcome in the row and in the audit, in one transaction; return it."""
+    async def finish(self, outcome: Outcome) -> None:
+        """Record the outcome in the row and in the audit, in one transaction."""
         await self.flush()
-        error = None if error is None else mask(error)
-        event = EventStatus.SUCCESS if status is TaskStatus.COMPLETED else EventStatus.FAILED
+        error = None if outcome.error is None else mask(outcome.error)
+        completed = outcome.status is TaskStatus.COMPLETED
 
         def record(session: Session) -> None:
             ours = tasks.finish(
                 session,
                 self.task_id,
                 epoch=self._epoch,
-                status=status,
-                result=result,
+                status=outcome.status,
+                result=outcome.result,
                 error=error,
-                error_code=error_code,
+                error_code=outcome.error_code,
             )
             if ours:
+                event = EventStatus.SUCCESS if completed else EventStatus.FAILED
                 events.close(session, self.task_id, status=event, detail=error)
 
         await self._wiring.database.run(record)
-        await self._announce([{"status": status}])
-        return status
+        await self._announce([{"status": outcome.status}])
 
     async def _report(self, **fields: Any) -> None:
         await self._wiring.database.run(

@@ -11,7 +11,7 @@ from buddy_common.db.tables import TaskRow
 from buddy_common.errors import BrokerUnavailableError, BuddyError, InvalidPayloadError
 from buddy_common.schemas.tasks import TaskStatus
 from buddy_common.usecases.publish_node import publish_node
-from buddy_worker.jobs import AnyJob, RunningJob
+from buddy_worker.jobs import AnyJob, Outcome, RunningJob
 from buddy_worker.loop import LoopThread
 from buddy_worker.wiring import Wiring, wiring
 
@@ -82,31 +82,45 @@ async def _run_claimed(
         job = RunningJob(w, row.id, row.epoch, kind.model_validate(row.payload))
     except ValidationError as exc:
         unreadable = RunningJob(w, row.id, row.epoch, kind.model_construct())
-        return await _fail(unreadable, InvalidPayloadError(f"The job's payload is not readable: {exc}"))
+        error = InvalidPayloadError(f"The job's payload is not readable: {exc}")
+        return await _finish(unreadable, _failure(error))
+    outcome = await _outcome(job, kind, handler)
+    if outcome.status is not TaskStatus.INTERRUPTED:
+        await _publish(w)
+    return await _finish(job, outcome)
+
+
+async def _outcome(
+    job: RunningJob[AnyJob],
+    kind: type[AnyJob],
+    handler: Callable[[RunningJob[AnyJob]], Awaitable[BaseModel]],
+) -> Outcome:
+    """Run the handler; whatever it does, there is an outcome."""
     try:
         async with asyncio.timeout(kind.deadline_seconds):
             result = await handler(job)
     except TimeoutError:
-        await _publish(w)
         text = f"Not done after {kind.deadline_seconds:.0f} s, the limit for this kind of job."
-        return await job.finish(TaskStatus.TIMEOUT, error=text, error_code="deadline_exceeded")
+        return Outcome(TaskStatus.TIMEOUT, error=text, error_code="deadline_exceeded")
     except asyncio.CancelledError:
         text = "The worker was stopped while this job ran."
-        return await job.finish(TaskStatus.INTERRUPTED, error=text, error_code="interrupted")
+        return Outcome(TaskStatus.INTERRUPTED, error=text, error_code="interrupted")
     except BuddyError as exc:
-        await _publish(w)
-        return await _fail(job, exc)
+        return _failure(exc)
     except Exception as exc:  # the outermost loop of a job: a bug must still end its row
         log.exception("task_crashed")
-        return await _fail(job, BuddyError(f"Unexpected {type(exc).__name__}; the worker's log has it."))
-    await _publish(w)
-    log.info("task_completed")
-    return await job.finish(TaskStatus.COMPLETED, result=result.model_dump(mode="json"))
+        return _failure(BuddyError(f"Unexpected {type(exc).__name__}; the worker's log has it."))
+    return Outcome(TaskStatus.COMPLETED, result=result.model_dump(mode="json"))
 
 
-async def _fail(job: RunningJob[AnyJob], exc: BuddyError) -> TaskStatus:
-    log.warning("task_failed", error=exc.error, reason=exc.message)
-    return await job.finish(TaskStatus.FAILED, error=exc.message, error_code=exc.error)
+def _failure(exc: BuddyError) -> Outcome:
+    return Outcome(TaskStatus.FAILED, error=exc.message, error_code=exc.error)
+
+
+async def _finish(job: RunningJob[AnyJob], outcome: Outcome) -> TaskStatus:
+    await job.finish(outcome)
+    log.info("task_ended", status=outcome.status, error=outcome.error_code, reason=outcome.error)
+    return outcome.status
 
 
 async def _publish(w: Wiring) -> None:
@@ -123,3 +137,5 @@ async def _publish(w: Wiring) -> None:
         )
     except BrokerUnavailableError as exc:
         log.warning("read_model_unavailable", reason=exc.message)
+    except Exception:  # a picture that cannot be taken must not cost the job its outcome
+        log.exception("publish_failed")

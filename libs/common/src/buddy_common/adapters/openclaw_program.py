@@ -110,8 +110,11 @@ class HostOpenClaw:
 
     async def inspect(self) -> OpenClawInstall:
         """Return where it is and which version; never raises for a missing program."""
+        return await asyncio.to_thread(self._inspect)
+
+    def _inspect(self) -> OpenClawInstall:
         try:
-            program = await asyncio.to_thread(self.program)
+            program = self.program()
         except OpenClawNotFoundError as exc:
             return OpenClawInstall(installed=False, problem=exc.message)
         changed_at = _changed_at(program.path)

@@ -1,0 +1,28 @@
+"""The proxy so far: alive, and honest about what it does not do."""
+
+import httpx
+import pytest
+
+from buddy_proxy.app import create_app
+
+
+@pytest.fixture
+def proxy() -> httpx.AsyncClient:
+    return httpx.AsyncClient(transport=httpx.ASGITransport(create_app()), base_url="http://proxy")
+
+
+async def test_health(proxy: httpx.AsyncClient) -> None:
+    answer = await proxy.get("/health")
+    assert answer.json() == {"code": 200, "message": "success", "data": {"status": "ok"}}
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "status"),
+    [("POST", "/v1/openclaw/chat/completions", 404), ("GET", "/v1/ws/logs", 404), ("PUT", "/health", 405)],
+)
+async def test_what_is_not_there_comes_in_the_envelope(
+    method: str, path: str, status: int, proxy: httpx.AsyncClient
+) -> None:
+    answer = await proxy.request(method, path)
+    assert answer.status_code == answer.json()["code"] == status
+    assert answer.json()["data"]["error"]

@@ -1,0 +1,137 @@
+"""The watchdog looks, publishes, and notices a death at once."""
+
+import asyncio
+import os
+import signal
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from functools import partial
+
+import httpx
+import pytest
+
+from buddy_common.adapters.host_plane import HostPlane, build_host_plane
+from buddy_common.adapters.redis_client import open_redis
+from buddy_common.schemas.gateway import GatewaySnapshot, GatewayState
+from buddy_common.schemas.resources import Resource
+from buddy_common.settings import GatewaySettings, HomeSettings, OpenClawSettings
+from buddy_common.usecases.start_gateway import start_gateway
+from buddy_watchdog import runner as runner_module
+from buddy_watchdog.app import create_app
+from buddy_watchdog.process_end import wait_for_end
+from buddy_watchdog.runner import Runner
+from eventually import eventually
+from fakes.broker import BrokerServer
+from fakes.openclaw_program import FakeOpenClaw
+from fakes.progress import RecordingProgress
+
+INTERVAL_SECONDS = 60.0  # so long that only an event can explain a quick second look
+
+
+def host_plane(url: str, fake: FakeOpenClaw) -> HostPlane:
+    return build_host_plane(
+        open_redis(url),
+        home=HomeSettings(),
+        gateway=GatewaySettings(config_dir=fake.config_dir),
+        openclaw=OpenClawSettings(program=fake.program),
+    )
+
+
+@pytest.fixture
+def host(redis_url: str, fake_openclaw: FakeOpenClaw) -> HostPlane:
+    return host_plane(redis_url, fake_openclaw)
+
+
+@asynccontextmanager
+async def watching(host: HostPlane, *, interval_seconds: float = INTERVAL_SECONDS) -> AsyncIterator[None]:
+    """Run the watchdog's loop, and end it."""
+    runner = Runner(host, interval_seconds=interval_seconds)
+    task = asyncio.create_task(runner.run_forever())
+    yield
+    task.cancel()
+    await asyncio.wait([task])
+    await runner.close()
+
+
+async def published(host: HostPlane) -> GatewayState | None:
+    entry = await host.read_model.get("local", Resource.GATEWAY)
+    return None if entry is None else GatewaySnapshot.model_validate_json(entry.data).state
+
+
+async def start(host: HostPlane) -> int:
+    started = await start_gateway(host.gateway, host.state, progress=RecordingProgress(), ceiling_seconds=8)
+    return started.pid
+
+
+async def test_it_publishes_gateway_machine_and_program(host: HostPlane) -> None:
+    async with watching(host):
+        await eventually(lambda: published(host), lambda state: state is GatewayState.STOPPED)
+        model = host.read_model
+        for resource in (Resource.SYSTEM, Resource.OPENCLAW):
+            await eventually(partial(model.get, "local", resource), lambda entry: entry is not None)
+
+
+async def test_it_notices_a_killed_gateway_long_before_the_next_look(host: HostPlane) -> None:
+    pid = await start(host)
+    async with watching(host):
+        await eventually(lambda: published(host), lambda state: state is GatewayState.RUNNING)
+
+        os.kill(pid, signal.SIGKILL)
+
+        await eventually(lambda: published(host), lambda state: state is GatewayState.CRASHED)
+
+
+async def test_a_broker_that_comes_back_gets_the_news(
+    own_broker: BrokerServer, fake_openclaw: FakeOpenClaw
+) -> None:
+    host = await asyncio.to_thread(host_plane, own_broker.url, fake_openclaw)
+    own_broker.stop()
+    async with watching(host, interval_seconds=0.2):
+        await asyncio.sleep(0.3)  # one look into the void
+        own_broker.start()
+        own_broker.flush()
+
+        await eventually(lambda: published(host), lambda state: state is GatewayState.STOPPED)
+
+
+async def test_a_bug_in_a_look_does_not_end_the_watching(
+    host: HostPlane, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    looks = 0
+
+    async def explode(*_: object, **__: object) -> None:
+        nonlocal looks
+        looks += 1
+        raise ZeroDivisionError
+
+    monkeypatch.setattr(runner_module, "publish_node", explode)
+
+    async def count() -> int:
+        return looks
+
+    async with watching(host, interval_seconds=0.01):
+        await eventually(count, lambda number: number > 3)
+
+
+async def test_health_is_503_when_the_loop_is_stuck(host: HostPlane, monkeypatch: pytest.MonkeyPatch) -> None:
+    runner = Runner(host, interval_seconds=0.01)
+    app = create_app(runner)
+    transport = httpx.ASGITransport(app)
+    async with httpx.AsyncClient(transport=transport, base_url="http://watchdog") as client:
+        fresh = await client.get("/health")
+        monkeypatch.setattr(runner_module, "STUCK_SECONDS", -1.0)
+        stuck = await client.get("/health")
+
+    assert (fresh.status_code, fresh.json()["data"]) == (200, {"status": "ok"})
+    assert stuck.status_code == stuck.json()["code"] == 503
+
+
+async def test_wait_for_end_returns_at_once_for_a_dead_process() -> None:
+    process = await asyncio.create_subprocess_exec("true")
+    await process.wait()
+    async with asyncio.timeout(5):
+        assert await wait_for_end(process.pid, seconds=60)
+
+
+async def test_wait_for_end_gives_up_when_the_time_is_up() -> None:
+    assert not await wait_for_end(os.getpid(), seconds=0.05)

@@ -1,0 +1,220 @@
+"""Whatever a job does, its row is claimed once and gets one outcome."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+
+import pytest
+from pydantic import BaseModel
+from sqlmodel import Session
+
+from buddy_common.db import events, tasks
+from buddy_common.db.tables import TaskRow
+from buddy_common.errors import GatewayStartError
+from buddy_common.schemas.events import EventStatus
+from buddy_common.schemas.jobs import RestartGatewayJob
+from buddy_common.schemas.tasks import TaskStatus, TaskView
+from buddy_worker import jobs, runner
+from buddy_worker.jobs import RunningJob
+from buddy_worker.runner import execute, interrupt_all
+from buddy_worker.wiring import Wiring
+
+Handler = Callable[[RunningJob[RestartGatewayJob]], Awaitable[BaseModel]]
+
+
+class Done(BaseModel):
+    """A result."""
+
+    answer: int = 42
+
+
+async def queue(w: Wiring) -> str:
+    def record(session: Session) -> str:
+        row = tasks.add(session, RestartGatewayJob(force=True), node="local", actor="admin")
+        events.add(
+            session,
+            actor="admin",
+            action="restart_gateway",
+            status=EventStatus.PENDING,
+            task_id=row.id,
+            node="local",
+        )
+        return row.id
+
+    return await w.database.run(record)
+
+
+async def view(w: Wiring, task_id: str) -> TaskView:
+    found = await w.database.run(lambda session: tasks.view(session, task_id))
+    assert found is not None
+    return found
+
+
+async def event_status(w: Wiring) -> EventStatus:
+    found = await w.database.run(events.listing)
+    return found[0].status
+
+
+async def run(w: Wiring, handler: Handler) -> TaskView:
+    task_id = await queue(w)
+    await execute(w, task_id, RestartGatewayJob, handler)
+    return await view(w, task_id)
+
+
+async def test_a_job_that_ends_well_is_completed_with_its_result(w: Wiring) -> None:
+    async def handler(job: RunningJob[RestartGatewayJob]) -> BaseModel:
+        assert job.payload.force is True
+        await job.stage("working", 40)
+        await job.command("openclaw gateway run")
+        for number in range(50):
+            await job.line(f"line {number}")
+        return Done()
+
+    task = await run(w, handler)
+
+    assert task.status is TaskStatus.COMPLETED
+    assert task.result == {"answer": 42}
+    assert (task.stage, task.progress, task.command) == ("working", 100, "openclaw gateway run")
+    assert task.output == [f"line {number}" for number in range(50)]
+    assert task.startTime is not None
+    assert task.endTime is not None
+    assert await event_status(w) is EventStatus.SUCCESS
+
+
+async def test_stage_lines_and_outcome_go_to_the_live_stream_in_order(w: Wiring) -> None:
+    async def handler(job: RunningJob[RestartGatewayJob]) -> BaseModel:
+        await job.line("first")
+        await job.stage("second", 50)
+        await job.line("third")
+        return Done()
+
+    task = await run(w, handler)
+
+    entries = await w.redis.xrange(f"buddy:task:{task.id}")
+    assert [fields for _, fields in entries] == [
+        {"line": "first"},
+        {"stage": "second", "progress": "50"},
+        {"line": "third"},
+        {"status": "Completed"},
+    ]
+
+
+async def test_a_job_that_fails_says_why(w: Wiring) -> None:
+    async def handler(_job: RunningJob[RestartGatewayJob]) -> BaseModel:
+        raise GatewayStartError("Invalid config: gateway.foo; redis://:hidden@host")
+
+    task = await run(w, handler)
+
+    assert task.status is TaskStatus.FAILED
+    assert task.errorCode == "gateway_start_failed"
+    assert task.error == "Invalid config: gateway.foo; redis://:***@host"
+    assert await event_status(w) is EventStatus.FAILED
+
+
+async def test_a_picture_that_cannot_be_published_costs_no_outcome(
+    w: Wiring, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def explode(*_: object, **__: object) -> None:
+        raise ZeroDivisionError
+
+    monkeypatch.setattr(runner, "publish_node", explode)
+
+    async def handler(_job: RunningJob[RestartGatewayJob]) -> BaseModel:
+        return Done()
+
+    assert (await run(w, handler)).status is TaskStatus.COMPLETED
+
+
+async def test_a_bug_ends_the_row_too(w: Wiring) -> None:
+    async def handler(_job: RunningJob[RestartGatewayJob]) -> BaseModel:
+        raise ZeroDivisionError
+
+    task = await run(w, handler)
+
+    assert task.status is TaskStatus.FAILED
+    assert task.error is not None
+    assert "ZeroDivisionError" in task.error
+
+
+async def test_a_job_over_its_deadline_is_timeout(w: Wiring, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(RestartGatewayJob, "deadline_seconds", 0.2)
+
+    async def handler(_job: RunningJob[RestartGatewayJob]) -> BaseModel:
+        await asyncio.Event().wait()
+        return Done()
+
+    task = await run(w, handler)
+
+    assert task.status is TaskStatus.TIMEOUT
+    assert task.errorCode == "deadline_exceeded"
+
+
+async def test_a_stopping_worker_interrupts_its_jobs(w: Wiring) -> None:
+    began = asyncio.Event()
+
+    async def handler(_job: RunningJob[RestartGatewayJob]) -> BaseModel:
+        began.set()
+        await asyncio.Event().wait()
+        return Done()
+
+    task_id = await queue(w)
+    running = asyncio.create_task(execute(w, task_id, RestartGatewayJob, handler))
+    async with asyncio.timeout(5):
+        await began.wait()
+        interrupt_all()
+        assert await running is TaskStatus.INTERRUPTED
+
+    assert (await view(w, task_id)).status is TaskStatus.INTERRUPTED
+
+
+async def test_two_messages_for_one_task_run_it_once(w: Wiring) -> None:
+    runs = []
+
+    async def handler(_job: RunningJob[RestartGatewayJob]) -> BaseModel:
+        runs.append(1)
+        return Done()
+
+    task_id = await queue(w)
+    outcomes = await asyncio.gather(*(execute(w, task_id, RestartGatewayJob, handler) for _ in range(8)))
+
+    assert len(runs) == 1
+    assert sorted(outcomes, key=str) == [TaskStatus.COMPLETED] + [None] * 7
+
+
+async def test_a_payload_of_another_version_fails_the_row(w: Wiring) -> None:
+    async def handler(_job: RunningJob[RestartGatewayJob]) -> BaseModel:
+        raise AssertionError("must not run")
+
+    task_id = await queue(w)
+
+    def spoil(session: Session) -> None:
+        row = session.get(TaskRow, task_id)
+        assert row is not None
+        row.payload = {"force": {"not": "a bool"}}
+        session.add(row)
+
+    await w.database.run(spoil)
+    await execute(w, task_id, RestartGatewayJob, handler)
+
+    assert (await view(w, task_id)).errorCode == "invalid_payload"
+
+
+async def test_the_outcome_of_a_lost_claim_changes_nothing(w: Wiring) -> None:
+    async def handler(job: RunningJob[RestartGatewayJob]) -> BaseModel:
+        await w.database.run(lambda s: tasks.finish(s, job.task_id, epoch=1, status=TaskStatus.INTERRUPTED))
+        return Done()
+
+    assert (await run(w, handler)).status is TaskStatus.INTERRUPTED
+
+
+async def test_output_is_bounded_in_length_and_number(w: Wiring, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(jobs, "MAX_LINES", 30)
+
+    async def handler(job: RunningJob[RestartGatewayJob]) -> BaseModel:
+        for _ in range(100):
+            await job.line("x" * 5000 + "\x00")
+        return Done()
+
+    task = await run(w, handler)
+
+    assert len(task.output) == 30
+    assert set(task.output) == {"x" * jobs.MAX_LINE_CHARACTERS}
