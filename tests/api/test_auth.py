@@ -169,6 +169,15 @@ async def test_check_answers_a_reverse_proxy(api: Api) -> None:
     assert (await api.stranger.get("/v1/auth/check")).status_code == 401
 
 
+async def test_a_browser_that_wants_the_docs_is_sent_to_the_login_page_first(api: Api) -> None:
+    sent = await api.stranger.get("/docs", headers={"Accept": "text/html,*/*"})
+    page = await api.stranger.get(f"/{sent.headers['location']}")
+    assert sent.status_code == 303
+    assert "script-src 'sha256-" in page.headers["content-security-policy"]
+    await login(api)
+    assert (await api.stranger.get("/docs", headers={"Accept": "text/html"})).status_code == 200
+
+
 @pytest.fixture
 def app_with_public_docs(api_environment: pytest.MonkeyPatch) -> FastAPI:
     api_environment.setenv("BUDDY_DOCS_PUBLIC", "true")

@@ -10,6 +10,7 @@ from buddy_api.config import ApiConfig
 from buddy_api.deps import Wiring, build_wiring
 from buddy_api.docs import install_docs
 from buddy_api.errors import install_error_handlers
+from buddy_api.login_page import install_login_page
 from buddy_api.middleware import BodyLimit, RequestContext
 from buddy_api.routers import auth, gateway, health, metrics, nodes, openclaw, system, tasks
 from buddy_common import __version__
@@ -43,6 +44,7 @@ def create_app(config: ApiConfig) -> FastAPI:
     install_error_handlers(app)
     for module in (health, auth, nodes, gateway, tasks, openclaw, system, metrics):
         app.include_router(module.router)
+    install_login_page(app)
     install_docs(app, public=config.auth.docs_public)
     app.add_middleware(BodyLimit, limit_bytes=config.web.max_body_bytes)
     app.add_middleware(RequestContext, registry=w.metrics)

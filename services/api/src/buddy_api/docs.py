@@ -1,15 +1,17 @@
 """The OpenAPI document and Swagger UI, from files of our own: no CDN, behind the token by default."""
 
 from collections.abc import Sequence
+from http import HTTPStatus
 from importlib import resources
 from typing import Any
 
-from fastapi import Depends, FastAPI, Response
+from fastapi import Depends, FastAPI, Request, Response
 from fastapi.openapi.docs import get_swagger_ui_html
 from fastapi.params import Depends as DependsParameter
-from fastapi.responses import HTMLResponse
+from fastapi.responses import RedirectResponse
 
-from buddy_api.deps import operator
+from buddy_api.deps import Wired, operator
+from buddy_common.errors import NotAuthenticatedError
 
 _ASSETS = {
     "swagger-ui-bundle.js": "text/javascript",
@@ -33,8 +35,15 @@ def install_docs(app: FastAPI, *, public: bool) -> None:
     async def openapi() -> dict[str, Any]:
         return app.openapi()
 
-    @app.get("/docs", include_in_schema=False, dependencies=guard)
-    async def swagger_ui() -> HTMLResponse:
+    @app.get("/docs", include_in_schema=False)
+    async def swagger_ui(request: Request, w: Wired) -> Response:
+        if not public:
+            try:
+                await w.authenticator.authenticate(request)
+            except NotAuthenticatedError:
+                if "text/html" not in request.headers.get("accept", ""):
+                    raise
+                return RedirectResponse("login?next=docs", status_code=HTTPStatus.SEE_OTHER)
         page = get_swagger_ui_html(
             openapi_url="openapi.json",
             title=app.title,

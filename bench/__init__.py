@@ -1,0 +1,1 @@
+"""Measurements: each figure stands beside a reference that was measured in the same run."""
