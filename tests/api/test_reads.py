@@ -6,7 +6,6 @@ import pytest
 
 from api.conftest import Api
 from buddy_api.schemas import guide_duration
-from buddy_api.usecases import read_status
 from buddy_common.db import nodes
 from buddy_common.schemas.gateway import (
     Desired,
@@ -21,7 +20,7 @@ from buddy_common.schemas.resources import Resource
 NOW = datetime(2026, 3, 28, 10, 0, tzinfo=UTC)
 
 
-async def publish(api: Api, **changes: object) -> None:
+async def publish(api: Api, *, fresh_seconds: float = 30, **changes: object) -> None:
     snapshot = GatewaySnapshot(
         node="local",
         observed_at=datetime.now(UTC),
@@ -37,8 +36,8 @@ async def publish(api: Api, **changes: object) -> None:
     ).model_copy(update=changes)
     install = OpenClawInstall(installed=True, version="2026.9.6", path="/usr/bin/openclaw", installed_at=NOW)
     model = api.wiring.read_model
-    await model.put("local", Resource.GATEWAY, snapshot, source="process")
-    await model.put("local", Resource.OPENCLAW, install, source="file")
+    await model.put("local", Resource.GATEWAY, snapshot, source="process", fresh_seconds=fresh_seconds)
+    await model.put("local", Resource.OPENCLAW, install, source="file", fresh_seconds=fresh_seconds)
 
 
 async def test_status_has_the_guides_fields(api: Api) -> None:
@@ -72,9 +71,8 @@ async def test_status_never_calls_a_sick_gateway_healthy(state: GatewayState, he
     assert status["uptime"] is None
 
 
-async def test_status_of_a_silent_node_is_stale(api: Api, monkeypatch: pytest.MonkeyPatch) -> None:
-    await publish(api)
-    monkeypatch.setattr(read_status, "STALE_SECONDS", -1.0)
+async def test_status_of_a_silent_node_is_stale(api: Api) -> None:
+    await publish(api, fresh_seconds=-1)
     status = (await api.client.get("/v1/openclaw/status")).json()["data"]
     assert status["stale"] is True
     assert status["age_ms"] >= 0

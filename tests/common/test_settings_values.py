@@ -7,6 +7,7 @@ import pytest
 from pydantic import SecretStr, ValidationError
 
 from buddy_common.db.engine import open_engine
+from buddy_common.errors import SetupError
 from buddy_common.settings import (
     ALL_SETTINGS,
     AuthSettings,
@@ -97,7 +98,7 @@ def test_files_of_a_node_lie_under_its_home() -> None:
 
 def test_broker_url_is_given_or_asked_for_by_name() -> None:
     assert BrokerSettings(url=SecretStr("redis://h")).require() == "redis://h"
-    with pytest.raises(ValueError, match="BUDDY_REDIS_URL"):
+    with pytest.raises(SetupError, match="BUDDY_REDIS_URL"):
         BrokerSettings().require()
 
 

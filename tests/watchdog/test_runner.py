@@ -14,7 +14,7 @@ from buddy_common.adapters.host_plane import HostPlane, build_host_plane
 from buddy_common.adapters.redis_client import open_redis
 from buddy_common.schemas.gateway import GatewaySnapshot, GatewayState
 from buddy_common.schemas.resources import Resource
-from buddy_common.settings import GatewaySettings, HomeSettings, OpenClawSettings
+from buddy_common.settings import GatewaySettings, HomeSettings, OpenClawSettings, WatchdogSettings
 from buddy_common.usecases.start_gateway import start_gateway
 from buddy_watchdog import runner as runner_module
 from buddy_watchdog.app import create_app
@@ -34,6 +34,7 @@ def host_plane(url: str, fake: FakeOpenClaw) -> HostPlane:
         home=HomeSettings(),
         gateway=GatewaySettings(config_dir=fake.config_dir),
         openclaw=OpenClawSettings(program=fake.program),
+        watchdog=WatchdogSettings(),
     )
 
 
@@ -104,7 +105,7 @@ async def test_a_bug_in_a_look_does_not_end_the_watching(
         looks += 1
         raise ZeroDivisionError
 
-    monkeypatch.setattr(runner_module, "publish_node", explode)
+    monkeypatch.setattr(runner_module, "observe_gateway", explode)
 
     async def count() -> int:
         return looks

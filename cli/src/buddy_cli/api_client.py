@@ -20,9 +20,9 @@ class ApiClient:
         """Return status and body; (0, {}) when nobody answers."""
         return await self._request("GET", path, query)
 
-    async def post(self, path: str) -> tuple[int, dict[str, Any]]:
+    async def post(self, path: str, **query: str) -> tuple[int, dict[str, Any]]:
         """Return status and body; (0, {}) when nobody answers."""
-        return await self._request("POST", path, {})
+        return await self._request("POST", path, query)
 
     async def finish_task(self, task_id: str) -> dict[str, Any]:
         """Wait until a task has ended and return it.

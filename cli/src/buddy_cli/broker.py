@@ -18,7 +18,7 @@ _CONFIG = """\
 bind 127.0.0.1
 port {port}
 requirepass {password}
-dir {folder}
+dir "{folder}"
 daemonize no
 logfile ""
 # every acknowledged job survives kill -9; a power cut may cost the last second

@@ -31,7 +31,7 @@ class Child:
     ready: Callable[[], Awaitable[bool]]
 
 
-def service_environment(**overrides: str) -> dict[str, str]:
+def service_environment(gateway: GatewaySettings, **overrides: str) -> dict[str, str]:
     """Return what our own services see: the allowed variables, all settings, and `overrides`."""
     also = frozenset(
         name
@@ -39,7 +39,7 @@ def service_environment(**overrides: str) -> dict[str, str]:
         for info in settings.model_fields.values()
         for name in _names(info.validation_alias)
     )
-    return child_environment(also=also | _passed_on(), PYTHONUNBUFFERED="1", **overrides)
+    return child_environment(also=also | _passed_on(gateway), PYTHONUNBUFFERED="1", **overrides)
 
 
 def broker_child(arguments: list[str], url: str) -> Child:
@@ -122,9 +122,6 @@ def _names(alias: object) -> list[str]:
     return [choice for choice in choices if isinstance(choice, str)]
 
 
-def _passed_on() -> frozenset[str]:
-    """Variables that the gateway is to see must pass through us; `coverage` measures our children."""
-    wanted = GatewaySettings().pass_env.split(",")
-    return frozenset(
-        {name.strip() for name in wanted} | {"COVERAGE_PROCESS_START", "COVERAGE_PROCESS_CONFIG"}
-    )
+def _passed_on(gateway: GatewaySettings) -> frozenset[str]:
+    """Variables that the gateway is to see must pass through us; coverage measures our children."""
+    return gateway.passed_on | {"COVERAGE_PROCESS_START", "COVERAGE_PROCESS_CONFIG"}

@@ -11,6 +11,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from buddy_api.app import create_app as create_api
 from buddy_api.config import ApiConfig
+from buddy_common.entry import run_entry
 from buddy_common.log import configure_logging
 from buddy_proxy.app import PREFIXES
 from buddy_proxy.app import create_app as create_proxy
@@ -103,4 +104,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    run_entry(main)

@@ -29,6 +29,7 @@ def install_openclaw(runtime: Path, version: str, *, report: Report) -> Path:
     """
     runtime.mkdir(parents=True, exist_ok=True)
     with FileLock(runtime / ".install.lock"):
+        _clear_broken_off(runtime)
         node_version = pinned_node_version()
         node = runtime / f"node-{node_version}"
         if not node.exists():
@@ -48,6 +49,13 @@ def pinned_node_version() -> str:
     """Return the version that `node.lock` pins."""
     first = NODE_LOCK.read_text().split("==", 1)[1]
     return first.split(maxsplit=1)[0]
+
+
+def _clear_broken_off(runtime: Path) -> None:
+    """Remove what an install left that was killed; the lock says that none is running."""
+    for pattern in (".node-*", ".openclaw-*"):
+        for folder in runtime.glob(pattern):
+            shutil.rmtree(folder, ignore_errors=True)
 
 
 def _build(target: Path, fill: Callable[[Path], None]) -> None:
@@ -121,9 +129,13 @@ def _run(tool: str, command: list[str], environment: dict[str, str], report: Rep
             text=True,
             errors="replace",
         ) as process:
-            for line in process.stdout or ():
-                tail = [*tail, line.strip()][-_TAIL_LINES:]
-                report(line.strip())
+            try:
+                for line in process.stdout or ():
+                    tail = [*tail, line.strip()][-_TAIL_LINES:]
+                    report(line.strip())
+            except BaseException:  # Ctrl-C: nothing goes on downloading behind our back
+                process.terminate()
+                raise
     except OSError as exc:
         raise InstallError(f"{tool} could not be run: {exc}") from exc
     if process.returncode != 0:

@@ -116,7 +116,7 @@ def _status(*, as_json: bool) -> None:
         )
         raise typer.Exit(1)
     client = ApiClient(state.url, resolve_token(config.auth, config.home))
-    ready, gateway = asyncio.run(_ask(client))
+    ready, gateway = asyncio.run(_ask(client, config.home.node))
     if as_json:
         report = {"running": True, "ready": ready, "gateway": gateway, **state.model_dump()}
         screen.out.print_json(json.dumps(report))
@@ -126,9 +126,9 @@ def _status(*, as_json: bool) -> None:
         raise typer.Exit(1)
 
 
-async def _ask(client: ApiClient) -> "tuple[bool, dict[str, object] | None]":
+async def _ask(client: ApiClient, node: str) -> "tuple[bool, dict[str, object] | None]":
     ready, _ = await client.get("/ready")
-    status_code, body = await client.get("/v1/openclaw/status")
+    status_code, body = await client.get("/v1/openclaw/status", node=node)
     return ready == 200, body.get("data") if status_code == 200 else None  # noqa: PLR2004 - HTTP statuses
 
 
@@ -219,10 +219,16 @@ def _config() -> UpConfig:
 
 def with_clear_errors(work: Callable[[], None]) -> None:
     """Run a command; what the operator must change is one line and an exit code, no traceback."""
+    # a SIGTERM in the middle of an install cleans up like Ctrl-C; `up` takes over once it runs
+    signal.signal(signal.SIGTERM, _interrupt)
     try:
         work()
     except SetupError as exc:
         _fail(exc)
+
+
+def _interrupt(_number: int, _frame: object) -> NoReturn:
+    raise KeyboardInterrupt
 
 
 def _fail(exc: SetupError) -> NoReturn:

@@ -46,11 +46,8 @@ def require_port(host: str, port: int, *, use: str, remedy: str) -> None:
     """
     if port_is_free(host, port):
         return
-    holder = find_listener(port)
-    by = "another program"
-    if holder is not None:
-        by = f"{holder.name} (pid {holder.pid})" if holder.pid else holder.name
-    raise PortInUseError(f"Port {port} for {use} is taken by {by}. {remedy}")
+    holder = find_listener(port) or "another program"
+    raise PortInUseError(f"Port {port} for {use} is taken by {holder}. {remedy}")
 
 
 def require_redis(url: str) -> None:

@@ -146,7 +146,9 @@ def _prepare(config: UpConfig, options: UpOptions, screen: Screen) -> list[child
     require_database(database_url)
     screen.step("database", database_url.split("@")[-1])
     _prepare_openclaw(config, options, screen)
-    environment = children.service_environment(BUDDY_REDIS_URL=redis_url, BUDDY_DATABASE_URL=database_url)
+    environment = children.service_environment(
+        config.gateway, BUDDY_REDIS_URL=redis_url, BUDDY_DATABASE_URL=database_url
+    )
     family += [
         children.web_child(environment, web),
         *(children.worker_child(lane, environment) for lane in Lane),
@@ -198,8 +200,9 @@ class _Up:
                 working.result()  # raises what kept it from starting
                 await stopping
         finally:
-            working.cancel()
-            stopping.cancel()
+            for task in (working, stopping):
+                task.cancel()
+            await asyncio.wait([working, stopping])
             self._screen.out.print("Stopping; the gateway is left as it is …")
             await self._supervisor.stop()
             self._config.state_file.unlink(missing_ok=True)
@@ -251,11 +254,11 @@ class _Up:
 
     async def _start_gateway(self) -> None:
         """Ask for the gateway, unless its operator stopped it on purpose; a failure is only told."""
-        status, body = await self._api.get("/v1/openclaw/status")
+        status, body = await self._api.get("/v1/openclaw/status", node=self._config.home.node)
         if status == 200 and body["data"]["desired"] == "stopped":  # noqa: PLR2004 - the HTTP status
             self._screen.warn("gateway", "stopped on purpose; POST /v1/gateway/start starts it")
             return
-        status, body = await self._api.post("/v1/gateway/start")
+        status, body = await self._api.post("/v1/gateway/start", node=self._config.home.node)
         if status != 202:  # noqa: PLR2004 - the HTTP status
             self._screen.warn("gateway", str(body.get("message", "the api does not answer")))
             return

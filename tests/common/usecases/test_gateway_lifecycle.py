@@ -12,6 +12,7 @@ import pytest
 
 from buddy_common.adapters.gateway_host import HostGateway
 from buddy_common.adapters.host_state import FileHostState
+from buddy_common.adapters.host_system import LocalSystem
 from buddy_common.adapters.openclaw_program import HostOpenClaw
 from buddy_common.errors import GatewayStartError, OpenClawNotFoundError, PortTakenError
 from buddy_common.schemas.gateway import Desired, GatewayState
@@ -58,7 +59,9 @@ class Host:
 def build_host(fake: FakeOpenClaw, tmp_path: Path, program: Path | None = None) -> Host:
     openclaw = HostOpenClaw(OpenClawSettings(program=program or fake.program), tmp_path / "runtime")
     settings = GatewaySettings(config_dir=fake.config_dir)
-    gateway = HostGateway(settings, openclaw, log_file=tmp_path / "logs" / "gateway.log")
+    gateway = HostGateway(
+        settings, openclaw, log_file=tmp_path / "logs" / "gateway.log", port_file=tmp_path / "port.json"
+    )
     return Host(gateway, FileHostState(tmp_path / "node"), RecordingProgress())
 
 
@@ -170,7 +173,10 @@ async def test_start_without_a_program_says_what_to_do(
     monkeypatch.setenv("PATH", str(tmp_path / "empty"))
     openclaw = HostOpenClaw(OpenClawSettings(), tmp_path / "runtime")
     gateway = HostGateway(
-        GatewaySettings(config_dir=fake_openclaw.config_dir), openclaw, log_file=tmp_path / "g.log"
+        GatewaySettings(config_dir=fake_openclaw.config_dir),
+        openclaw,
+        log_file=tmp_path / "g.log",
+        port_file=tmp_path / "port.json",
     )
     host = Host(gateway, FileHostState(tmp_path / "node"), RecordingProgress())
 
@@ -288,7 +294,7 @@ async def test_restart_while_stopped_starts(host: Host) -> None:
 
 
 async def observe(host: Host) -> GatewayState:
-    snapshot = await observe_gateway(host.gateway, host.state, node="local", disk_percent=1.0)
+    snapshot = await observe_gateway(host.gateway, host.state, node="local", system=LocalSystem(Path("/")))
     return snapshot.state
 
 
@@ -307,7 +313,9 @@ async def test_observe_tells_the_states_apart(host: Host, fake_openclaw: FakeOpe
 
 async def test_observe_names_a_foreign_program(host: Host, fake_openclaw: FakeOpenClaw) -> None:
     with socket.create_server(("127.0.0.1", fake_openclaw.port)):
-        snapshot = await observe_gateway(host.gateway, host.state, node="local", disk_percent=1.0)
+        snapshot = await observe_gateway(
+            host.gateway, host.state, node="local", system=LocalSystem(Path("/"))
+        )
 
     assert snapshot.pid is None
     assert snapshot.foreign_listener is not None

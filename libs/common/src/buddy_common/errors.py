@@ -151,16 +151,6 @@ class NotReportedError(TransientError):
         )
 
 
-class GatewayUnreachableError(TransientError):
-    """The gateway gave no answer before its deadline."""
-
-    error = "gateway_unreachable"
-    status = HTTPStatus.BAD_GATEWAY
-
-    def __init__(self, url: str) -> None:
-        super().__init__(f"No answer from the gateway at {url!r}.")
-
-
 class OpenClawNotFoundError(BuddyError):
     """There is no `openclaw` program on this node."""
 
@@ -182,18 +172,16 @@ class GatewayConfigError(BuddyError):
 
 
 class PortTakenError(BuddyError):
-    """Another program listens where the gateway should."""
+    """Another program listens where the gateway should; `holder` names it."""
 
     error = "port_taken"
     status = HTTPStatus.CONFLICT
 
-    def __init__(self, port: int, *, pid: int | None, name: str) -> None:
-        holder = f"{name} (pid {pid})" if pid is not None else name
+    def __init__(self, port: int, *, holder: str) -> None:
         super().__init__(
             f"Port {port} is taken by {holder}. Stop it, or give the gateway another port.",
             port=port,
-            pid=pid,
-            name=name,
+            holder=holder,
         )
 
 
@@ -216,6 +204,27 @@ class LifecycleBusyError(TransientError):
 
     error = "lifecycle_busy"
     status = HTTPStatus.CONFLICT
+
+
+class StateUnwritableError(BuddyError):
+    """Buddy's own files on this host cannot be written: a full disk, or missing permissions."""
+
+    error = "state_unwritable"
+    status = HTTPStatus.INSUFFICIENT_STORAGE
+
+
+class DeadlineExceededError(BuddyError):
+    """A job was not done in the time that its kind may take."""
+
+    error = "deadline_exceeded"
+    status = HTTPStatus.GATEWAY_TIMEOUT
+
+
+class JobInterruptedError(BuddyError):
+    """A job's worker was stopped before the job was done."""
+
+    error = "interrupted"
+    status = HTTPStatus.SERVICE_UNAVAILABLE
 
 
 class InvalidPayloadError(BuddyError):

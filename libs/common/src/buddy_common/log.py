@@ -8,7 +8,7 @@ from typing import Any
 import structlog
 from structlog.typing import EventDict, Processor, WrappedLogger
 
-_URL_PASSWORD = re.compile(r"(://[^:/@\s]*:)[^@/\s]+(?=@)")
+_URL_PASSWORD = re.compile(r"(://[^:/@\s]*:)[^\s\"']+(?=@)")
 _BEARER = re.compile(r"(?i)(bearer\s+)[\w.~+/=-]+")
 _QUERY_SECRET = re.compile(r"(?i)([?&#](?:token|ticket)=)[^&\s\"']+")
 

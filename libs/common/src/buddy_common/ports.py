@@ -104,10 +104,16 @@ class HostSystem(Protocol):
         """Return its figures now."""
         ...
 
+    async def disk_percent(self) -> float:
+        """Return how full the file system of OpenClaw's state is."""
+        ...
+
 
 class ReadModelWriter(Protocol):
     """Where a host plane publishes what it sees."""
 
-    async def put(self, node: str, resource: str, value: BaseModel, *, source: str) -> None:
-        """Publish a resource of a node."""
+    async def put(
+        self, node: str, resource: str, value: BaseModel, *, source: str, fresh_seconds: float
+    ) -> None:
+        """Publish a resource of a node; without news for `fresh_seconds` it counts as stale."""
         ...

@@ -1,7 +1,7 @@
 """Settings: one frozen class per concern, read from BUDDY_* variables and a `.env` file.
 
 Names that users of the original Buddy know (`WEB_PORT`, `HEALTH_PORT`, …) are accepted as well; where
-both are set, the BUDDY_* name wins.
+both stand in the same place, the BUDDY_* name wins, and the environment wins over `.env`.
 """
 
 from pathlib import Path
@@ -13,12 +13,14 @@ from pydantic import (
     AliasChoices,
     Field,
     NonNegativeInt,
-    PositiveFloat,
     PositiveInt,
     SecretStr,
 )
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from buddy_common.errors import SetupError
+
+Seconds = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 Port = Annotated[int, Field(ge=1, le=65535)]
 ExpandedPath = Annotated[Path, AfterValidator(lambda path: path.expanduser().absolute())]
 NODE_NAME = r"^[a-z0-9][a-z0-9_-]{0,62}$"
@@ -88,10 +90,10 @@ class BrokerSettings(Settings):
         """Return the URL.
 
         Raises:
-            ValueError: it is not set; outside `buddy up` there is no server to fall back to.
+            SetupError: it is not set; outside `buddy up` there is no server to fall back to.
         """
         if self.url is None:
-            raise ValueError("BUDDY_REDIS_URL is not set")
+            raise SetupError("BUDDY_REDIS_URL is not set: name the Redis that carries the jobs.")
         return self.url.get_secret_value()
 
 
@@ -128,7 +130,7 @@ class WebSettings(Settings):
     max_body_bytes: PositiveInt = Field(2 * 1024 * 1024, validation_alias=_env("BUDDY_MAX_BODY_BYTES"))
     # addresses whose X-Forwarded-* headers count; only the proxy in front of Buddy belongs here
     forwarded_allow_ips: str = Field("127.0.0.1", validation_alias=_env("BUDDY_FORWARDED_ALLOW_IPS"))
-    wait_seconds: PositiveFloat = Field(20.0, validation_alias=_env("BUDDY_WAIT_SECONDS"))
+    wait_seconds: Seconds = Field(20.0, validation_alias=_env("BUDDY_WAIT_SECONDS"))
     default_node: str | None = Field(None, pattern=NODE_NAME, validation_alias=_env("BUDDY_DEFAULT_NODE"))
     external_dashboard_url: str | None = Field(
         None,
@@ -148,7 +150,7 @@ class WatchdogSettings(Settings):
 
     host: str = Field("127.0.0.1", validation_alias=_env("BUDDY_WATCHDOG_HOST"))
     port: Port = Field(3002, validation_alias=_env("BUDDY_WATCHDOG_PORT"))
-    check_interval_seconds: PositiveFloat = Field(
+    check_interval_seconds: Seconds = Field(
         10.0,
         validation_alias=_env("BUDDY_CHECK_INTERVAL_SECONDS", "CHECK_INTERVAL_SECONDS"),
     )
@@ -193,14 +195,19 @@ class GatewaySettings(Settings):
         validation_alias=_env("BUDDY_OPENCLAW_CONFIG_DIR", "OPENCLAW_CONFIG_DIR"),
     )
     # a cold start took 6 s idle and 118 s on a busy 2-core host; progress decides, this only bounds
-    start_ceiling_seconds: PositiveFloat = Field(
-        300.0, validation_alias=_env("BUDDY_GATEWAY_START_CEILING_SECONDS")
+    start_ceiling_seconds: Seconds = Field(
+        300.0, le=300.0, validation_alias=_env("BUDDY_GATEWAY_START_CEILING_SECONDS")
     )
-    # OpenClaw lets running chats finish for up to 315 s after SIGTERM
-    drain_seconds: PositiveFloat = Field(330.0, validation_alias=_env("BUDDY_GATEWAY_DRAIN_SECONDS"))
+    # OpenClaw lets running chats finish for up to 315 s after SIGTERM and then needs up to 10 s
+    drain_seconds: Seconds = Field(330.0, le=330.0, validation_alias=_env("BUDDY_GATEWAY_DRAIN_SECONDS"))
 
     # names of further variables that the gateway gets from Buddy's environment, such as API keys
     pass_env: str = Field("", validation_alias=_env("BUDDY_GATEWAY_PASS_ENV"))
+
+    @property
+    def passed_on(self) -> frozenset[str]:
+        """The names in `pass_env`."""
+        return frozenset(name.strip() for name in self.pass_env.split(",") if name.strip())
 
     @property
     def config_file(self) -> Path:

@@ -1,5 +1,6 @@
 """`python -m buddy_api`."""
 
 from buddy_api.main import main
+from buddy_common.entry import run_entry
 
-main()
+run_entry(main)

@@ -18,7 +18,15 @@ from buddy_common.adapters.secret_file import resolve_token
 from buddy_common.adapters.task_stream import TaskStream
 from buddy_common.db import nodes
 from buddy_common.db.engine import Database, open_engine
-from buddy_common.errors import AmbiguousNodeError, NoNodeError, UnknownNodeError
+from buddy_common.errors import (
+    AmbiguousNodeError,
+    DatabaseUnavailableError,
+    InvalidRequestError,
+    NoNodeError,
+    NotAuthenticatedError,
+    UnknownNodeError,
+)
+from buddy_common.settings import WebSettings
 
 
 @dataclass(frozen=True)
@@ -87,18 +95,38 @@ async def node(
     query: Annotated[str | None, Query(alias="node", description="The node that is meant")] = None,
     header: Annotated[str | None, Header(alias="X-Buddy-Node")] = None,
 ) -> str:
-    """Return the node that is meant: the one named, the configured default, or the only one."""
+    """Return the node that is meant."""
+    return await resolve_node(w, query or header)
+
+
+async def resolve_node(w: Wiring, named: str | None) -> str:
+    """Return the node that was named, the configured default, or the only one.
+
+    Raises:
+        UnknownNodeError: there is no node of that name.
+        AmbiguousNodeError: none was named and there are several.
+        NoNodeError: none has registered yet.
+    """
     known = await w.database.run(nodes.names)
-    wanted = query or header or w.config.web.default_node
-    if wanted is not None:
-        if wanted not in known:
-            raise UnknownNodeError(wanted, known)
-        return wanted
-    if not known:
-        raise NoNodeError
-    if len(known) > 1:
-        raise AmbiguousNodeError(known)
-    return known[0]
+    wanted = named or default_node(w.config.web, known)
+    if wanted is None:
+        raise AmbiguousNodeError(known) if known else NoNodeError
+    if wanted not in known:
+        raise UnknownNodeError(wanted, known)
+    return wanted
 
 
+def default_node(web: WebSettings, known: list[str]) -> str | None:
+    """Return the node that is meant when none is named: the configured one, or the only one."""
+    return web.default_node or (known[0] if len(known) == 1 else None)
+
+
+# what a route that takes a node can answer because of it
+NODE_ERRORS = (
+    InvalidRequestError,
+    NotAuthenticatedError,
+    UnknownNodeError,
+    NoNodeError,
+    DatabaseUnavailableError,
+)
 Node = Annotated[str, Depends(node)]

@@ -11,7 +11,7 @@ from fastapi.params import Depends as DependsParameter
 from fastapi.responses import RedirectResponse
 
 from buddy_api.deps import Wired, operator
-from buddy_common.errors import NotAuthenticatedError
+from buddy_common.errors import NotAuthenticatedError, NotFoundError
 
 _ASSETS = {
     "swagger-ui-bundle.js": "text/javascript",
@@ -57,5 +57,5 @@ def install_docs(app: FastAPI, *, public: bool) -> None:
     @app.get("/docs/assets/{name}", include_in_schema=False)
     async def asset(name: str) -> Response:
         if name not in _ASSETS:
-            return Response(status_code=404)
+            raise NotFoundError(f"There is no such asset: {name}.")
         return Response(contents[name], media_type=_ASSETS[name])

@@ -2,6 +2,7 @@
 
 from http import HTTPStatus
 
+import structlog
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
@@ -9,6 +10,8 @@ from starlette.exceptions import HTTPException
 
 from buddy_api.envelope import problem_body
 from buddy_common.errors import BuddyError, InvalidRequestError
+
+log = structlog.get_logger(__name__)
 
 _SLUGS = {
     HTTPStatus.NOT_FOUND: ("not_found", "There is no such route: {method} {path}."),
@@ -31,6 +34,8 @@ def problem_response(exc: BuddyError) -> JSONResponse:
 async def _buddy_error(_request: Request, exc: Exception) -> JSONResponse:
     if not isinstance(exc, BuddyError):
         raise exc
+    if exc.status >= HTTPStatus.INTERNAL_SERVER_ERROR:
+        log.warning("request_failed", error=exc.error, reason=exc.message)
     return problem_response(exc)
 
 

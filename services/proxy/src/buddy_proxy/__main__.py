@@ -1,5 +1,6 @@
 """`python -m buddy_proxy`."""
 
+from buddy_common.entry import run_entry
 from buddy_proxy.main import main
 
-main()
+run_entry(main)

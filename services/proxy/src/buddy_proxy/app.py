@@ -25,7 +25,7 @@ async def _problem(request: Request, exc: Exception) -> JSONResponse:
     slug = "not_found" if exc.status_code == 404 else "method_not_allowed"  # noqa: PLR2004 - the HTTP status
     body = {
         "code": exc.status_code,
-        "message": f"There is no such route: {request.method} {request.url.path}.",
+        "message": f"{exc.detail}: {request.method} {request.url.path}.",
         "data": {"error": slug},
     }
     return JSONResponse(body, status_code=exc.status_code, headers=exc.headers)

@@ -1,5 +1,6 @@
 """`python -m buddy_watchdog`."""
 
+from buddy_common.entry import run_entry
 from buddy_watchdog.main import main
 
-main()
+run_entry(main)

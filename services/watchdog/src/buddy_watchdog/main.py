@@ -25,6 +25,7 @@ def main() -> None:
         home=home,
         gateway=GatewaySettings(),
         openclaw=OpenClawSettings(),
+        watchdog=settings,
     )
     runner = Runner(host, interval_seconds=settings.check_interval_seconds)
     uvicorn.run(

@@ -8,7 +8,8 @@ import structlog
 from buddy_common.adapters.host_plane import HostPlane
 from buddy_common.errors import BrokerUnavailableError
 from buddy_common.schemas.gateway import GatewaySnapshot, GatewayState
-from buddy_common.usecases.publish_node import publish_node
+from buddy_common.usecases.observe_gateway import observe_gateway
+from buddy_common.usecases.publish_node import publish_gateway, publish_system
 from buddy_watchdog.process_end import wait_for_end
 
 log = structlog.get_logger(__name__)
@@ -47,20 +48,16 @@ class Runner:
         """Let go of the connections."""
         await self._host.close()
 
-    async def _look(self) -> GatewaySnapshot | None:
+    async def _look(self) -> GatewaySnapshot:
         host = self._host
+        snapshot = await observe_gateway(host.gateway, host.state, node=host.node, system=host.system)
+        fresh = host.fresh_seconds
         try:
-            return await publish_node(
-                host.read_model,
-                node=host.node,
-                gateway=host.gateway,
-                host=host.state,
-                system=host.system,
-                openclaw=host.openclaw,
-            )
-        except BrokerUnavailableError as exc:
+            await publish_gateway(host.read_model, snapshot, host.openclaw, fresh_seconds=fresh)
+            await publish_system(host.read_model, snapshot, host.system, fresh_seconds=fresh)
+        except BrokerUnavailableError as exc:  # the watching goes on without it
             log.warning("read_model_unavailable", reason=exc.message)
-            return None
+        return snapshot
 
     async def _pause(self, snapshot: GatewaySnapshot | None) -> None:
         settled = snapshot is not None and snapshot.state in _SETTLED

@@ -1,16 +1,26 @@
 """Runs one job: claim the row, call the use case inside its deadline, record what came of it."""
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import AsyncExitStack, asynccontextmanager, nullcontext
 
 import structlog
 from pydantic import BaseModel, ValidationError
 
+from buddy_common.adapters.node_lock import node_lock
 from buddy_common.db import tasks
 from buddy_common.db.tables import TaskRow
-from buddy_common.errors import BrokerUnavailableError, BuddyError, InvalidPayloadError
+from buddy_common.errors import (
+    BrokerUnavailableError,
+    BuddyError,
+    DeadlineExceededError,
+    InvalidPayloadError,
+    JobInterruptedError,
+    LifecycleBusyError,
+)
 from buddy_common.schemas.tasks import TaskStatus
-from buddy_common.usecases.publish_node import publish_node
+from buddy_common.usecases.observe_gateway import observe_gateway
+from buddy_common.usecases.publish_node import publish_gateway
 from buddy_worker.jobs import AnyJob, Outcome, RunningJob
 from buddy_worker.loop import LoopThread
 from buddy_worker.wiring import Wiring, wiring
@@ -18,7 +28,11 @@ from buddy_worker.wiring import Wiring, wiring
 log = structlog.get_logger(__name__)
 
 loop_thread = LoopThread()
-_running: "set[asyncio.Task[None]]" = set()
+_running: set[asyncio.Task[BaseModel]] = set()
+
+# a restart ends before this, whatever it meets
+LOCK_WAIT_SECONDS = 900.0
+PUBLISH_SECONDS = 15.0
 
 
 class JobNotCompletedError(Exception):
@@ -56,14 +70,7 @@ async def execute(
         return None
     structlog.contextvars.bind_contextvars(task_id=task_id)
     log.info("task_started", kind=row.kind)
-    work = asyncio.current_task()
-    if work is not None:
-        _running.add(work)
-    try:
-        return await _run_claimed(w, row, kind, handler)
-    finally:
-        if work is not None:
-            _running.discard(work)
+    return await _run_claimed(w, row, kind, handler)
 
 
 def interrupt_all() -> None:
@@ -95,26 +102,62 @@ async def _outcome(
     kind: type[AnyJob],
     handler: Callable[[RunningJob[AnyJob]], Awaitable[BaseModel]],
 ) -> Outcome:
-    """Run the handler; whatever it does, there is an outcome."""
+    """Run the handler in a task that a stopping worker may cancel; whatever it does, there is an outcome."""
+    work = asyncio.create_task(_within_deadline(job, kind, handler))
+    _running.add(work)
     try:
-        async with asyncio.timeout(kind.deadline_seconds):
-            result = await handler(job)
-    except TimeoutError:
-        text = f"Not done after {kind.deadline_seconds:.0f} s, the limit for this kind of job."
-        return Outcome(TaskStatus.TIMEOUT, error=text, error_code="deadline_exceeded")
+        result = await work
     except asyncio.CancelledError:
-        text = "The worker was stopped while this job ran."
-        return Outcome(TaskStatus.INTERRUPTED, error=text, error_code="interrupted")
+        return _failure(
+            JobInterruptedError("The worker was stopped while this job ran."), TaskStatus.INTERRUPTED
+        )
+    except DeadlineExceededError as exc:
+        return _failure(exc, TaskStatus.TIMEOUT)
     except BuddyError as exc:
         return _failure(exc)
     except Exception as exc:  # the outermost loop of a job: a bug must still end its row
         log.exception("task_crashed")
         return _failure(BuddyError(f"Unexpected {type(exc).__name__}; the worker's log has it."))
+    finally:
+        _running.discard(work)
     return Outcome(TaskStatus.COMPLETED, result=result.model_dump(mode="json"))
 
 
-def _failure(exc: BuddyError) -> Outcome:
-    return Outcome(TaskStatus.FAILED, error=exc.message, error_code=exc.error)
+async def _within_deadline(
+    job: RunningJob[AnyJob],
+    kind: type[AnyJob],
+    handler: Callable[[RunningJob[AnyJob]], Awaitable[BaseModel]],
+) -> BaseModel:
+    """Wait for others first, if the job must be alone; its own time counts from then on."""
+    async with _alone(job) if kind.exclusive else nullcontext():
+        try:
+            async with asyncio.timeout(kind.deadline_seconds) as limit:
+                return await handler(job)
+        except TimeoutError as exc:
+            if not limit.expired():
+                raise
+            raise DeadlineExceededError(
+                f"Not done after {kind.deadline_seconds:.0f} s, the limit for this kind of job."
+            ) from exc
+
+
+@asynccontextmanager
+async def _alone(job: RunningJob[AnyJob]) -> AsyncIterator[None]:
+    async with AsyncExitStack() as stack:
+        try:
+            async with asyncio.timeout(LOCK_WAIT_SECONDS):
+                await stack.enter_async_context(
+                    node_lock(job.host.lifecycle_lock, on_wait=job.waits_for_lock)
+                )
+        except TimeoutError as exc:
+            raise LifecycleBusyError(
+                f"Another lifecycle job of this node did not end within {LOCK_WAIT_SECONDS:.0f} s."
+            ) from exc
+        yield
+
+
+def _failure(exc: BuddyError, status: TaskStatus = TaskStatus.FAILED) -> Outcome:
+    return Outcome(status, error=exc.message, error_code=exc.error)
 
 
 async def _finish(job: RunningJob[AnyJob], outcome: Outcome) -> TaskStatus:
@@ -127,14 +170,9 @@ async def _publish(w: Wiring) -> None:
     """Show the new state at once: who polls the task looks at the status next."""
     host = w.host
     try:
-        await publish_node(
-            host.read_model,
-            node=host.node,
-            gateway=host.gateway,
-            host=host.state,
-            system=host.system,
-            openclaw=host.openclaw,
-        )
+        async with asyncio.timeout(PUBLISH_SECONDS):
+            snapshot = await observe_gateway(host.gateway, host.state, node=host.node, system=host.system)
+            await publish_gateway(host.read_model, snapshot, host.openclaw, fresh_seconds=host.fresh_seconds)
     except BrokerUnavailableError as exc:
         log.warning("read_model_unavailable", reason=exc.message)
     except Exception:  # a picture that cannot be taken must not cost the job its outcome

@@ -58,6 +58,8 @@ class _Service:
                 await self.wiring.presence.beat(self._config.home.node, self._config.lane, self.wiring.owner)
             except TransientError as exc:
                 log.warning("heartbeat_failed", reason=exc.message)
+            except Exception:  # the outermost loop: a heart that stops makes a living worker look dead
+                log.exception("heartbeat_crashed")
             await asyncio.sleep(BEAT_SECONDS)
 
     async def _register(self) -> None:

@@ -18,6 +18,7 @@ from buddy_common.settings import (
     GatewaySettings,
     HomeSettings,
     OpenClawSettings,
+    WatchdogSettings,
     WorkerSettings,
 )
 
@@ -33,6 +34,7 @@ class WorkerConfig:
     worker: WorkerSettings
     gateway: GatewaySettings
     openclaw: OpenClawSettings
+    watchdog: WatchdogSettings
 
     @classmethod
     def from_environment(cls, lane: Lane) -> "WorkerConfig":
@@ -45,6 +47,7 @@ class WorkerConfig:
             worker=WorkerSettings(),
             gateway=GatewaySettings(),
             openclaw=OpenClawSettings(),
+            watchdog=WatchdogSettings(),
         )
 
 
@@ -71,7 +74,13 @@ def build_wiring(config: WorkerConfig) -> Wiring:
         redis=redis,
         stream=TaskStream(redis),
         presence=Presence(redis),
-        host=build_host_plane(redis, home=config.home, gateway=config.gateway, openclaw=config.openclaw),
+        host=build_host_plane(
+            redis,
+            home=config.home,
+            gateway=config.gateway,
+            openclaw=config.openclaw,
+            watchdog=config.watchdog,
+        ),
     )
 
 

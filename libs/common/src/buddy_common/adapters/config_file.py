@@ -7,10 +7,11 @@ from typing import Any
 
 import pyjson5
 
-from buddy_common.adapters.secret_file import create_private
+from buddy_common.adapters.secret_file import create_whole
 from buddy_common.errors import GatewayConfigError
 
 DEFAULT_PORT = 18789
+_LAST_PORT = 65535
 
 
 def read_config(path: Path) -> dict[str, Any] | None:
@@ -35,10 +36,12 @@ def read_config(path: Path) -> dict[str, Any] | None:
 
 
 def configured_port(config: dict[str, Any] | None) -> int:
-    """Return `gateway.port`, or OpenClaw's default where it is not set."""
+    """Return `gateway.port`, or OpenClaw's default where it is not set or cannot be."""
     section = (config or {}).get("gateway")
     port = section.get("port") if isinstance(section, dict) else None
-    return port if isinstance(port, int) and not isinstance(port, bool) else DEFAULT_PORT
+    if isinstance(port, int) and not isinstance(port, bool) and 0 < port <= _LAST_PORT:
+        return port
+    return DEFAULT_PORT
 
 
 def write_first_config(path: Path) -> bool:
@@ -55,8 +58,7 @@ def write_first_config(path: Path) -> bool:
         }
     }
     try:
-        with create_private(path) as file:
-            file.write(json.dumps(config, indent=2).encode() + b"\n")
+        create_whole(path, json.dumps(config, indent=2).encode() + b"\n")
     except FileExistsError:
         return False
     return True

@@ -1,7 +1,6 @@
-"""The gateway of this host: its process, its port, its health routes and its log file."""
+"""The gateway of this host, operated by its process."""
 
 import asyncio
-import re
 import signal
 import subprocess
 import threading
@@ -14,17 +13,15 @@ import psutil
 
 from buddy_common.adapters import processes
 from buddy_common.adapters.config_file import configured_port, read_config
+from buddy_common.adapters.gateway_log import GatewayLog
+from buddy_common.adapters.host_state import recall_port, remember_port
 from buddy_common.adapters.openclaw_program import HostOpenClaw
-from buddy_common.adapters.secret_file import append_private
 from buddy_common.errors import GatewayConfigError, GatewayStartError
 from buddy_common.schemas.gateway import Probe
 from buddy_common.schemas.processes import ProcessExit, ProcessIdentity, ProcessUsage
 from buddy_common.settings import GatewaySettings
 
 PROBE_SECONDS = 5.0  # one second gave false alarms at load 10
-LOG_ROTATE_BYTES = 10 * 1024 * 1024
-_LOG_READ_BYTES = 256 * 1024
-_ANSI = re.compile(r"\x1b(?:\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]*(?:\x07|\x1b\\)|[()][0-9A-Za-z]|[=>])")
 
 # Why each: the pid stays ours on a restart; an operator needs no LAN announcements; a probe of the
 # login shell is for desktop apps (OpenClaw's docs/gateway/embedding.md).
@@ -39,10 +36,18 @@ _GATEWAY_ENVIRONMENT = {
 class HostGateway:
     """Operates the gateway by its process; the pid survives us, since it has a session of its own."""
 
-    def __init__(self, settings: GatewaySettings, openclaw: HostOpenClaw, *, log_file: Path) -> None:
+    def __init__(
+        self, settings: GatewaySettings, openclaw: HostOpenClaw, *, log_file: Path, port_file: Path
+    ) -> None:
         self._settings = settings
         self._openclaw = openclaw
-        self._log_file = log_file
+        self._log = GatewayLog(log_file)
+        self._port_file = port_file
+        # one client: each new one reads certificates from disk; no kept connections, for a gateway
+        # that was restarted would have closed them
+        self._client = httpx.AsyncClient(
+            timeout=PROBE_SECONDS, trust_env=False, limits=httpx.Limits(max_keepalive_connections=0)
+        )
         self._children: dict[ProcessIdentity, subprocess.Popen[bytes]] = {}
         self._measured: dict[ProcessIdentity, psutil.Process] = {}
 
@@ -50,10 +55,15 @@ class HostGateway:
         """Return the configured port: our setting, else `gateway.port`, else OpenClaw's default."""
         if self._settings.port is not None:
             return self._settings.port
+        return await asyncio.to_thread(self._read_port)
+
+    def _read_port(self) -> int:
         try:
-            return configured_port(await asyncio.to_thread(read_config, self._settings.config_file))
-        except GatewayConfigError:  # a running gateway lives on with its old config, and so its port
-            return configured_port(None)
+            port = configured_port(read_config(self._settings.config_file))
+        except GatewayConfigError:  # a running gateway lives on with its last good config, and its port
+            return recall_port(self._port_file) or configured_port(None)
+        remember_port(self._port_file, port)
+        return port
 
     async def listener(self) -> ProcessIdentity | None:
         """Return the process that listens on the port, whatever it is."""
@@ -63,11 +73,10 @@ class HostGateway:
         """Ask `/readyz`, which answers on every version as soon as the HTTP server is up."""
         started = time.monotonic()
         try:
-            async with httpx.AsyncClient(timeout=PROBE_SECONDS, trust_env=False) as client:
-                answer = await client.get(
-                    f"http://127.0.0.1:{await self.port()}/readyz", headers={"Accept": "application/json"}
-                )
-                report = answer.json()
+            answer = await self._client.get(
+                f"http://127.0.0.1:{await self.port()}/readyz", headers={"Accept": "application/json"}
+            )
+            report = answer.json()
         except (httpx.HTTPError, ValueError):
             return Probe(live=False, ready=False)
         latency_ms = (time.monotonic() - started) * 1000
@@ -92,19 +101,17 @@ class HostGateway:
         }
         if self._settings.port is not None:
             extra["OPENCLAW_GATEWAY_PORT"] = str(self._settings.port)
-        also = frozenset(name.strip() for name in self._settings.pass_env.split(",") if name.strip())
-        self._log_file.parent.mkdir(parents=True, exist_ok=True)
-        _rotate(self._log_file)
+        environment = processes.child_environment(also=self._settings.passed_on, **extra)
         try:
-            with append_private(self._log_file) as log:  # chat replies may appear in it
-                child = self._execute(program.path, processes.child_environment(also=also, **extra), log)
+            with self._log.open_for_append() as log:
+                child = self._execute(program.path, environment, log)
         except OSError as exc:
             raise GatewayStartError(f"{program.path} could not be started: {exc}") from exc
         # reaps it whenever it ends: a zombie would look like a process that refuses to die
         threading.Thread(target=child.wait, name=f"reap-{child.pid}", daemon=True).start()
         identity = processes.identify(child.pid)
-        if identity is None:
-            identity = ProcessIdentity(child.pid, time.time(), "openclaw", is_gateway=True)
+        if identity is None:  # it has ended already; the next look says how
+            identity = ProcessIdentity(child.pid, time.time(), "openclaw")
         self._children[identity] = child
         return identity
 
@@ -148,44 +155,29 @@ class HostGateway:
         if not processes.is_alive(process):
             self._measured.pop(process, None)
             return None
-        if process not in self._measured:
+        first = process not in self._measured
+        if first:
             self._measured = {process: psutil.Process(process.pid)}
-        return processes.measure(self._measured[process])
+        return processes.measure(self._measured[process], first=first)
 
     async def log_position(self) -> int:
         """Return where the gateway's log ends now, in bytes."""
-        return await asyncio.to_thread(self._log_position)
-
-    def _log_position(self) -> int:
-        try:
-            return self._log_file.stat().st_size
-        except FileNotFoundError:
-            return 0
+        return await asyncio.to_thread(self._log.end)
 
     async def log_lines(self, position: int) -> tuple[list[str], int]:
         """Return the complete lines since `position`, without colours, and the new position."""
-        return await asyncio.to_thread(self._log_lines, position)
+        return await asyncio.to_thread(self._log.lines, position)
 
-    def _log_lines(self, position: int) -> tuple[list[str], int]:
-        try:
-            with self._log_file.open("rb") as log:
-                if log.seek(0, 2) < position:  # rotated meanwhile
-                    position = 0
-                log.seek(position)
-                data = log.read(_LOG_READ_BYTES)
-        except FileNotFoundError:
-            return [], 0
-        end = data.rfind(b"\n") + 1
-        if end == 0:
-            return [], position
-        text = _ANSI.sub("", data[:end].decode(errors="replace"))
-        return [line.rstrip() for line in text.splitlines() if line.strip()], position + end
+    async def close(self) -> None:
+        """Let go of the connections; the gateway is left as it is."""
+        await self._client.aclose()
 
 
 def _read_probe(report: Any, *, status: int, latency_ms: float) -> Probe:
     if not isinstance(report, dict):
         return Probe(live=False, ready=False)
-    failing = [str(name) for name in report.get("failing") or []]
+    failing = report.get("failing")
+    failing = [str(name) for name in failing] if isinstance(failing, list) else []
     loop = report.get("eventLoop")
     delay = loop.get("delayP99Ms") if isinstance(loop, dict) else None
     return Probe(
@@ -196,9 +188,3 @@ def _read_probe(report: Any, *, status: int, latency_ms: float) -> Probe:
         event_loop_delay_p99_ms=delay if isinstance(delay, int | float) else None,
         latency_ms=round(latency_ms, 1),
     )
-
-
-def _rotate(log_file: Path) -> None:
-    """Keep one older file: the gateway holds its log open, so it can only change hands at a start."""
-    if log_file.exists() and log_file.stat().st_size > LOG_ROTATE_BYTES:
-        log_file.replace(log_file.with_suffix(".1.log"))

@@ -5,12 +5,12 @@ from pathlib import Path
 
 from redis.asyncio import Redis
 
-from buddy_common.adapters.gateway_host import HostGateway
+from buddy_common.adapters.gateway_host import PROBE_SECONDS, HostGateway
 from buddy_common.adapters.host_state import FileHostState
 from buddy_common.adapters.host_system import LocalSystem
 from buddy_common.adapters.openclaw_program import HostOpenClaw
 from buddy_common.adapters.read_model import ReadModel
-from buddy_common.settings import GatewaySettings, HomeSettings, OpenClawSettings
+from buddy_common.settings import GatewaySettings, HomeSettings, OpenClawSettings, WatchdogSettings
 
 
 @dataclass(frozen=True)
@@ -25,26 +25,40 @@ class HostPlane:
     read_model: ReadModel
     lifecycle_lock: Path
     gateway_settings: GatewaySettings
+    # what was published counts as stale after three looks of the watchdog that did not come
+    fresh_seconds: float
     redis: Redis
 
     async def close(self) -> None:
         """Let go of the connections; nothing on the host is touched."""
+        await self.gateway.close()
         await self.redis.aclose()
 
 
 def build_host_plane(
-    redis: Redis, *, home: HomeSettings, gateway: GatewaySettings, openclaw: OpenClawSettings
+    redis: Redis,
+    *,
+    home: HomeSettings,
+    gateway: GatewaySettings,
+    openclaw: OpenClawSettings,
+    watchdog: WatchdogSettings,
 ) -> HostPlane:
     """Wire the adapters of this host together; nothing is started or connected."""
     program = HostOpenClaw(openclaw, home.runtime)
     return HostPlane(
         node=home.node,
-        gateway=HostGateway(gateway, program, log_file=home.logs / f"gateway-{home.node}.log"),
+        gateway=HostGateway(
+            gateway,
+            program,
+            log_file=home.logs / f"gateway-{home.node}.log",
+            port_file=home.node_state / "port.json",
+        ),
         state=FileHostState(home.node_state),
         system=LocalSystem(gateway.config_dir),
         openclaw=program,
         read_model=ReadModel(redis),
         lifecycle_lock=home.node_state / "lifecycle.lock",
         gateway_settings=gateway,
+        fresh_seconds=3 * watchdog.check_interval_seconds + PROBE_SECONDS,
         redis=redis,
     )

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from buddy_common.adapters.atomic_file import replace_file
+from buddy_common.errors import StateUnwritableError
 from buddy_common.schemas.gateway import Desired
 from buddy_common.schemas.processes import ProcessIdentity
 
@@ -25,7 +26,7 @@ class FileHostState:
     async def set_desired(self, desired: Desired) -> None:
         """Remember what the operator asked for."""
         record = {"desired": desired}
-        await asyncio.to_thread(replace_file, self._desired, json.dumps(record).encode())
+        await asyncio.to_thread(_write, self._desired, record)
 
     async def spawned(self) -> ProcessIdentity | None:
         """Return the gateway process that was started last, dead or alive."""
@@ -37,7 +38,7 @@ class FileHostState:
     async def set_spawned(self, process: ProcessIdentity) -> None:
         """Remember the gateway process that was just started."""
         record = {"pid": process.pid, "started": process.started}
-        await asyncio.to_thread(replace_file, self._spawned, json.dumps(record).encode())
+        await asyncio.to_thread(_write, self._spawned, record)
 
 
 def _read(path: Path) -> dict[str, Any] | None:
@@ -45,3 +46,26 @@ def _read(path: Path) -> dict[str, Any] | None:
         return json.loads(path.read_bytes())  # type: ignore[no-any-return]  # our own file, written whole
     except FileNotFoundError:
         return None
+
+
+def _write(path: Path, record: dict[str, Any]) -> None:
+    try:
+        replace_file(path, json.dumps(record).encode())
+    except OSError as exc:
+        raise StateUnwritableError(f"{path} cannot be written: {exc.strerror}.") from exc
+
+
+def remember_port(path: Path, port: int) -> None:
+    """Keep the port that the config named when it could last be read.
+
+    Raises:
+        StateUnwritableError: the state folder cannot be written.
+    """
+    if recall_port(path) != port:
+        _write(path, {"port": port})
+
+
+def recall_port(path: Path) -> int | None:
+    """Return the port that was kept, None when there is none."""
+    record = _read(path)
+    return None if record is None else int(record["port"])

@@ -25,6 +25,10 @@ class LocalSystem:
         """Return its figures now; CPU counts since the last call in this process."""
         return await asyncio.to_thread(_read, self._state_dir)
 
+    async def disk_percent(self) -> float:
+        """Return how full the file system of OpenClaw's state is."""
+        return (await asyncio.to_thread(_mount_point, self._state_dir))[1]
+
 
 def _read(state_dir: Path) -> SystemInfo:
     memory = psutil.virtual_memory()

@@ -7,6 +7,8 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import BinaryIO
 
+from buddy_common.errors import StateUnwritableError
+
 _RETRY_SECONDS = 0.1  # flock cannot be awaited
 
 
@@ -28,8 +30,11 @@ async def node_lock(
 
 def _open(path: Path) -> BinaryIO:
     """Python's descriptors are not inherited, so a gateway that a job starts has no part in the lock."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    return path.open("ab")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        return path.open("ab")
+    except OSError as exc:
+        raise StateUnwritableError(f"{path} cannot be opened: {exc.strerror}.") from exc
 
 
 def _try_lock(descriptor: int) -> bool:

@@ -37,11 +37,11 @@ def locate_openclaw(settings: OpenClawSettings, runtime: Path) -> OpenClawProgra
     """
     if settings.program is not None:
         return _check(settings.program, _search_path(settings.node_program))
-    refused: UnusableNodeError | None = None
+    refused: OpenClawNotFoundError | None = None
     for candidate, search_path in _candidates(settings, runtime):
         try:
             return _check(candidate, search_path)
-        except UnusableNodeError as exc:
+        except OpenClawNotFoundError as exc:
             refused = refused or exc
     if refused is not None:
         raise refused
@@ -54,10 +54,10 @@ def _candidates(settings: OpenClawSettings, runtime: Path) -> list[tuple[Path, s
     found: list[tuple[Path, str]] = []
     on_path = shutil.which("openclaw")
     if on_path is not None:
-        found.append((Path(on_path), _search_path(settings.node_program)))
+        found.append((Path(on_path).absolute(), _search_path(settings.node_program)))
     own = runtime / "bin" / "openclaw"
     if own.exists():
-        found.append((own, _search_path(runtime / "bin" / "node")))
+        found.append((own, _search_path(settings.node_program or runtime / "bin" / "node")))
     return found
 
 

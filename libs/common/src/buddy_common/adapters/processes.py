@@ -3,11 +3,15 @@
 import os
 import signal
 import socket
+import time
 from pathlib import Path
 
 import psutil
 
 from buddy_common.schemas.processes import ProcessIdentity, ProcessUsage
+
+# the system's boot time moves when its clock is set; a start time must not move with it
+_BOOTED = psutil.boot_time()
 
 # the variables that a program of ours gets to see; everything else, our secrets first, stays here
 ALLOWED_ENVIRONMENT = frozenset(
@@ -56,7 +60,7 @@ def identify(pid: int) -> ProcessIdentity | None:
                 return None
             command = process.cmdline()
             name = process.name()
-            started = process.create_time()
+            started = round(process.create_time() - psutil.boot_time() + _BOOTED, 2)
     except psutil.NoSuchProcess:
         return None
     except psutil.AccessDenied:
@@ -80,16 +84,21 @@ def send_signal(process: ProcessIdentity, number: signal.Signals) -> bool:
     return True
 
 
-def measure(process: psutil.Process) -> ProcessUsage | None:
-    """Return what the process uses; CPU counts since the last call with the same object."""
+def measure(process: psutil.Process, *, first: bool) -> ProcessUsage | None:
+    """Return what the process uses.
+
+    CPU counts since the last call with the same object; at the `first` one, since the process began.
+    """
     try:
         with process.oneshot():
-            times = process.cpu_times()
+            percent = process.cpu_percent(interval=None)
+            if first:  # psutil's first answer means nothing
+                times = process.cpu_times()
+                age = max(1.0, time.time() - process.create_time())
+                percent = round((times.user + times.system) / age * 100, 1)
             return ProcessUsage(
-                cpu_percent=process.cpu_percent(interval=None),
+                cpu_percent=percent,
                 rss_bytes=process.memory_info().rss,
-                threads=process.num_threads(),
-                cpu_seconds=times.user + times.system,
                 stopped=process.status() == psutil.STATUS_STOPPED,
             )
     except (psutil.NoSuchProcess, psutil.AccessDenied):

@@ -18,11 +18,17 @@ class ReadEntry:
     data: str  # JSON
     source: str
     updated_at: datetime
+    fresh_seconds: float
 
     @property
     def age_seconds(self) -> float:
         """Seconds since the node published it."""
         return max(0.0, time.time() - self.updated_at.timestamp())
+
+    @property
+    def stale(self) -> bool:
+        """Whether the node should have published again by now."""
+        return self.age_seconds > self.fresh_seconds
 
 
 class ReadModel:
@@ -31,8 +37,10 @@ class ReadModel:
     def __init__(self, redis: Redis) -> None:
         self._redis = redis
 
-    async def put(self, node: str, resource: str, value: BaseModel, *, source: str) -> None:
-        """Publish a resource.
+    async def put(
+        self, node: str, resource: str, value: BaseModel, *, source: str, fresh_seconds: float
+    ) -> None:
+        """Publish a resource; without news for `fresh_seconds` it counts as stale.
 
         Raises:
             BrokerUnavailableError: Redis did not answer.
@@ -41,6 +49,7 @@ class ReadModel:
             "data": value.model_dump_json(),
             "source": source,
             "updated_at": datetime.now(UTC).isoformat(),
+            "fresh_seconds": fresh_seconds,
         }
         async with broker_errors():
             await self._redis.set(_key(node, resource), json.dumps(entry))
@@ -60,6 +69,7 @@ class ReadModel:
             data=entry["data"],
             source=entry["source"],
             updated_at=datetime.fromisoformat(entry["updated_at"]),
+            fresh_seconds=entry["fresh_seconds"],
         )
 
 

@@ -6,6 +6,7 @@ from contextlib import asynccontextmanager
 from redis.asyncio import Redis
 from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
+from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.exceptions import RedisError
 
 from buddy_common.errors import BrokerUnavailableError
@@ -20,11 +21,13 @@ def open_redis(url: str) -> Redis:
         url,
         decode_responses=True,
         socket_connect_timeout=1,
-        socket_timeout=5,
+        socket_timeout=4,  # a frozen broker is told within 5 s; blocking reads ask for less
         socket_keepalive=True,
         health_check_interval=25,
         driver_info=None,  # else each new connection reads package metadata from disk, inside the loop
-        retry=Retry(NoBackoff(), retries=1),  # once: a kept connection may have been closed meanwhile
+        retry=Retry(
+            NoBackoff(), retries=1, supported_errors=(RedisConnectionError,)
+        ),  # once: a kept connection may have been closed meanwhile
     )
 
 

@@ -2,6 +2,8 @@
 
 import os
 import secrets
+import tempfile
+from contextlib import suppress
 from pathlib import Path
 from typing import BinaryIO
 
@@ -25,15 +27,32 @@ def read_or_create_secret(path: Path) -> str:
     """Return the secret in `path`; a missing file is made with a random one, mode 0600.
 
     Raises:
-        OSError: the file can be neither read nor made.
+        OSError: the file can be neither read nor made, or is empty.
     """
     path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    with suppress(FileExistsError):
+        create_whole(path, secrets.token_urlsafe(32).encode() + b"\n")
+    secret = path.read_text().strip()
+    if not secret:
+        raise OSError(f"{path} is empty: remove it, or write a secret into it")
+    return secret
+
+
+def create_whole(path: Path, content: bytes) -> None:
+    """Create a file, mode 0600, that nobody ever sees without its content.
+
+    Raises:
+        FileExistsError: there is one already; it is left alone.
+    """
+    handle, temporary = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
     try:
-        with create_private(path) as file:
-            file.write(secrets.token_urlsafe(32).encode() + b"\n")
-    except FileExistsError:
-        pass
-    return path.read_text().strip()
+        with os.fdopen(handle, "wb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        os.link(temporary, path)  # unlike a rename, it fails where a file is
+    finally:
+        Path(temporary).unlink()
 
 
 def create_private(path: Path) -> BinaryIO:

@@ -1,22 +1,33 @@
 """Database engines: SQLite in WAL mode, or PostgreSQL."""
 
 import asyncio
+import sqlite3
+import time
 from collections.abc import Callable
 from typing import Any, TypeVar
 
 from sqlalchemy import Engine, create_engine, event
 from sqlalchemy.engine import make_url
-from sqlalchemy.exc import InterfaceError, OperationalError, ProgrammingError, SQLAlchemyError
+from sqlalchemy.exc import (
+    DatabaseError,
+    InterfaceError,
+    OperationalError,
+    ProgrammingError,
+    SQLAlchemyError,
+)
+from sqlalchemy.exc import (
+    TimeoutError as PoolTimeoutError,
+)
 from sqlmodel import Session
 
 from buddy_common.errors import DatabaseUnavailableError
 
 # Why each: WAL lets readers and one writer work at once; FULL because a lost commit is a lost task;
 # 10 s because a writer of another process is normal, not an error; foreign keys are off by default.
+_BUSY_SECONDS = 10.0
 _SQLITE_PRAGMAS = (
-    "PRAGMA journal_mode=WAL",
     "PRAGMA synchronous=FULL",
-    "PRAGMA busy_timeout=10000",
+    f"PRAGMA busy_timeout={_BUSY_SECONDS * 1000:.0f}",
     "PRAGMA foreign_keys=ON",
 )
 
@@ -36,7 +47,7 @@ def open_engine(url: str) -> Engine:
         if parsed.get_backend_name() == "postgresql":
             parsed = parsed.set(drivername="postgresql+psycopg")
             return create_engine(parsed, pool_pre_ping=True, connect_args={"connect_timeout": 3})
-    except SQLAlchemyError as exc:
+    except (SQLAlchemyError, ValueError) as exc:
         raise DatabaseUnavailableError(f"The database URL is not usable: {exc}") from exc
     raise DatabaseUnavailableError(
         f"Unknown kind of database {parsed.get_backend_name()!r}: use sqlite:/// or postgresql://."
@@ -45,9 +56,24 @@ def open_engine(url: str) -> Engine:
 
 def _set_pragmas(connection: Any, _record: Any) -> None:
     cursor = connection.cursor()
+    _switch_to_wal(cursor)
     for pragma in _SQLITE_PRAGMAS:
         cursor.execute(pragma)
     cursor.close()
+
+
+def _switch_to_wal(cursor: sqlite3.Cursor) -> None:
+    """Turn WAL on; busy_timeout does not count for that while another process writes a fresh file."""
+    deadline = time.monotonic() + _BUSY_SECONDS
+    while True:
+        try:
+            cursor.execute("PRAGMA journal_mode=WAL")
+        except sqlite3.OperationalError as exc:
+            if exc.sqlite_errorcode & 0xFF != sqlite3.SQLITE_BUSY or time.monotonic() > deadline:
+                raise
+            time.sleep(0.02)
+        else:
+            return
 
 
 # gone or locked, or (the last) without our schema
@@ -72,9 +98,13 @@ class Database:
                 result = work(session)
                 session.commit()
                 return result
-        except _UNUSABLE as exc:
+        except PoolTimeoutError as exc:
+            raise DatabaseUnavailableError("All connections to the database are busy.") from exc
+        except DatabaseError as exc:
+            if type(exc) is not DatabaseError and not isinstance(exc, _UNUSABLE):
+                raise
             raise DatabaseUnavailableError(
-                f"The database did not answer: {type(exc.orig).__name__}."
+                f"The database cannot be used: {exc.orig}. Is its schema there (`buddy migrate`)?"
             ) from exc
 
     async def run(self, work: Callable[[Session], _Result]) -> _Result:

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from pathlib import Path
 
-from alembic import command
+from alembic import command, util
 from alembic.config import Config
 from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
@@ -76,3 +76,5 @@ def _run(engine: Engine, action: Callable[[Config], None]) -> None:
             connection.commit()
     except DBAPIError as exc:
         raise DatabaseUnavailableError(f"The database cannot be migrated: {exc.orig}") from exc
+    except util.CommandError as exc:  # made by a newer Buddy
+        raise DatabaseUnavailableError(f"The database cannot be migrated: {exc}") from exc

@@ -18,7 +18,7 @@ OUTPUT_TAIL_LINES = 200
 
 def new_task_id() -> str:
     """Return a unique id that starts like the guide's `task-1774656000`."""
-    return f"task-{int(time.time())}-{secrets.token_hex(4)}"
+    return f"task-{int(time.time())}-{secrets.token_hex(6)}"
 
 
 def add(session: Session, job: Job, *, node: str, actor: str) -> TaskRow:

@@ -31,7 +31,9 @@ class Job(BaseModel):
     module: ClassVar[str]
     action: ClassVar[str]
     lane: ClassVar[Lane]
-    deadline_seconds: ClassVar[float]
+    deadline_seconds: ClassVar[float]  # from the moment when it need not wait for others any more
+    # waits until no other job of this kind runs on the node
+    exclusive: ClassVar[bool] = False
 
     @property
     def target(self) -> str | None:
@@ -41,6 +43,7 @@ class Job(BaseModel):
 
 class _LifecycleJob(Job):
     module: ClassVar[str] = "gateway"
+    exclusive: ClassVar[bool] = True
     lane: ClassVar[Lane] = Lane.FAST
 
     @property
@@ -55,7 +58,7 @@ class StartGatewayJob(_LifecycleJob):
     task: ClassVar[str] = "buddy.gateway.start"
     title: ClassVar[str] = "Start gateway"
     action: ClassVar[str] = "start"
-    deadline_seconds: ClassVar[float] = 330  # the start ceiling of 300 s and some air
+    deadline_seconds: ClassVar[float] = 330  # a start may take 300 s (GatewaySettings)
 
 
 class StopGatewayJob(_LifecycleJob):
@@ -64,7 +67,7 @@ class StopGatewayJob(_LifecycleJob):
     task: ClassVar[str] = "buddy.gateway.stop"
     title: ClassVar[str] = "Stop gateway"
     action: ClassVar[str] = "stop"
-    deadline_seconds: ClassVar[float] = 390  # OpenClaw drains running chats for up to 325 s
+    deadline_seconds: ClassVar[float] = 390  # a drain may take 330 s (GatewaySettings), a kill 20 s
 
     force: bool = False
 

@@ -15,6 +15,9 @@ class ProcessIdentity:
     name: str = field(compare=False)
     is_gateway: bool = field(default=False, compare=False)
 
+    def __str__(self) -> str:
+        return f"{self.name} (pid {self.pid})" if self.pid else self.name
+
 
 @dataclass(frozen=True)
 class ProcessExit:
@@ -35,6 +38,4 @@ class ProcessUsage:
 
     cpu_percent: float
     rss_bytes: int
-    threads: int
-    cpu_seconds: float
     stopped: bool = False  # SIGSTOP: it accepts connections and answers none

@@ -3,25 +3,22 @@
 import time
 from datetime import UTC, datetime
 
-from buddy_common.ports import Gateway, HostState
+from buddy_common.ports import Gateway, HostState, HostSystem
 from buddy_common.schemas.gateway import Desired, GatewaySnapshot, GatewayState, Probe
 from buddy_common.schemas.processes import ProcessIdentity
+from buddy_common.usecases.find_gateway import find_gateway
 
 # a listener that is silent for longer than any cold start took is not starting any more
 STARTING_SECONDS = 300.0
 
 
 async def observe_gateway(
-    gateway: Gateway, host: HostState, *, node: str, disk_percent: float
+    gateway: Gateway, host: HostState, *, node: str, system: HostSystem
 ) -> GatewaySnapshot:
     """Return what the gateway is and uses at this moment."""
-    listener = await gateway.listener()
-    foreign = None
-    if listener is not None and not listener.is_gateway:
-        foreign = f"{listener.name} (pid {listener.pid})" if listener.pid else listener.name
-        listener = None
-    process = listener or await _starting(gateway, host)
-    probe = await gateway.probe() if listener is not None else Probe(live=False, ready=False)
+    found = await find_gateway(gateway, host)
+    process = found.process
+    probe = await gateway.probe() if found.listens else Probe(live=False, ready=False)
     usage = await gateway.usage(process) if process is not None else None
     desired = await host.desired()
     return GatewaySnapshot(
@@ -34,17 +31,10 @@ async def observe_gateway(
         started_at=datetime.fromtimestamp(process.started, UTC) if process else None,
         cpu_percent=usage.cpu_percent if usage else 0.0,
         rss_bytes=usage.rss_bytes if usage else 0,
-        disk_percent=disk_percent,
+        disk_percent=await system.disk_percent(),
         probe=probe,
-        foreign_listener=foreign,
+        foreign_listener=str(found.foreign) if found.foreign else None,
     )
-
-
-async def _starting(gateway: Gateway, host: HostState) -> ProcessIdentity | None:
-    spawned = await host.spawned()
-    if spawned is None or await gateway.poll_exit(spawned) is not None:
-        return None
-    return spawned
 
 
 def _state(process: ProcessIdentity | None, probe: Probe, *, desired: Desired | None) -> GatewayState:

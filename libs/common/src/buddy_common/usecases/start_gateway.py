@@ -10,6 +10,7 @@ from buddy_common.errors import GatewayStartError, PortTakenError
 from buddy_common.ports import Gateway, HostState, Progress
 from buddy_common.schemas.gateway import Desired
 from buddy_common.schemas.processes import ProcessIdentity
+from buddy_common.usecases.find_gateway import find_gateway
 
 POLL_SECONDS = 0.25
 _REASON_LINES = 8
@@ -37,13 +38,15 @@ async def start_gateway(
     await host.set_desired(Desired.RUNNING)
     began = time.monotonic()
     position = await gateway.log_position()
-    process = await running_gateway(gateway, host)
-    already = process is not None
+    found = await find_gateway(gateway, host)
+    if found.foreign is not None:
+        raise PortTakenError(await gateway.port(), holder=str(found.foreign))
+    process, already = found.process, found.process is not None
     if process is None:
         await progress.stage("starting", 50)
         await progress.command("openclaw gateway run")
-        process = await gateway.spawn()
-        await host.set_spawned(process)
+        # a job that is cancelled just now must not leave a gateway that nobody has a record of
+        process = await asyncio.shield(_spawn(gateway, host))
         await progress.line(f"Started the gateway (pid {process.pid})")
     startup = _Startup(gateway, process, progress, position)
     if not await startup.ready_within(ceiling_seconds):
@@ -58,21 +61,10 @@ async def start_gateway(
     return GatewayStarted(pid=process.pid, port=port, alreadyRunning=already, seconds=seconds)
 
 
-async def running_gateway(gateway: Gateway, host: HostState) -> ProcessIdentity | None:
-    """Return the gateway's process, even one that does not listen yet; None when it is down.
-
-    Raises:
-        PortTakenError: another program listens on its port.
-    """
-    listener = await gateway.listener()
-    if listener is not None and not listener.is_gateway:
-        raise PortTakenError(await gateway.port(), pid=listener.pid or None, name=listener.name)
-    if listener is not None:
-        return listener
-    spawned = await host.spawned()
-    if spawned is not None and await gateway.poll_exit(spawned) is None:
-        return spawned
-    return None
+async def _spawn(gateway: Gateway, host: HostState) -> ProcessIdentity:
+    process = await gateway.spawn()
+    await host.set_spawned(process)
+    return process
 
 
 class _Startup:

@@ -5,11 +5,12 @@ import time
 
 from pydantic import BaseModel
 
-from buddy_common.errors import GatewayStopError, PortTakenError
+from buddy_common.errors import GatewayStopError
 from buddy_common.ports import Gateway, HostState, Progress
 from buddy_common.schemas.gateway import Desired
 from buddy_common.schemas.processes import ProcessIdentity
-from buddy_common.usecases.start_gateway import POLL_SECONDS, running_gateway
+from buddy_common.usecases.find_gateway import find_gateway
+from buddy_common.usecases.start_gateway import POLL_SECONDS
 
 # an idle gateway is gone in 1 to 10 s, in 31 s at load 20; a draining one says so itself
 IDLE_STOP_SECONDS = 45.0
@@ -49,12 +50,11 @@ async def end_gateway(
         GatewayStopError: it is still there after SIGKILL.
     """
     began = time.monotonic()
-    try:
-        process = await running_gateway(gateway, host)
-    except PortTakenError as exc:
-        await progress.line(exc.message)
-        process = None
+    found = await find_gateway(gateway, host)
+    process = found.process
     if process is None:
+        if found.foreign is not None:
+            await progress.line(f"Port {await gateway.port()} is taken by {found.foreign}")
         await progress.line("The gateway is not running")
         return GatewayStopped(pid=None, wasRunning=False, killed=False, seconds=0.0)
     await progress.stage("stopping", 10)

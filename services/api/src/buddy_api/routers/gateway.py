@@ -5,32 +5,16 @@ from http import HTTPStatus
 from fastapi import APIRouter
 from pydantic import BaseModel
 
-from buddy_api.deps import Caller, Node, Wired
+from buddy_api.deps import NODE_ERRORS, Caller, Node, Wired
 from buddy_api.envelope import Envelope, ok, problems
-from buddy_common.errors import (
-    BrokerUnavailableError,
-    CrossOriginError,
-    DatabaseUnavailableError,
-    InvalidRequestError,
-    NoNodeError,
-    NotAuthenticatedError,
-    UnknownNodeError,
-)
+from buddy_common.errors import BrokerUnavailableError, CrossOriginError
 from buddy_common.schemas.jobs import RestartGatewayJob, StartGatewayJob, StopGatewayJob
 from buddy_common.schemas.tasks import TaskAccepted
 
 router = APIRouter(
     prefix="/v1/gateway",
     tags=["gateway"],
-    responses=problems(
-        InvalidRequestError,
-        NotAuthenticatedError,
-        CrossOriginError,
-        UnknownNodeError,
-        BrokerUnavailableError,
-        DatabaseUnavailableError,
-        NoNodeError,
-    ),
+    responses=problems(*NODE_ERRORS, CrossOriginError, BrokerUnavailableError),
 )
 
 

@@ -11,7 +11,7 @@ from pydantic import BaseModel, ConfigDict
 from buddy_api.deps import Wired, Wiring
 from buddy_api.envelope import Envelope
 from buddy_common.db import nodes
-from buddy_common.errors import BuddyError, NoNodeError, NotAuthenticatedError
+from buddy_common.errors import BuddyError
 from buddy_common.schemas.jobs import Lane
 
 router = APIRouter(tags=["health"])
@@ -82,7 +82,7 @@ async def ready(request: Request, response: Response, w: Wired) -> Envelope[Read
 async def _has_token(request: Request, w: Wiring) -> bool:
     try:
         await w.authenticator.authenticate(request)
-    except (BuddyError, NotAuthenticatedError):
+    except BuddyError:
         return False
     return True
 
@@ -115,7 +115,7 @@ async def _workers(w: Wiring) -> str:
         counts = lanes.setdefault(worker.node, dict.fromkeys(Lane, 0))
         counts[worker.lane] += 1
     if not lanes:
-        raise NoNodeError
+        raise BuddyError("No worker is alive.")
     text = "; ".join(
         f"{node}: " + ", ".join(f"{lane} {count}" for lane, count in counts.items())
         for node, counts in sorted(lanes.items())

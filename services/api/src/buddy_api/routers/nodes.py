@@ -5,7 +5,7 @@ from datetime import datetime
 from fastapi import APIRouter
 from pydantic import BaseModel, ConfigDict
 
-from buddy_api.deps import Caller, Wired
+from buddy_api.deps import Caller, Wired, default_node
 from buddy_api.envelope import Envelope, ok, problems
 from buddy_common.db import nodes
 from buddy_common.errors import (
@@ -56,7 +56,7 @@ async def list_nodes(_caller: Caller, w: Wired) -> Envelope[list[NodeView]]:
     for worker in await w.presence.listing():
         lanes = workers.setdefault(worker.node, {})
         lanes[worker.lane] = lanes.get(worker.lane, 0) + 1
-    default = w.config.web.default_node or (rows[0].name if len(rows) == 1 else None)
+    default = default_node(w.config.web, [row.name for row in rows])
     return ok(
         [
             NodeView(

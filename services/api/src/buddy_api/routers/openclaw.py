@@ -2,21 +2,16 @@
 
 from fastapi import APIRouter
 
-from buddy_api.deps import Caller, Node, Wired
+from buddy_api.deps import NODE_ERRORS, Caller, Node, Wired
 from buddy_api.envelope import Envelope, ok, problems
 from buddy_api.schemas import OpenClawStatus, OpenClawVersion
 from buddy_api.usecases.read_status import read_status, read_version
-from buddy_common.errors import (
-    BrokerUnavailableError,
-    NotAuthenticatedError,
-    NotReportedError,
-    UnknownNodeError,
-)
+from buddy_common.errors import BrokerUnavailableError, NotReportedError
 
 router = APIRouter(
     prefix="/v1/openclaw",
     tags=["openclaw"],
-    responses=problems(NotAuthenticatedError, UnknownNodeError, BrokerUnavailableError, NotReportedError),
+    responses=problems(*NODE_ERRORS, BrokerUnavailableError, NotReportedError),
 )
 
 

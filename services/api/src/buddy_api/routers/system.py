@@ -5,18 +5,11 @@ from typing import Annotated
 
 from fastapi import APIRouter, Query
 
-from buddy_api.deps import Caller, Node, Wired
+from buddy_api.deps import NODE_ERRORS, Caller, Node, Wired
 from buddy_api.envelope import Envelope, ok, problems
 from buddy_api.usecases.read_status import read_system
 from buddy_common.db import events
-from buddy_common.errors import (
-    BrokerUnavailableError,
-    DatabaseUnavailableError,
-    InvalidRequestError,
-    NotAuthenticatedError,
-    NotReportedError,
-    UnknownNodeError,
-)
+from buddy_common.errors import BrokerUnavailableError, InvalidRequestError, NotReportedError
 from buddy_common.schemas.events import EventView
 from buddy_common.schemas.system import SystemInfo
 
@@ -25,7 +18,7 @@ router = APIRouter(prefix="/v1/system", tags=["system"])
 
 @router.get(
     "/info",
-    responses=problems(NotAuthenticatedError, UnknownNodeError, BrokerUnavailableError, NotReportedError),
+    responses=problems(*NODE_ERRORS, BrokerUnavailableError, NotReportedError),
 )
 async def info(_caller: Caller, node: Node, w: Wired) -> Envelope[SystemInfo]:
     """Return the hardware figures of the node."""
@@ -34,9 +27,7 @@ async def info(_caller: Caller, node: Node, w: Wired) -> Envelope[SystemInfo]:
 
 @router.get(
     "/events",
-    responses=problems(
-        NotAuthenticatedError, InvalidRequestError, UnknownNodeError, DatabaseUnavailableError
-    ),
+    responses=problems(*NODE_ERRORS),
 )
 async def list_events(
     _caller: Caller,

@@ -5,18 +5,12 @@ from typing import Annotated
 
 from fastapi import APIRouter, Header, Query, Response
 
-from buddy_api.deps import Caller, Node, Wired
+from buddy_api.deps import NODE_ERRORS, Caller, Wired, resolve_node
 from buddy_api.envelope import Envelope, problems
 from buddy_api.etags import matches, tagged
 from buddy_api.usecases.watch_task import watch_task
 from buddy_common.db import tasks
-from buddy_common.errors import (
-    DatabaseUnavailableError,
-    InvalidRequestError,
-    NotAuthenticatedError,
-    UnknownNodeError,
-    UnknownTaskError,
-)
+from buddy_common.errors import UnknownTaskError
 from buddy_common.schemas.tasks import TaskStatus, TaskView
 
 router = APIRouter(prefix="/v1/tasks", tags=["tasks"])
@@ -27,18 +21,13 @@ TaskId = Annotated[str | None, Query(max_length=64)]
 @router.get(
     "/status",
     response_model=Envelope[TaskView | list[TaskView]],
-    responses=problems(
-        InvalidRequestError,
-        NotAuthenticatedError,
-        UnknownTaskError,
-        UnknownNodeError,
-        DatabaseUnavailableError,
-    ),
+    responses=problems(*NODE_ERRORS, UnknownTaskError),
 )
 async def status(  # noqa: PLR0913 - one argument per query parameter
     _caller: Caller,
     w: Wired,
-    node: Node,
+    named_node: Annotated[str | None, Query(alias="node", description="Of which node the list is")] = None,
+    node_header: Annotated[str | None, Header(alias="X-Buddy-Node")] = None,
     task_id_camel: Annotated[TaskId, Query(alias="taskId", description="One task")] = None,
     task_id_guide: Annotated[TaskId, Query(alias="taskID", description="The same")] = None,
     task_id: Annotated[TaskId, Query(description="The same")] = None,
@@ -56,6 +45,7 @@ async def status(  # noqa: PLR0913 - one argument per query parameter
         view = await watch_task(w.database, w.stream, task_id=wanted, seconds=wait, known_tag=if_none_match)
         body = Envelope(data=view)
     else:
+        node = await resolve_node(w, named_node or node_header)
         views = await w.database.run(
             lambda session: tasks.listing(
                 session, node=node, status=state, module=module, before=before, limit=limit

@@ -3,7 +3,6 @@
 from celery import shared_task
 from pydantic import BaseModel
 
-from buddy_common.adapters.node_lock import node_lock
 from buddy_common.schemas.jobs import RestartGatewayJob, StartGatewayJob, StopGatewayJob
 from buddy_common.usecases.restart_gateway import restart_gateway
 from buddy_common.usecases.start_gateway import start_gateway
@@ -34,35 +33,32 @@ def restart_gateway_task(task_id: str) -> None:
 
 async def _start(job: RunningJob[StartGatewayJob]) -> BaseModel:
     host = job.host
-    async with node_lock(host.lifecycle_lock, on_wait=job.waits_for_lock):
-        return await start_gateway(
-            host.gateway,
-            host.state,
-            progress=job,
-            ceiling_seconds=host.gateway_settings.start_ceiling_seconds,
-        )
+    return await start_gateway(
+        host.gateway,
+        host.state,
+        progress=job,
+        ceiling_seconds=host.gateway_settings.start_ceiling_seconds,
+    )
 
 
 async def _stop(job: RunningJob[StopGatewayJob]) -> BaseModel:
     host = job.host
-    async with node_lock(host.lifecycle_lock, on_wait=job.waits_for_lock):
-        return await stop_gateway(
-            host.gateway,
-            host.state,
-            progress=job,
-            drain_seconds=host.gateway_settings.drain_seconds,
-            force=job.payload.force,
-        )
+    return await stop_gateway(
+        host.gateway,
+        host.state,
+        progress=job,
+        drain_seconds=host.gateway_settings.drain_seconds,
+        force=job.payload.force,
+    )
 
 
 async def _restart(job: RunningJob[RestartGatewayJob]) -> BaseModel:
     host = job.host
-    async with node_lock(host.lifecycle_lock, on_wait=job.waits_for_lock):
-        return await restart_gateway(
-            host.gateway,
-            host.state,
-            progress=job,
-            ceiling_seconds=host.gateway_settings.start_ceiling_seconds,
-            drain_seconds=host.gateway_settings.drain_seconds,
-            force=job.payload.force,
-        )
+    return await restart_gateway(
+        host.gateway,
+        host.state,
+        progress=job,
+        ceiling_seconds=host.gateway_settings.start_ceiling_seconds,
+        drain_seconds=host.gateway_settings.drain_seconds,
+        force=job.payload.force,
+    )

@@ -1,0 +1,23 @@
+"""How a service begins: what the operator must change is one line, not a traceback."""
+
+from collections.abc import Callable
+
+from pydantic import ValidationError
+
+from buddy_common.errors import SetupError
+
+
+def run_entry(main: Callable[[], None]) -> None:
+    """Run a service's `main`.
+
+    Raises:
+        SystemExit: a setting is missing or wrong; the text says which.
+    """
+    try:
+        main()
+    except SetupError as exc:
+        raise SystemExit(f"buddy: {exc.message}") from exc
+    except ValidationError as exc:
+        first = exc.errors()[0]
+        name = ".".join(str(part) for part in first["loc"])
+        raise SystemExit(f"buddy: {name}: {first['msg']}") from exc

@@ -1,0 +1,231 @@
+"""What is known of the gateway beside its life cycle: its port, its health routes, its log."""
+
+import asyncio
+import json
+import os
+from pathlib import Path
+
+import pytest
+
+from buddy_common.adapters import gateway_log
+from buddy_common.adapters.gateway_host import HostGateway
+from buddy_common.adapters.openclaw_program import HostOpenClaw
+from buddy_common.adapters.processes import identify
+from buddy_common.errors import GatewayStartError
+from buddy_common.schemas.gateway import Probe
+from buddy_common.schemas.processes import ProcessExit, ProcessIdentity
+from buddy_common.settings import GatewaySettings, OpenClawSettings
+from fakes.openclaw_program import FakeOpenClaw
+from fakes.ports import free_port
+
+
+@pytest.fixture
+def log_file(tmp_path: Path) -> Path:
+    return tmp_path / "gateway-local.log"
+
+
+@pytest.fixture
+def settings(tmp_path: Path) -> GatewaySettings:
+    return GatewaySettings(config_dir=tmp_path)
+
+
+@pytest.fixture
+def gateway(settings: GatewaySettings, log_file: Path, tmp_path: Path) -> HostGateway:
+    return HostGateway(
+        settings,
+        HostOpenClaw(OpenClawSettings(), tmp_path),
+        log_file=log_file,
+        port_file=tmp_path / "port.json",
+    )
+
+
+def write_port(settings: GatewaySettings, port: object) -> None:
+    settings.config_file.write_text(json.dumps({"gateway": {"port": port}}))
+
+
+async def all_lines(gateway: HostGateway) -> list[str]:
+    """Read the log to its end, as a follower of it does."""
+    lines: list[str] = []
+    position = 0
+    for _ in range(20):
+        more, position = await gateway.log_lines(position)
+        lines += more
+    return lines
+
+
+async def test_port_follows_the_config_file(gateway: HostGateway, settings: GatewaySettings) -> None:
+    assert await gateway.port() == 18789
+    write_port(settings, 4000)
+    assert await gateway.port() == 4000
+    write_port(settings, 4001)
+    assert await gateway.port() == 4001
+
+
+async def test_port_of_the_settings_wins(settings: GatewaySettings, log_file: Path, tmp_path: Path) -> None:
+    write_port(settings, 4000)
+    ours = GatewaySettings(config_dir=settings.config_dir, port=4002)
+    gateway = HostGateway(
+        ours, HostOpenClaw(OpenClawSettings(), tmp_path), log_file=log_file, port_file=tmp_path / "port.json"
+    )
+
+    assert await gateway.port() == 4002
+
+
+async def test_broken_config_does_not_hide_the_gateway(
+    gateway: HostGateway, settings: GatewaySettings
+) -> None:
+    """The running gateway lives on with the config that it last could read, and so with its port."""
+    write_port(settings, 4003)
+    assert await gateway.port() == 4003
+    await asyncio.to_thread(settings.config_file.write_text, "{ broken")
+
+    assert await gateway.port() == 4003
+
+
+async def test_broken_config_that_never_was_whole_means_the_default_port(
+    gateway: HostGateway, settings: GatewaySettings
+) -> None:
+    await asyncio.to_thread(settings.config_file.write_text, "{ broken")
+
+    assert await gateway.port() == 18789
+
+
+@pytest.mark.parametrize("port", [-1, 0, 65536, 99999, 10**30])
+async def test_impossible_port_is_no_failure_of_ours(
+    gateway: HostGateway, settings: GatewaySettings, port: int
+) -> None:
+    """OpenClaw refuses such a config and says why; nobody hears it if we stumble first."""
+    write_port(settings, port)
+
+    assert await gateway.port() == 18789
+    assert isinstance(await gateway.probe(), Probe)
+
+
+async def test_gateway_that_does_not_answer_is_not_live(
+    gateway: HostGateway, settings: GatewaySettings
+) -> None:
+    write_port(settings, free_port())
+
+    assert await gateway.probe() == Probe(live=False, ready=False)
+
+
+@pytest.mark.parametrize(
+    ("body", "probe"),
+    [
+        (b'{"ready": true, "failing": []}', Probe(live=True, ready=True)),
+        (b'{"ready": false, "failing": ["a"]}', Probe(live=True, ready=False, failing=["a"])),
+        (
+            b'{"ready": false, "failing": ["gateway-draining"]}',
+            Probe(live=True, ready=False, draining=True, failing=["gateway-draining"]),
+        ),
+        (
+            b'{"ready": true, "eventLoop": {"delayP99Ms": 21.5}}',
+            Probe(live=True, ready=True, event_loop_delay_p99_ms=21.5),
+        ),
+        (b'{"ready": "yes", "failing": null, "eventLoop": null}', Probe(live=True, ready=False)),
+        (b'{"ready": false, "failing": 3}', Probe(live=True, ready=False)),
+        (b"<html>another program</html>", Probe(live=False, ready=False)),
+        (b"[]", Probe(live=False, ready=False)),
+        (b"\xff\xfe", Probe(live=False, ready=False)),
+    ],
+)
+async def test_probe_reads_what_the_gateway_says_of_itself(
+    gateway: HostGateway, settings: GatewaySettings, body: bytes, probe: Probe
+) -> None:
+    async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        writer.write(
+            b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\nConnection: close\r\n\r\n%b" % (len(body), body)
+        )
+        await writer.drain()
+        writer.close()
+
+    async with await asyncio.start_server(answer, "127.0.0.1", 0) as server:
+        write_port(settings, server.sockets[0].getsockname()[1])
+        found = await gateway.probe()
+
+    assert found.model_copy(update={"latency_ms": None}) == probe
+
+
+async def test_program_that_cannot_be_executed_is_a_failed_start(
+    fake_openclaw: FakeOpenClaw, log_file: Path, tmp_path: Path
+) -> None:
+    openclaw = HostOpenClaw(OpenClawSettings(program=fake_openclaw.program), tmp_path)
+    gone = GatewaySettings(config_dir=tmp_path / "gone")
+
+    with pytest.raises(GatewayStartError, match="could not be started"):
+        await HostGateway(gone, openclaw, log_file=log_file, port_file=tmp_path / "port.json").spawn()
+
+
+async def test_process_that_is_no_child_of_ours_ends_with_an_unknown_code(gateway: HostGateway) -> None:
+    us = await asyncio.to_thread(identify, os.getpid())
+    assert us is not None
+
+    assert await gateway.poll_exit(us) is None
+    assert await gateway.poll_exit(ProcessIdentity(us.pid, us.started - 1, us.name)) == ProcessExit()
+    assert await gateway.usage(ProcessIdentity(us.pid, us.started - 1, us.name)) is None
+
+
+async def test_log_that_does_not_exist_is_empty(gateway: HostGateway) -> None:
+    assert await gateway.log_position() == 0
+    assert await gateway.log_lines(0) == ([], 0)
+
+
+async def test_log_is_read_in_whole_lines_without_colours(gateway: HostGateway, log_file: Path) -> None:
+    await asyncio.to_thread(log_file.write_bytes, b"\x1b[32mgreen\x1b[0m  \n\n\xff broken\nhalf a li")
+
+    lines, position = await gateway.log_lines(0)
+
+    assert lines == ["green", "\ufffd broken"]
+    await asyncio.to_thread(append, log_file, b"ne\n")
+    assert await gateway.log_lines(position) == (["half a line"], await gateway.log_position())
+
+
+async def test_log_that_was_rotated_is_read_from_its_start(gateway: HostGateway, log_file: Path) -> None:
+    await asyncio.to_thread(log_file.write_bytes, b"new\n")
+
+    assert await gateway.log_lines(1000) == (["new"], 4)
+
+
+async def test_long_log_is_read_to_its_end(
+    gateway: HostGateway, log_file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(gateway_log, "READ_BYTES", 100)
+    expected = [f"line {number}" for number in range(100)]
+    await asyncio.to_thread(log_file.write_text, "\n".join(expected) + "\n")
+
+    assert await all_lines(gateway) == expected
+
+
+async def test_line_without_an_end_does_not_hide_the_lines_after_it(
+    gateway: HostGateway, log_file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(gateway_log, "READ_BYTES", 100)
+    await asyncio.to_thread(log_file.write_text, "x" * 250 + "\nlistening\n")
+
+    assert (await all_lines(gateway))[-1] == "listening"
+
+
+async def test_log_of_the_last_start_is_kept_beside_the_new_one(
+    fake_openclaw: FakeOpenClaw, log_file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(gateway_log, "ROTATE_BYTES", 10)
+    await asyncio.to_thread(log_file.write_text, "old and longer than ten bytes\n")
+    openclaw = HostOpenClaw(OpenClawSettings(program=fake_openclaw.program), tmp_path)
+    gateway = HostGateway(
+        GatewaySettings(config_dir=fake_openclaw.config_dir),
+        openclaw,
+        log_file=log_file,
+        port_file=tmp_path / "port.json",
+    )
+
+    await gateway.kill(await gateway.spawn())
+
+    old = await asyncio.to_thread((tmp_path / "gateway-local.1.log").read_text)
+    assert old == "old and longer than ten bytes\n"
+    assert await gateway.log_position() < len(old)
+
+
+def append(file: Path, content: bytes) -> None:
+    with file.open("ab") as stream:
+        stream.write(content)

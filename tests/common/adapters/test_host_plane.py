@@ -1,0 +1,33 @@
+"""The wiring of one host plane."""
+
+from pathlib import Path
+
+from redis.asyncio import Redis
+
+from buddy_common.adapters.host_plane import build_host_plane
+from buddy_common.schemas.gateway import Desired
+from buddy_common.settings import GatewaySettings, HomeSettings, OpenClawSettings, WatchdogSettings
+from fakes.openclaw_program import FakeOpenClaw
+
+
+async def test_host_plane_acts_on_its_own_node_and_gateway(
+    redis: Redis, fake_openclaw: FakeOpenClaw, tmp_path: Path
+) -> None:
+    home = HomeSettings(home=tmp_path / "buddy", node="vps-1")
+
+    plane = build_host_plane(
+        redis,
+        home=home,
+        gateway=GatewaySettings(config_dir=fake_openclaw.config_dir),
+        openclaw=OpenClawSettings(program=fake_openclaw.program),
+        watchdog=WatchdogSettings(),
+    )
+
+    assert plane.node == "vps-1"
+    assert plane.lifecycle_lock.parent == home.node_state
+    assert await plane.gateway.port() == fake_openclaw.port
+    assert (await plane.openclaw.inspect()).path == str(fake_openclaw.program)
+    await plane.state.set_desired(Desired.RUNNING)
+    assert await plane.state.desired() is Desired.RUNNING
+    assert await plane.read_model.get("vps-1", "gateway") is None
+    await plane.close()
