@@ -42,6 +42,7 @@ class ApiClient:
         try:
             async with httpx.AsyncClient(timeout=REQUEST_SECONDS, trust_env=False) as client:
                 answer = await client.request(method, self._url + path, params=query, headers=self._headers)
-                return answer.status_code, answer.json()
+                body = answer.json()
         except (httpx.HTTPError, ValueError):
             return 0, {}
+        return (answer.status_code, body) if isinstance(body, dict) else (0, {})

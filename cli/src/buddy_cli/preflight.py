@@ -6,6 +6,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from sqlalchemy import Engine
+from sqlalchemy.engine import make_url
 
 from buddy_cli.children import redis_answers
 from buddy_cli.failures import (
@@ -14,10 +15,12 @@ from buddy_cli.failures import (
     PortInUseError,
     RedisUnreachableError,
 )
-from buddy_common.adapters.processes import find_listener, port_is_free
+from buddy_common.adapters.processes import bind_problem, find_listener, port_is_free
+from buddy_common.adapters.secret_file import resolve_token
 from buddy_common.db.engine import open_engine
 from buddy_common.db.migrate import upgrade
 from buddy_common.errors import DatabaseUnavailableError
+from buddy_common.settings import AuthSettings, HomeSettings
 
 
 def require_folder(folder: Path) -> None:
@@ -46,8 +49,10 @@ def require_port(host: str, port: int, *, use: str, remedy: str) -> None:
     """
     if port_is_free(host, port):
         return
-    holder = find_listener(port) or "another program"
-    raise PortInUseError(f"Port {port} for {use} is taken by {holder}. {remedy}")
+    holder = find_listener(port)
+    if holder is None and (reason := bind_problem(host, port)):
+        raise PortInUseError(f"Nothing can listen on {host} port {port} for {use}: {reason}. {remedy}")
+    raise PortInUseError(f"Port {port} for {use} is taken by {holder or 'another program'}. {remedy}")
 
 
 def require_redis(url: str) -> None:
@@ -56,11 +61,14 @@ def require_redis(url: str) -> None:
     Raises:
         RedisUnreachableError: it does not.
     """
-    where = redis_address(url)
     try:
+        where = redis_address(url)
         answered = asyncio.run(redis_answers(url))
-    except ValueError as exc:
-        raise RedisUnreachableError(f"The Redis URL is not usable: {exc}") from exc
+    except ValueError:  # its text may hold a part of the password
+        raise RedisUnreachableError(
+            "The Redis URL is not usable: it must be redis://[user]:[password]@host:port/number, with special"
+            " characters of the password written as %2F and so on."
+        ) from None
     if not answered:
         raise RedisUnreachableError(
             f"Cannot reach Redis at {where}. Check --redis-url (address, password) and that it runs."
@@ -92,3 +100,20 @@ def require_database(url: str) -> None:
     finally:
         if engine is not None:
             engine.dispose()
+
+
+def database_address(url: str) -> str:
+    """Return a database URL without user, password and query."""
+    return make_url(url).set(username=None, password=None, query={}).render_as_string()
+
+
+def require_token(auth: AuthSettings, home: HomeSettings) -> str:
+    """Return the token.
+
+    Raises:
+        FolderError: its file can be neither read nor made.
+    """
+    try:
+        return resolve_token(auth, home)
+    except OSError as exc:
+        raise FolderError(f"Cannot read or make {home.token_file} ({exc.strerror or exc}).") from exc

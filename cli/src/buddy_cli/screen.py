@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from rich.console import Console
+from rich.markup import escape
 
 from buddy_cli.installer import Report
 
@@ -20,15 +21,15 @@ class Screen:
 
     def step(self, name: str, text: str) -> None:
         """Say that a step is done."""
-        self.out.print(f"[green]✓[/green] {name:<10} {text}", markup=True)
+        self.out.print(f"[green]✓[/green] {name:<10} {escape(text)}", emoji=False)
 
     def warn(self, name: str, text: str) -> None:
         """Say that something is not as it should be, though Buddy goes on."""
-        self.out.print(f"[yellow]![/yellow] {name:<10} {text}", markup=True)
+        self.out.print(f"[yellow]![/yellow] {name:<10} {escape(text)}", emoji=False)
 
     def error(self, text: str) -> None:
         """Say in one line why Buddy does not go on."""
-        self.err.print(f"[red]buddy:[/red] {' '.join(text.split())}", markup=True)
+        self.err.print(f"[red]buddy:[/red] {escape(' '.join(text.split()))}", emoji=False)
 
     @contextmanager
     def long_step(self, name: str) -> Iterator[Report]:

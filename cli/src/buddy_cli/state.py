@@ -5,7 +5,6 @@ import signal
 import time
 from pathlib import Path
 
-import psutil
 from pydantic import BaseModel
 
 from buddy_common.adapters import processes
@@ -13,6 +12,7 @@ from buddy_common.adapters.atomic_file import replace_file
 from buddy_common.schemas.processes import ProcessIdentity
 
 TERM_SECONDS = 6.0
+POLL_SECONDS = 0.05  # psutil can wait, but for a zombie's parent, too
 
 
 class ProcessRecord(BaseModel):
@@ -80,15 +80,10 @@ def wait_gone(record: ProcessRecord, *, seconds: float) -> bool:
 
 
 def _all_gone(records: list[ProcessRecord], *, seconds: float) -> bool:
+    """A zombie counts as gone: its parent may take its time."""
     deadline = time.monotonic() + seconds
-    for record in records:
-        left = max(0.0, deadline - time.monotonic())
-        if not record.alive:
-            continue
-        try:
-            psutil.Process(record.pid).wait(timeout=left)
-        except psutil.TimeoutExpired:
+    while any(record.alive for record in records):
+        if time.monotonic() >= deadline:
             return False
-        except psutil.NoSuchProcess:
-            continue
-    return not any(record.alive for record in records)
+        time.sleep(POLL_SECONDS)
+    return True

@@ -1,9 +1,12 @@
 """Keeps child processes alive: restarts with back-off, logs what they write, ends them in time."""
 
 import asyncio
+import contextlib
+import os
 import signal
+import threading
 import time
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from pathlib import Path
 
 from buddy_cli.child_log import ChildLog
@@ -22,12 +25,13 @@ BROKER_STOP_SECONDS = 2.0
 class Keeper:
     """One child: spawned, watched, spawned again until told to stop."""
 
-    def __init__(self, child: Child, *, logs: Path, on_change: Callable[[], None]) -> None:
+    def __init__(self, child: Child, *, logs: Path, on_change: Callable[[], Awaitable[None]]) -> None:
         self.child = child
         self.restarts = 0
         self._log = ChildLog(logs, child.name)
         self._on_change = on_change
         self._process: asyncio.subprocess.Process | None = None
+        self._reader: threading.Thread | None = None
         self._stopping = False
         self._task: asyncio.Task[None] | None = None
 
@@ -38,8 +42,15 @@ class Keeper:
         return process.pid if process is not None and process.returncode is None else None
 
     async def start(self) -> None:
-        """Spawn the child and watch over it from now on."""
-        await self._spawn()
+        """Spawn the child and watch over it from now on.
+
+        Raises:
+            StartError: its program cannot be run.
+        """
+        try:
+            await self._spawn()
+        except OSError as exc:
+            raise StartError(f"{self.child.name} cannot be run: {exc}") from exc
         self._task = asyncio.create_task(self._keep())
 
     async def stop(self, seconds: float) -> None:
@@ -52,54 +63,67 @@ class Keeper:
                 async with asyncio.timeout(seconds):
                     await process.wait()
             except TimeoutError:
-                self._log.note("killed_at_stop", child=self.child.name, after_seconds=seconds)
-                process.kill()
+                await self._note("killed_at_stop", after_seconds=seconds)
+                os.killpg(process.pid, signal.SIGKILL)  # its own session, so its own group
         if self._task is not None:
             if self.pid is None:
                 self._task.cancel()
             await asyncio.wait([self._task])
-        self._log.close()
+        await asyncio.to_thread(self._log.close)
 
     async def _spawn(self) -> None:
-        self._process = await asyncio.create_subprocess_exec(
-            *self.child.arguments,
-            env=self.child.environment,
-            stdin=asyncio.subprocess.DEVNULL,
-            stdout=asyncio.subprocess.PIPE,
-            stderr=asyncio.subprocess.STDOUT,
-            start_new_session=True,  # Ctrl-C in the terminal is for us; we end the children in order
-        )
-        self._on_change()
+        # a pipe of our own, not asyncio's: a process counts as ended even while its own children write on
+        reading, writing = os.pipe()
+        try:
+            self._process = await asyncio.create_subprocess_exec(
+                *self.child.arguments,
+                env=self.child.environment,
+                stdin=asyncio.subprocess.DEVNULL,
+                stdout=writing,
+                stderr=asyncio.subprocess.STDOUT,
+                start_new_session=True,  # Ctrl-C in the terminal is for us; we end the children in order
+            )
+        except BaseException:
+            os.close(reading)
+            raise
+        finally:
+            os.close(writing)
+        self._reader = threading.Thread(target=self._log.copy_from, args=(reading,), daemon=True)
+        self._reader.start()
+        await self._on_change()
 
     async def _keep(self) -> None:
         backoff = FIRST_BACKOFF_SECONDS
         while True:
             began = time.monotonic()
-            code = await self._follow()
+            code = await self._ended()
             if self._stopping:
                 return
             lived = time.monotonic() - began
             backoff = FIRST_BACKOFF_SECONDS if lived >= STABLE_SECONDS else backoff
-            self._log.note("child_ended", child=self.child.name, code=code, restart_in_seconds=backoff)
+            await self._note("child_ended", code=code, restart_in_seconds=backoff)
             await asyncio.sleep(backoff)
-            backoff = min(backoff * 2, MAX_BACKOFF_SECONDS)
             self.restarts += 1
-            await self._spawn()
+            while True:
+                backoff = min(backoff * 2, MAX_BACKOFF_SECONDS)
+                try:
+                    await self._spawn()
+                except OSError as exc:  # out of memory or of processes: that may pass
+                    await self._note("restart_failed", reason=str(exc), restart_in_seconds=backoff)
+                    await asyncio.sleep(backoff)
+                else:
+                    break
 
-    async def _follow(self) -> int:
-        """Log what the child writes until it ends; its own children may hold the pipe longer."""
-        process = self._process
-        if process is None or process.stdout is None:
+    async def _ended(self) -> int:
+        """Wait until the child has ended and what it wrote is in its log, if nobody else holds the pipe."""
+        if self._process is None or self._reader is None:
             raise RuntimeError("not spawned")
-        reading = asyncio.create_task(self._read(process.stdout))
-        code = await process.wait()
-        await asyncio.wait([reading], timeout=1)
-        reading.cancel()
+        code = await self._process.wait()
+        await asyncio.to_thread(self._reader.join, 1)
         return code
 
-    async def _read(self, stream: asyncio.StreamReader) -> None:
-        while data := await stream.read(65536):
-            self._log.feed(data)
+    async def _note(self, event: str, **fields: object) -> None:
+        await asyncio.to_thread(self._log.note, event, child=self.child.name, **fields)
 
 
 class Supervisor:
@@ -109,7 +133,14 @@ class Supervisor:
         self, children: list[Child], *, logs: Path, on_change: Callable[["Supervisor"], None]
     ) -> None:
         self._on_change = on_change
-        self.keepers = [Keeper(child, logs=logs, on_change=lambda: on_change(self)) for child in children]
+        self._changing = asyncio.Lock()
+        self.keepers = [Keeper(child, logs=logs, on_change=self._changed) for child in children]
+
+    async def _changed(self) -> None:
+        """Tell it outside of the loop, one at a time; a full disk must not end the keeping."""
+        async with self._changing:
+            with contextlib.suppress(OSError):
+                await asyncio.to_thread(self._on_change, self)
 
     async def start(self, *, seconds: float) -> None:
         """Start the broker first and the rest together; return when each says that it is ready.

@@ -12,19 +12,23 @@ from filelock import FileLock, Timeout
 from buddy_cli import children
 from buddy_cli.api_client import ApiClient
 from buddy_cli.broker import EmbeddedBroker
-from buddy_cli.failures import AlreadyRunningError, StartError
+from buddy_cli.failures import AlreadyRunningError, PortInUseError, StartError
 from buddy_cli.openclaw_setup import ensure_config, ensure_openclaw
 from buddy_cli.preflight import (
+    database_address,
     redis_address,
     require_database,
     require_folder,
     require_port,
     require_redis,
+    require_token,
 )
 from buddy_cli.screen import Screen
 from buddy_cli.state import ProcessRecord, UpState, end_processes
 from buddy_cli.supervisor import Supervisor
+from buddy_common.adapters.host_state import FileHostState
 from buddy_common.adapters.secret_file import resolve_token
+from buddy_common.schemas.gateway import Desired
 from buddy_common.schemas.jobs import Lane
 from buddy_common.settings import (
     AuthSettings,
@@ -126,7 +130,11 @@ def _clear_leftovers(config: UpConfig, screen: Screen) -> None:
 def _prepare(config: UpConfig, options: UpOptions, screen: Screen) -> list[children.Child]:
     """Check and set up all that the children need; return them, none started."""
     web, watchdog, flower = config.web, config.watchdog, config.flower
-    token = resolve_token(config.auth, config.home)
+    token = require_token(config.auth, config.home)
+    ports = [web.port, watchdog.port, *([flower.port] if options.flower else [])]
+    if len(set(ports)) < len(ports):
+        text = ", ".join(map(str, ports))
+        raise PortInUseError(f"API, watchdog and Flower need a port each, but have {text}.")
     require_port(web.host, web.port, use="the API", remedy="Stop it, or pass --port.")
     require_port(watchdog.host, watchdog.port, use="the watchdog", remedy="Set BUDDY_WATCHDOG_PORT.")
     if options.flower:
@@ -144,7 +152,7 @@ def _prepare(config: UpConfig, options: UpOptions, screen: Screen) -> list[child
         screen.step("broker", f"embedded, {redis_address(redis_url)}")
     database_url = config.database.resolve(config.home.home)
     require_database(database_url)
-    screen.step("database", database_url.split("@")[-1])
+    screen.step("database", database_address(database_url))
     _prepare_openclaw(config, options, screen)
     environment = children.service_environment(
         config.gateway, BUDDY_REDIS_URL=redis_url, BUDDY_DATABASE_URL=database_url
@@ -254,8 +262,8 @@ class _Up:
 
     async def _start_gateway(self) -> None:
         """Ask for the gateway, unless its operator stopped it on purpose; a failure is only told."""
-        status, body = await self._api.get("/v1/openclaw/status", node=self._config.home.node)
-        if status == 200 and body["data"]["desired"] == "stopped":  # noqa: PLR2004 - the HTTP status
+        # from the node's own file: the read model may be empty, or wait for a slow `openclaw --version`
+        if await FileHostState(self._config.home.node_state).desired() is Desired.STOPPED:
             self._screen.warn("gateway", "stopped on purpose; POST /v1/gateway/start starts it")
             return
         status, body = await self._api.post("/v1/gateway/start", node=self._config.home.node)

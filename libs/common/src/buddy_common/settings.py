@@ -4,6 +4,7 @@ Names that users of the original Buddy know (`WEB_PORT`, `HEALTH_PORT`, …) are
 both stand in the same place, the BUDDY_* name wins, and the environment wins over `.env`.
 """
 
+import re
 from pathlib import Path
 from typing import Annotated
 from urllib.parse import quote
@@ -23,6 +24,16 @@ from buddy_common.errors import SetupError
 Seconds = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 Port = Annotated[int, Field(ge=1, le=65535)]
 ExpandedPath = Annotated[Path, AfterValidator(lambda path: path.expanduser().absolute())]
+
+
+def _printable(token: SecretStr) -> SecretStr:
+    """No header or cookie carries other characters whole, and Flower splits its passwords at commas."""
+    if not re.fullmatch(r"[!-+\--~]+", token.get_secret_value()):
+        raise ValueError("only printable ASCII, without spaces and commas")
+    return token
+
+
+Token = Annotated[SecretStr, AfterValidator(_printable)]
 NODE_NAME = r"^[a-z0-9][a-z0-9_-]{0,62}$"
 
 
@@ -113,7 +124,7 @@ class DatabaseSettings(Settings):
 class AuthSettings(Settings):
     """Who may use the API."""
 
-    token: SecretStr | None = Field(None, validation_alias=_env("BUDDY_TOKEN"))
+    token: Token | None = Field(None, validation_alias=_env("BUDDY_TOKEN"))
     session_days: PositiveInt = Field(7, validation_alias=_env("BUDDY_SESSION_DAYS"))
     ticket_seconds: PositiveInt = Field(60, validation_alias=_env("BUDDY_TICKET_SECONDS"))
     login_attempts_per_minute: PositiveInt = Field(

@@ -107,14 +107,19 @@ def measure(process: psutil.Process, *, first: bool) -> ProcessUsage | None:
 
 def port_is_free(host: str, port: int) -> bool:
     """Whether a server could listen there now."""
+    return bind_problem(host, port) is None
+
+
+def bind_problem(host: str, port: int) -> str | None:
+    """Return why no server could listen there now, None when one could."""
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     with socket.socket(family, socket.SOCK_STREAM) as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)  # as uvicorn does
         try:
             probe.bind((host, port))
-        except OSError:
-            return False
-        return True
+        except OSError as exc:
+            return exc.strerror or str(exc)
+        return None
 
 
 def _is_gateway(command: list[str]) -> bool:
