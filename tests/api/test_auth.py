@@ -3,6 +3,7 @@
 import httpx
 import pytest
 from fastapi import FastAPI
+from starlette.requests import HTTPConnection
 
 from api.conftest import ORIGIN, TOKEN, Api, client_of
 from buddy_api.app import create_app, wiring_of
@@ -106,6 +107,28 @@ async def test_login_attempts_are_limited_even_for_the_right_token(api: Api) -> 
     assert answer.status_code == 429
     assert 1 <= int(answer.headers["retry-after"]) <= 61
     assert answer.json()["data"]["error"] == "too_many_attempts"
+
+
+async def test_every_refused_login_leaves_an_event_the_limited_ones_too(api: Api) -> None:
+    for _ in range(7):
+        await login(api, "wrong")
+    events = (await api.client.get("/v1/system/events", params={"action": "login"})).json()["data"]
+    assert [event["detail"] for event in events] == ["too many attempts"] * 2 + ["invalid token"] * 5
+
+
+async def test_a_forged_forwarded_address_changes_nothing_without_a_trusted_proxy(api: Api) -> None:
+    for number in range(5):
+        await api.stranger.post(
+            "/login", json={"token": "wrong"}, headers={"X-Forwarded-For": f"198.51.100.{number}"}
+        )
+    assert (await login(api)).status_code == 429
+
+
+async def test_a_websocket_may_come_with_a_ticket(api: Api) -> None:
+    ticket = (await api.client.post("/v1/auth/ticket")).json()["data"]["ticket"]
+    scope = {"type": "websocket", "headers": [], "query_string": f"ticket={ticket}".encode()}
+    operator = await api.wiring.authenticator.authenticate(HTTPConnection(scope))
+    assert (operator.via, operator.address) == ("ticket", "unknown")
 
 
 async def test_logout_ends_the_session(api: Api) -> None:

@@ -22,6 +22,8 @@ from api.conftest import Api
         ("GET", "/v1/tasks/status?taskId=task-0", 404, "unknown_task"),
         ("GET", "/v1/system/events?since=yesterday", 400, "invalid_request"),
         ("GET", "/v1/system/events?since=2026-03-28T10:00:00", 400, "invalid_request"),
+        ("GET", "/v1/system/events?since=0001-01-01T00:00:00%2B14:00", 400, "invalid_request"),
+        ("GET", "/v1/system/events?before=99999999999999999999", 400, "invalid_request"),
         ("GET", "/v1/openclaw/status?node=nowhere", 404, "unknown_node"),
         ("POST", "/v1/gateway/restart?node=nowhere", 404, "unknown_node"),
         ("GET", "/v1/openclaw/status", 503, "not_reported"),

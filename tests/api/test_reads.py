@@ -149,3 +149,4 @@ async def test_openapi_has_a_response_model_and_an_example_for_each_route(api: A
             good = [code for code in operation["responses"] if code.startswith("2")]
             assert good, (method, path)
             assert operation.get("description"), (method, path)
+    assert document["components"]["securitySchemes"]["HTTPBearer"]["scheme"] == "bearer"

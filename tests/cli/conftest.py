@@ -3,8 +3,10 @@
 import asyncio
 import contextlib
 import itertools
+import os
+import signal
 import sys
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from pathlib import Path
 from typing import Protocol
 
@@ -39,6 +41,16 @@ class Until(Protocol):
     """Wait until something is true, within a bound."""
 
     async def __call__(self, condition: Callable[[], bool]) -> None: ...
+
+
+@pytest.fixture(autouse=True)
+def what_commands_change() -> Iterator[None]:
+    """A command that runs inside of a test changes the process for good: put it back."""
+    umask = os.umask(0o022)
+    handler = signal.getsignal(signal.SIGTERM)
+    yield
+    signal.signal(signal.SIGTERM, handler)
+    os.umask(umask)
 
 
 @pytest.fixture

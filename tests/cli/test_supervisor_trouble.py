@@ -94,10 +94,10 @@ async def test_a_restart_that_fails_is_tried_again(
     """As when the machine is out of memory or of processes for a moment."""
     program = tmp_path / "program"
     away = tmp_path / "away"
-    program.write_text("#!/bin/sh\nexec sleep 60\n")
+    program.write_text(f"#!/bin/sh\n: > {tmp_path / 'web.ready'}\nexec sleep 60\n")
     program.chmod(0o755)
     arguments = Counted([str(program)])
-    child = replace(make_child("web", LIVE, ready=always), arguments=arguments)
+    child = replace(make_child("web", LIVE), arguments=arguments)
 
     async with supervised(child) as supervisor:
         keeper = supervisor.keepers[0]

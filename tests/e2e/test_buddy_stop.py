@@ -22,13 +22,18 @@ def ctrl_c(buddy: Buddy) -> None:
     os.killpg(buddy.process.pid, signal.SIGINT)
 
 
+def hang_up(buddy: Buddy) -> None:
+    """Signal the whole group, as a terminal does that is closed."""
+    os.killpg(buddy.process.pid, signal.SIGHUP)
+
+
 def down(buddy: Buddy) -> None:
     done = buddy.machine.run("down")
     assert done.returncode == 0, done
     assert "the gateway is left as it is" in done.stdout
 
 
-@pytest.mark.parametrize("stop", [terminate, ctrl_c, down])
+@pytest.mark.parametrize("stop", [terminate, ctrl_c, hang_up, down])
 def test_everything_ends_in_time_and_the_gateway_runs_on(
     machine: Machine, stop: Callable[[Buddy], None]
 ) -> None:
@@ -49,6 +54,20 @@ def test_everything_ends_in_time_and_the_gateway_runs_on(
     assert "Traceback" not in logs + buddy.output
     assert json.loads(machine.run("status", "--json").stdout) == {"running": False}
     assert machine.run("down").returncode == 0
+
+
+def test_under_nohup_it_survives_the_end_of_the_terminal(machine: Machine) -> None:
+    ours = signal.signal(signal.SIGHUP, signal.SIG_IGN)  # what `nohup` does; children inherit it
+    try:
+        buddy = machine.up("--no-flower", "--no-start-gateway")
+    finally:
+        signal.signal(signal.SIGHUP, ours)
+
+    hang_up(buddy)
+
+    assert buddy.finish("/v1/gateway/start")["status"] == "Completed"
+    assert buddy.process.poll() is None
+    assert "Stopping" not in buddy.output
 
 
 @pytest.mark.parametrize("stop", [terminate, ctrl_c])

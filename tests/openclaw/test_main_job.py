@@ -115,6 +115,16 @@ def test_the_guides_examples_fit_the_live_answers_to_commands(action: str, syste
     assert last["status"] == "Completed", last
 
 
+def test_login_answers_as_in_the_guide(system: System) -> None:
+    with httpx.Client(base_url=system.url, trust_env=False) as browser:
+        wrong = browser.post("/login", json={"token": "wrong"})
+        right = browser.post("/login", json={"token": system.token})
+        assert wrong.status_code == wrong.json()["code"] == 401
+        assert wrong.json()["message"] == "Invalid token"
+        assert right.json() == {"code": 200, "message": "success"}
+        assert browser.get("/v1/openclaw/status").status_code == 200
+
+
 def test_a_stop_is_remembered_and_done_twice_without_harm(system: System) -> None:
     system.run("start")
     first, second = system.run("stop"), system.run("stop")
@@ -145,6 +155,7 @@ def test_a_start_with_an_unknown_key_fails_with_openclaws_own_reason(system: Sys
     assert task["errorCode"] == "gateway_start_failed"
     assert "exit code 78" in task["error"]
     assert "noSuchKey" in task["error"]
+    assert system.status()["status"] == "ConfigError"
     events = system.request("GET", "/v1/system/events").json()["data"]
     assert (events[0]["taskID"], events[0]["status"]) == (task["taskID"], "failed")
 

@@ -1,7 +1,9 @@
 """Whatever a job does, its row is claimed once and gets one outcome."""
 
 import asyncio
+import threading
 from collections.abc import Awaitable, Callable
+from functools import partial
 
 import pytest
 from pydantic import BaseModel
@@ -17,6 +19,7 @@ from buddy_worker import jobs, runner
 from buddy_worker.jobs import RunningJob
 from buddy_worker.runner import execute, interrupt_all
 from buddy_worker.wiring import Wiring
+from eventually import eventually
 
 Handler = Callable[[RunningJob[RestartGatewayJob]], Awaitable[BaseModel]]
 
@@ -164,6 +167,62 @@ async def test_a_stopping_worker_interrupts_its_jobs(w: Wiring) -> None:
         assert await running is TaskStatus.INTERRUPTED
 
     assert (await view(w, task_id)).status is TaskStatus.INTERRUPTED
+
+
+async def test_a_job_that_is_interrupted_while_its_lines_are_written_keeps_them_and_its_outcome(
+    w: Wiring, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    writing = threading.Event()
+    go_on = threading.Event()
+    write = tasks.add_output
+
+    def slow_write(session: Session, task_id: str, *, first_seq: int, lines: list[str]) -> None:
+        writing.set()
+        go_on.wait(timeout=5)
+        write(session, task_id, first_seq=first_seq, lines=lines)
+
+    monkeypatch.setattr(tasks, "add_output", slow_write)
+
+    async def handler(job: RunningJob[RestartGatewayJob]) -> BaseModel:
+        await job.line("once only")
+        await job.flush()
+        return Done()
+
+    task_id = await queue(w)
+    running = asyncio.create_task(execute(w, task_id, RestartGatewayJob, handler))
+    await asyncio.to_thread(writing.wait, 5)
+    interrupt_all()
+    asyncio.get_running_loop().call_later(0.1, go_on.set)
+    async with asyncio.timeout(5):
+        assert await running is TaskStatus.INTERRUPTED
+
+    assert (await view(w, task_id)).output == ["once only"]
+
+
+async def test_jobs_that_exclude_each_other_run_in_the_order_of_their_coming(w: Wiring) -> None:
+    order: list[int] = []
+    go_on = asyncio.Event()
+
+    async def handler_of(number: int, _job: RunningJob[RestartGatewayJob]) -> BaseModel:
+        await go_on.wait()  # only the first waits: by then the others stand in line
+        order.append(number)
+        return Done()
+
+    running = []
+    for number in range(6):
+        task_id = await queue(w)
+        handler = partial(handler_of, number)
+        running.append(asyncio.create_task(execute(w, task_id, RestartGatewayJob, handler)))
+        if number:  # the first has nobody to wait for
+            waits = "waiting for another lifecycle job"
+            await eventually(partial(view, w, task_id), lambda task: task.stage == waits)
+        else:
+            await eventually(partial(view, w, task_id), lambda task: task.status is TaskStatus.RUNNING)
+    go_on.set()
+    async with asyncio.timeout(8):
+        await asyncio.gather(*running)
+
+    assert order == list(range(6))
 
 
 async def test_two_messages_for_one_task_run_it_once(w: Wiring) -> None:

@@ -21,6 +21,7 @@ from buddy_cli.state import UpState, end_processes, wait_gone
 from buddy_cli.up import UpConfig, UpOptions, run_up
 from buddy_common.adapters.openclaw_program import locate_openclaw
 from buddy_common.adapters.secret_file import resolve_token
+from buddy_common.entry import PRIVATE_UMASK
 from buddy_common.errors import OpenClawNotFoundError, SetupError
 
 _EXIT_CODES = (
@@ -203,7 +204,8 @@ def _install(version: str | None, *, if_missing: bool) -> None:
         else:
             screen.step("openclaw", f"{found.version}, {found.path}")
             return
-    require_folder(config.home.runtime)
+    for folder in (config.home.home, config.home.runtime):
+        require_folder(folder)
     path: Path = install(screen, config.openclaw, config.home.runtime)
     screen.step("openclaw", f"{config.openclaw.version}, {path}")
 
@@ -221,6 +223,7 @@ def with_clear_errors(work: Callable[[], None]) -> None:
     """Run a command; what the operator must change is one line and an exit code, no traceback."""
     # a SIGTERM in the middle of an install cleans up like Ctrl-C; `up` takes over once it runs
     signal.signal(signal.SIGTERM, _interrupt)
+    os.umask(PRIVATE_UMASK)
     try:
         work()
     except SetupError as exc:

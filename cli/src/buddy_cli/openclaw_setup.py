@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from buddy_cli.failures import OpenClawUnusableError
+from buddy_cli.failures import FolderError, OpenClawUnusableError
 from buddy_cli.installer import install_openclaw
 from buddy_cli.screen import Screen
 from buddy_common.adapters.config_file import write_first_config
@@ -52,5 +52,12 @@ def install(screen: Screen, settings: OpenClawSettings, runtime: Path) -> Path:
 
 def ensure_config(screen: Screen, gateway: GatewaySettings) -> None:
     """Write a first `openclaw.json` where there is none; never touch one that is there."""
-    if write_first_config(gateway.config_file):
+    try:
+        written = write_first_config(gateway.config_file)
+    except OSError as exc:
+        raise FolderError(
+            f"Cannot write {gateway.config_file} ({exc.strerror or exc})."
+            " Make its folder writable, or set OPENCLAW_CONFIG_DIR to another."
+        ) from exc
+    if written:
         screen.step("config", f"{gateway.config_file} (new: local mode, loopback, random token)")

@@ -37,7 +37,7 @@ class Screen:
         began = time.monotonic()
         if self.out.is_terminal:
             with self.out.status(name) as status:
-                yield lambda text: status.update(f"{text} ({time.monotonic() - began:.0f} s)")
+                yield lambda text: status.update(f"{escape(text)} ({time.monotonic() - began:.0f} s)")
             return
         shown_at = 0.0
 

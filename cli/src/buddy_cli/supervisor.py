@@ -18,7 +18,7 @@ MAX_BACKOFF_SECONDS = 30.0
 STABLE_SECONDS = 60.0  # after this long the next death counts as the first again
 READY_POLL_SECONDS = 0.1
 # together under the 10 s that an operator waits after Ctrl-C
-STOP_SECONDS = 7.0
+STOP_SECONDS = 6.0
 BROKER_STOP_SECONDS = 2.0
 
 

@@ -5,6 +5,7 @@ import os
 import signal
 import time
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from filelock import FileLock, Timeout
@@ -112,7 +113,25 @@ def run_up(config: UpConfig, options: UpOptions, screen: Screen) -> None:
         ) from exc
     with lock:
         _clear_leftovers(config, screen)
-        asyncio.run(_Up(config, options, screen, _prepare(config, options, screen)).run())
+        state = _first_state(config, options)
+        state.save(config.state_file)  # `down` and `status` find us while we still install, too
+        try:
+            family = _prepare(config, options, screen)
+            asyncio.run(_Up(config, options, screen, state, family).run())
+        finally:
+            config.state_file.unlink(missing_ok=True)
+
+
+def _first_state(config: UpConfig, options: UpOptions) -> UpState:
+    me = ProcessRecord.of(os.getpid())
+    if me is None:
+        raise RuntimeError("a process that does not find itself")
+    flower = config.flower
+    return UpState(
+        supervisor=me,
+        url=f"http://{children.reachable(config.web.host)}:{config.web.port}",
+        flower_url=f"http://{flower.host}:{flower.port}" if options.flower else None,
+    )
 
 
 def _clear_leftovers(config: UpConfig, screen: Screen) -> None:
@@ -182,23 +201,24 @@ class _Up:
     """The running part: children up, gateway asked to start, then wait for a signal."""
 
     def __init__(
-        self, config: UpConfig, options: UpOptions, screen: Screen, family: list[children.Child]
+        self,
+        config: UpConfig,
+        options: UpOptions,
+        screen: Screen,
+        state: UpState,
+        family: list[children.Child],
     ) -> None:
         self._config = config
         self._options = options
         self._screen = screen
+        self._state = state
         self._supervisor = Supervisor(family, logs=config.home.logs, on_change=self._save)
-        self._url = f"http://{children.reachable(config.web.host)}:{config.web.port}"
-        self._api = ApiClient(self._url, resolve_token(config.auth, config.home))
-        me = ProcessRecord.of(os.getpid())
-        if me is None:
-            raise RuntimeError("a process that does not find itself")
-        self._me = me
+        self._api = ApiClient(state.url, resolve_token(config.auth, config.home))
 
     async def run(self) -> None:
         stop = asyncio.Event()
         loop = asyncio.get_running_loop()
-        for number in (signal.SIGINT, signal.SIGTERM):
+        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
             loop.add_signal_handler(number, stop.set)
         working = asyncio.create_task(self._start())
         stopping = asyncio.create_task(stop.wait())
@@ -213,28 +233,22 @@ class _Up:
             await asyncio.wait([working, stopping])
             self._screen.out.print("Stopping; the gateway is left as it is …")
             await self._supervisor.stop()
-            self._config.state_file.unlink(missing_ok=True)
 
     def _save(self, supervisor: Supervisor) -> None:
-        flower = self._config.flower
         records = {
             keeper.child.name: record
             for keeper in supervisor.keepers
             if keeper.pid is not None and (record := ProcessRecord.of(keeper.pid)) is not None
         }
-        UpState(
-            supervisor=self._me,
-            url=self._url,
-            flower_url=f"http://{flower.host}:{flower.port}" if self._options.flower else None,
-            children=records,
-            restarts={keeper.child.name: keeper.restarts for keeper in supervisor.keepers},
-        ).save(self._config.state_file)
+        restarts = {keeper.child.name: keeper.restarts for keeper in supervisor.keepers}
+        state = self._state.model_copy(update={"children": records, "restarts": restarts})
+        state.save(self._config.state_file)
 
     async def _start(self) -> None:
         began = time.monotonic()
         await self._supervisor.start(seconds=START_SECONDS)
         await self._until_ready(began + START_SECONDS)
-        self._screen.step("ready", f"{self._url} ({time.monotonic() - began:.1f} s)")
+        self._screen.step("ready", f"{self._state.url} ({time.monotonic() - began:.1f} s)")
         self._show()
         if self._options.start_gateway:
             await self._start_gateway()
@@ -250,8 +264,8 @@ class _Up:
 
     def _show(self) -> None:
         home = self._config.home
-        show = self._screen.out.print
-        show(f"  API docs  {self._url}/docs")
+        show = partial(self._screen.out.print, markup=False)
+        show(f"  API docs  {self._state.url}/docs")
         if self._options.flower:
             flower = self._config.flower
             show(f"  Flower    http://{flower.host}:{flower.port} (user buddy, password: the token)")

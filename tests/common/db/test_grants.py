@@ -12,26 +12,27 @@ from buddy_common.db.grants import GrantKind
 from buddy_common.db.tables import AccessGrantRow
 from common.racing import race
 
+KEY = b"the token"
 MINUTE = timedelta(minutes=1)
 GONE = timedelta(seconds=-1)
 
 
 def issue(database: Database, kind: GrantKind, lifetime: timedelta = MINUTE) -> str:
     return database.call(
-        lambda session: grants.issue(session, kind, lifetime=lifetime, address="203.0.113.7")
+        lambda session: grants.issue(session, kind, key=KEY, lifetime=lifetime, address="203.0.113.7")
     )
 
 
 def is_valid(database: Database, secret: str) -> bool:
-    return database.call(lambda session: grants.session_is_valid(session, secret))
+    return database.call(lambda session: grants.session_is_valid(session, secret, key=KEY))
 
 
 def redeem(database: Database, secret: str) -> bool:
-    return database.call(lambda session: grants.redeem_ticket(session, secret))
+    return database.call(lambda session: grants.redeem_ticket(session, secret, key=KEY))
 
 
 def end(database: Database, secret: str) -> bool:
-    return database.call(lambda session: grants.end_session(session, secret))
+    return database.call(lambda session: grants.end_session(session, secret, key=KEY))
 
 
 def test_session_is_valid_again_and_again(database: Database) -> None:
@@ -120,3 +121,10 @@ def test_expired_grants_are_swept_out_with_the_next_one(database: Database) -> N
 
     assert len(rows) == 2
     assert is_valid(database, kept)
+
+
+def test_a_session_dies_with_the_token_that_it_was_issued_under(database: Database) -> None:
+    secret = issue(database, GrantKind.SESSION)
+
+    assert not database.call(lambda s: grants.session_is_valid(s, secret, key=b"another token"))
+    assert is_valid(database, secret)

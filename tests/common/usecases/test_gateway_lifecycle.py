@@ -311,6 +311,19 @@ async def test_observe_tells_the_states_apart(host: Host, fake_openclaw: FakeOpe
     assert await observe(host) is GatewayState.STOPPED
 
 
+async def test_observe_calls_a_config_that_blocks_the_start_by_its_name(
+    host: Host, fake_openclaw: FakeOpenClaw
+) -> None:
+    fake_openclaw.configure(exit=78, say="Invalid config")
+    with pytest.raises(GatewayStartError):
+        await host.start()
+    assert await observe(host) is GatewayState.CONFIG_ERROR
+
+    fake_openclaw.configure()
+    await host.start()
+    assert await observe(host) is GatewayState.RUNNING
+
+
 async def test_observe_names_a_foreign_program(host: Host, fake_openclaw: FakeOpenClaw) -> None:
     with socket.create_server(("127.0.0.1", fake_openclaw.port)):
         snapshot = await observe_gateway(

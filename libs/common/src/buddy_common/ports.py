@@ -88,6 +88,14 @@ class HostState(Protocol):
         """Remember the gateway process that was just started."""
         ...
 
+    async def exit_code(self) -> int | None:
+        """Return with which code the last start failed, None when it did not, or was killed."""
+        ...
+
+    async def set_exit_code(self, code: int | None) -> None:
+        """Remember how a start failed; the next start forgets it."""
+        ...
+
 
 class OpenClaw(Protocol):
     """The OpenClaw program of this host."""

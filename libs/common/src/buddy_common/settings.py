@@ -140,7 +140,7 @@ class WebSettings(Settings):
     port: Port = Field(3000, validation_alias=_env("BUDDY_WEB_PORT", "WEB_PORT"))
     max_body_bytes: PositiveInt = Field(2 * 1024 * 1024, validation_alias=_env("BUDDY_MAX_BODY_BYTES"))
     # addresses whose X-Forwarded-* headers count; only the proxy in front of Buddy belongs here
-    forwarded_allow_ips: str = Field("127.0.0.1", validation_alias=_env("BUDDY_FORWARDED_ALLOW_IPS"))
+    forwarded_allow_ips: str = Field("", validation_alias=_env("BUDDY_FORWARDED_ALLOW_IPS"))
     wait_seconds: Seconds = Field(20.0, validation_alias=_env("BUDDY_WAIT_SECONDS"))
     default_node: str | None = Field(None, pattern=NODE_NAME, validation_alias=_env("BUDDY_DEFAULT_NODE"))
     external_dashboard_url: str | None = Field(

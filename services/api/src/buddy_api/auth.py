@@ -3,6 +3,7 @@
 import secrets
 from dataclasses import dataclass
 from enum import StrEnum
+from ipaddress import ip_address
 from urllib.parse import urlsplit
 
 from starlette.requests import HTTPConnection
@@ -38,12 +39,12 @@ class Authenticator:
     """Checks credentials against the token and the stored grants."""
 
     def __init__(self, token: str, database: Database) -> None:
-        self._token = token.encode()
+        self.key = token.encode()  # sessions and tickets end with it
         self._database = database
 
     def is_token(self, candidate: str) -> bool:
         """Compare in constant time."""
-        return secrets.compare_digest(candidate.encode(), self._token)
+        return secrets.compare_digest(candidate.encode(), self.key)
 
     async def authenticate(self, connection: HTTPConnection) -> Operator:
         """Return who is calling.
@@ -58,11 +59,10 @@ class Authenticator:
                 "Not signed in, or the token is wrong. Send `Authorization: Bearer <token>`;"
                 " `buddy token` shows it."
             )
-        if via in (Via.COOKIE, Via.SESSION) and connection.scope.get("method") not in SAFE_METHODS:
+        if via in (Via.COOKIE, Via.SESSION) and not _only_reads(connection):
             require_same_origin(connection)
-        address = connection.client.host if connection.client else None
         connection.scope.setdefault("state", {})["actor"] = ADMIN
-        return Operator(name=ADMIN, via=via, address=address)
+        return Operator(name=ADMIN, via=via, address=client_address(connection))
 
     async def _credential(self, connection: HTTPConnection) -> Via | None:
         scheme, _, bearer = connection.headers.get("authorization", "").partition(" ")
@@ -73,13 +73,31 @@ class Authenticator:
         if cookie:
             if self.is_token(cookie):
                 return Via.COOKIE
-            known = await self._database.run(lambda session: grants.session_is_valid(session, cookie))
+            known = await self._database.run(
+                lambda session: grants.session_is_valid(session, cookie, key=self.key)
+            )
             return Via.SESSION if known else None
         ticket = connection.query_params.get("ticket")
-        if ticket and connection.scope.get("method") in SAFE_METHODS:
-            used = await self._database.run(lambda session: grants.redeem_ticket(session, ticket))
+        if ticket and _only_reads(connection):
+            used = await self._database.run(
+                lambda session: grants.redeem_ticket(session, ticket, key=self.key)
+            )
             return Via.TICKET if used else None
         return None
+
+
+def _only_reads(connection: HTTPConnection) -> bool:
+    """Whether it is a safe method, or a WebSocket, which a browser can open only with a ticket."""
+    return connection.scope["type"] == "websocket" or connection.scope["method"] in SAFE_METHODS
+
+
+def client_address(connection: HTTPConnection) -> str:
+    """Return the caller's address; what a trusted proxy forwards may be any text, so it is checked."""
+    host = connection.client.host if connection.client else ""
+    try:
+        return str(ip_address(host))
+    except ValueError:
+        return "unknown"
 
 
 def require_same_origin(connection: HTTPConnection) -> None:

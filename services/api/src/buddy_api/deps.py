@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from typing import Annotated
 
 from fastapi import Depends, Header, Query, Request
+from fastapi.security import HTTPBearer
 from prometheus_client import CollectorRegistry
 from redis.asyncio import Redis
 
@@ -81,7 +82,10 @@ def wiring(request: Request) -> Wiring:
 Wired = Annotated[Wiring, Depends(wiring)]
 
 
-async def operator(request: Request, w: Wired) -> Operator:
+_BEARER = HTTPBearer(auto_error=False, description="The token that `buddy token` shows")
+
+
+async def operator(request: Request, w: Wired, _documented: Annotated[object, Depends(_BEARER)]) -> Operator:
     """Return the authenticated caller."""
     return await w.authenticator.authenticate(request)
 

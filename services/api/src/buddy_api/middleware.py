@@ -7,8 +7,10 @@ import time
 import structlog
 from prometheus_client import CollectorRegistry, Counter, Histogram
 from starlette.datastructures import Headers, MutableHeaders
+from starlette.requests import HTTPConnection
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from buddy_api.auth import client_address
 from buddy_api.errors import problem_response
 from buddy_common.errors import BodyTooLargeError, BuddyError
 
@@ -67,14 +69,13 @@ class RequestContext:
         route = getattr(scope.get("route"), "path", "unknown")
         self._requests.labels(route, scope["method"], str(status)).inc()
         self._seconds.labels(route).observe(seconds)
-        client = scope.get("client")
         log.info(
             "request",
             method=scope["method"],
             path=scope["path"],
             status=status,
             ms=round(seconds * 1000, 1),
-            address=client[0] if client else None,
+            address=client_address(HTTPConnection(scope)),
             actor=scope.get("state", {}).get("actor"),
         )
 

@@ -52,12 +52,18 @@ class RunningJob(Generic[AnyJob]):
         self._written = 0
         self._stage: tuple[str, int] | None = None
         self._flushing = asyncio.Lock()
+        self._flush_task: asyncio.Task[None] | None = None
         self._later: asyncio.Task[None] | None = None
 
     @property
     def host(self) -> HostPlane:
         """What the job acts on."""
         return self._wiring.host
+
+    @property
+    def lifecycle_line(self) -> asyncio.Lock:
+        """Where jobs of this process that exclude each other wait, in the order of their coming."""
+        return self._wiring.lifecycle_line
 
     async def stage(self, name: str, percent: int) -> None:
         """Say what happens now; the same stage again costs nothing."""
@@ -88,7 +94,14 @@ class RunningJob(Generic[AnyJob]):
         await self.stage("waiting for another lifecycle job", 0)
 
     async def flush(self) -> None:
-        """Write the lines that are still held back; what cannot be written now is kept for later."""
+        """Write the lines that are still held back; what cannot be written now is kept for later.
+
+        A job that is cancelled meanwhile does not cancel the write: its lines would be written twice.
+        """
+        self._flush_task = asyncio.create_task(self._flush())
+        await asyncio.shield(self._flush_task)
+
+    async def _flush(self) -> None:
         async with self._flushing:
             lines = list(self._lines)
             if not lines:
@@ -123,7 +136,10 @@ class RunningJob(Generic[AnyJob]):
         """
         if self._later is not None:
             self._later.cancel()
-        await self.flush()
+        try:
+            await self.flush()
+        except Exception:  # lines that are lost must not cost the job its outcome
+            log.exception("output_lost")
         error = None if outcome.error is None else _clean(outcome.error, MAX_ERROR_CHARACTERS)
         completed = outcome.status is TaskStatus.COMPLETED
 

@@ -146,6 +146,10 @@ async def _alone(job: RunningJob[AnyJob]) -> AsyncIterator[None]:
     async with AsyncExitStack() as stack:
         try:
             async with asyncio.timeout(LOCK_WAIT_SECONDS):
+                if job.lifecycle_line.locked():
+                    await job.waits_for_lock()
+                # first come, first served among our own jobs; the file lock knows no order
+                await stack.enter_async_context(job.lifecycle_line)
                 await stack.enter_async_context(
                     node_lock(job.host.lifecycle_lock, on_wait=job.waits_for_lock)
                 )

@@ -1,5 +1,6 @@
 """The real objects of a worker process, built once before the first job."""
 
+import asyncio
 import os
 import socket
 from dataclasses import dataclass
@@ -62,6 +63,7 @@ class Wiring:
     stream: TaskStream
     presence: Presence
     host: HostPlane
+    lifecycle_line: asyncio.Lock
 
 
 def build_wiring(config: WorkerConfig) -> Wiring:
@@ -81,6 +83,7 @@ def build_wiring(config: WorkerConfig) -> Wiring:
             openclaw=config.openclaw,
             watchdog=config.watchdog,
         ),
+        lifecycle_line=asyncio.Lock(),
     )
 
 

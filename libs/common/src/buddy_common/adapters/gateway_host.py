@@ -124,6 +124,7 @@ class HostGateway:
             stdout=log,
             stderr=subprocess.STDOUT,
             start_new_session=True,
+            umask=0o022,  # the usual one: the agents' workspaces are their owner's business, not ours
         )
 
     async def poll_exit(self, process: ProcessIdentity) -> ProcessExit | None:

@@ -40,6 +40,17 @@ class FileHostState:
         record = {"pid": process.pid, "started": process.started}
         await asyncio.to_thread(_write, self._spawned, record)
 
+    async def exit_code(self) -> int | None:
+        """Return with which code the last start failed."""
+        record = await asyncio.to_thread(_read, self._spawned)
+        return None if record is None else record.get("exit_code")
+
+    async def set_exit_code(self, code: int | None) -> None:
+        """Remember how a start failed; the next start forgets it."""
+        record = await asyncio.to_thread(_read, self._spawned)
+        if record is not None:
+            await asyncio.to_thread(_write, self._spawned, record | {"exit_code": code})
+
 
 def _read(path: Path) -> dict[str, Any] | None:
     try:

@@ -1,6 +1,7 @@
 """Sessions and tickets, stored as hashes only. Nothing here commits."""
 
 import hashlib
+import hmac
 import secrets
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
@@ -19,14 +20,14 @@ class GrantKind(StrEnum):
     TICKET = "ticket"
 
 
-def issue(session: Session, kind: GrantKind, *, lifetime: timedelta, address: str | None) -> str:
-    """Create a grant and return its secret, which is stored nowhere."""
+def issue(session: Session, kind: GrantKind, *, key: bytes, lifetime: timedelta, address: str | None) -> str:
+    """Create a grant and return its secret, which is stored nowhere; it dies with `key`, the token."""
     now = datetime.now(UTC)
     session.execute(delete(AccessGrantRow).where(col(AccessGrantRow.expires_at) <= now))
     secret = secrets.token_urlsafe(32)
     session.add(
         AccessGrantRow(
-            secret_hash=_hash(secret),
+            secret_hash=_hash(secret, key),
             kind=kind,
             address=address,
             created_at=now,
@@ -36,11 +37,11 @@ def issue(session: Session, kind: GrantKind, *, lifetime: timedelta, address: st
     return secret
 
 
-def session_is_valid(session: Session, secret: str) -> bool:
+def session_is_valid(session: Session, secret: str, *, key: bytes) -> bool:
     """Whether the session exists and has not expired."""
     row = session.exec(
         select(AccessGrantRow.secret_hash).where(
-            AccessGrantRow.secret_hash == _hash(secret),
+            AccessGrantRow.secret_hash == _hash(secret, key),
             AccessGrantRow.kind == GrantKind.SESSION,
             AccessGrantRow.expires_at > datetime.now(UTC),
         )
@@ -48,20 +49,20 @@ def session_is_valid(session: Session, secret: str) -> bool:
     return row is not None
 
 
-def redeem_ticket(session: Session, secret: str) -> bool:
+def redeem_ticket(session: Session, secret: str, *, key: bytes) -> bool:
     """Use a ticket up; True once only, however many ask at once."""
-    return _delete(session, secret, GrantKind.TICKET)
+    return _delete(session, secret, key, GrantKind.TICKET)
 
 
-def end_session(session: Session, secret: str) -> bool:
+def end_session(session: Session, secret: str, *, key: bytes) -> bool:
     """Forget a session; False when there was none."""
-    return _delete(session, secret, GrantKind.SESSION)
+    return _delete(session, secret, key, GrantKind.SESSION)
 
 
-def _delete(session: Session, secret: str, kind: GrantKind) -> bool:
+def _delete(session: Session, secret: str, key: bytes, kind: GrantKind) -> bool:
     result = session.execute(
         delete(AccessGrantRow).where(
-            col(AccessGrantRow.secret_hash) == _hash(secret),
+            col(AccessGrantRow.secret_hash) == _hash(secret, key),
             col(AccessGrantRow.kind) == kind,
             col(AccessGrantRow.expires_at) > datetime.now(UTC),
         )
@@ -69,5 +70,5 @@ def _delete(session: Session, secret: str, kind: GrantKind) -> bool:
     return isinstance(result, CursorResult) and result.rowcount == 1
 
 
-def _hash(secret: str) -> str:
-    return hashlib.sha256(secret.encode()).hexdigest()
+def _hash(secret: str, key: bytes) -> str:
+    return hmac.new(key, secret.encode(), hashlib.sha256).hexdigest()

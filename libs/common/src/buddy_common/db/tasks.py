@@ -14,6 +14,7 @@ from buddy_common.schemas.jobs import Job
 from buddy_common.schemas.tasks import TaskStatus, TaskView
 
 OUTPUT_TAIL_LINES = 200
+LISTED_TAIL_LINES = 20  # a list is for an overview
 
 
 def new_task_id() -> str:
@@ -124,7 +125,7 @@ def add_output(session: Session, task_id: str, *, first_seq: int, lines: Iterabl
 def view(session: Session, task_id: str) -> TaskView | None:
     """Return one task with the tail of its output."""
     row = session.get(TaskRow, task_id)
-    return None if row is None else _view(row, _tails(session, [task_id]).get(task_id, []))
+    return None if row is None else _view(row, _tail(session, task_id, OUTPUT_TAIL_LINES))
 
 
 def listing(
@@ -150,8 +151,7 @@ def listing(
         .order_by(col(TaskRow.queued_at).desc(), col(TaskRow.id).desc())
         .limit(limit)
     ).all()
-    tails = _tails(session, [row.id for row in rows])
-    return [_view(row, tails.get(row.id, [])) for row in rows]
+    return [_view(row, _tail(session, row.id, LISTED_TAIL_LINES)) for row in rows]
 
 
 def _older_than(session: Session, task_id: str) -> ColumnElement[bool]:
@@ -172,27 +172,15 @@ def count_by_status(session: Session) -> dict[tuple[str, str], int]:
     return {(node, status): count for node, status, count in rows}
 
 
-def _tails(session: Session, task_ids: list[str]) -> dict[str, list[str]]:
-    """Return the last lines of each task, oldest first."""
-    rank = (
-        func.row_number()
-        .over(partition_by=col(TaskOutputRow.task_id), order_by=col(TaskOutputRow.seq).desc())
-        .label("rank")
-    )
-    ranked = (
-        select(TaskOutputRow.task_id, TaskOutputRow.seq, TaskOutputRow.line, rank)
-        .where(col(TaskOutputRow.task_id).in_(task_ids))
-        .subquery()
-    )
-    rows = session.execute(
-        select(ranked.c.task_id, ranked.c.line)
-        .where(ranked.c.rank <= OUTPUT_TAIL_LINES)
-        .order_by(ranked.c.task_id, ranked.c.seq)
+def _tail(session: Session, task_id: str, lines: int) -> list[str]:
+    """Return the last lines of a task, oldest first."""
+    newest_first = session.exec(
+        select(TaskOutputRow.line)
+        .where(TaskOutputRow.task_id == task_id)
+        .order_by(col(TaskOutputRow.seq).desc())
+        .limit(lines)
     ).all()
-    tails: dict[str, list[str]] = {}
-    for task_id, line in rows:
-        tails.setdefault(task_id, []).append(line)
-    return tails
+    return list(reversed(newest_first))
 
 
 def _view(row: TaskRow, output: list[str]) -> TaskView:

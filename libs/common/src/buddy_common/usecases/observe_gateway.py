@@ -10,6 +10,8 @@ from buddy_common.usecases.find_gateway import find_gateway
 
 # a listener that is silent for longer than any cold start took is not starting any more
 STARTING_SECONDS = 300.0
+# EX_CONFIG: config or state blocks the start (OpenClaw's docs/gateway/embedding.md)
+CONFIG_EXIT_CODE = 78
 
 
 async def observe_gateway(
@@ -24,7 +26,7 @@ async def observe_gateway(
     return GatewaySnapshot(
         node=node,
         observed_at=datetime.now(UTC),
-        state=_state(process, probe, desired=desired),
+        state=_state(process, probe, desired=desired, exit_code=await host.exit_code()),
         desired=desired,
         port=await gateway.port(),
         pid=process.pid if process else None,
@@ -37,9 +39,13 @@ async def observe_gateway(
     )
 
 
-def _state(process: ProcessIdentity | None, probe: Probe, *, desired: Desired | None) -> GatewayState:
+def _state(
+    process: ProcessIdentity | None, probe: Probe, *, desired: Desired | None, exit_code: int | None
+) -> GatewayState:
     if process is None:
-        return GatewayState.CRASHED if desired is Desired.RUNNING else GatewayState.STOPPED
+        if desired is not Desired.RUNNING:
+            return GatewayState.STOPPED
+        return GatewayState.CONFIG_ERROR if exit_code == CONFIG_EXIT_CODE else GatewayState.CRASHED
     if probe.ready:
         return GatewayState.RUNNING
     young = time.time() - process.started < STARTING_SECONDS

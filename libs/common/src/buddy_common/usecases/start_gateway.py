@@ -48,7 +48,7 @@ async def start_gateway(
         # a job that is cancelled just now must not leave a gateway that nobody has a record of
         process = await asyncio.shield(_spawn(gateway, host))
         await progress.line(f"Started the gateway (pid {process.pid})")
-    startup = _Startup(gateway, process, progress, position)
+    startup = _Startup(gateway, host, process, progress, position)
     if not await startup.ready_within(ceiling_seconds):
         raise GatewayStartError(
             f"The gateway (pid {process.pid}) was not ready after {ceiling_seconds:.0f} s and is left"
@@ -70,8 +70,16 @@ async def _spawn(gateway: Gateway, host: HostState) -> ProcessIdentity:
 class _Startup:
     """Follows one starting process: its end, its log, its port, its own word."""
 
-    def __init__(self, gateway: Gateway, process: ProcessIdentity, progress: Progress, position: int) -> None:
+    def __init__(
+        self,
+        gateway: Gateway,
+        host: HostState,
+        process: ProcessIdentity,
+        progress: Progress,
+        position: int,
+    ) -> None:
         self._gateway = gateway
+        self._host = host
         self._process = process
         self._progress = progress
         self._position = position
@@ -89,6 +97,7 @@ class _Startup:
             ended = await self._gateway.poll_exit(self._process)
             await self._read_log()
             if ended is not None:
+                await self._host.set_exit_code(ended.code)
                 raise GatewayStartError(f"The gateway ended before it was ready ({ended}). {self.reason()}")
             if await self._says_ready():
                 return True

@@ -7,8 +7,8 @@ from fastapi import APIRouter, Request, Response
 from pydantic import BaseModel, ConfigDict, Field
 from sqlmodel import Session
 
-from buddy_api.auth import ADMIN, COOKIE, Via
-from buddy_api.deps import Caller, Wired
+from buddy_api.auth import ADMIN, COOKIE, Via, client_address
+from buddy_api.deps import Caller, Wired, Wiring
 from buddy_api.envelope import Envelope, ok, problems
 from buddy_common.db import events, grants
 from buddy_common.db.grants import GrantKind
@@ -48,24 +48,22 @@ class Ticket(BaseModel):
 @router.post("/login", responses=problems(NotAuthenticatedError, InvalidRequestError, TooManyAttemptsError))
 async def login(body: Login, request: Request, response: Response, w: Wired) -> Envelope[None]:
     """Exchange the token for a session cookie."""
-    address = request.client.host if request.client else "unknown"
-    await w.login_limit.attempt(address)
+    address = client_address(request)
+    try:
+        await w.login_limit.attempt(address)
+    except TooManyAttemptsError:
+        await _record_refusal(w, address, detail="too many attempts")
+        raise
     if not w.authenticator.is_token(body.token):
-        await w.database.run(
-            lambda session: events.add(
-                session,
-                actor="unknown",
-                action="login",
-                status=EventStatus.DENIED,
-                address=address,
-            )
-        )
+        await _record_refusal(w, address, detail="invalid token")
         raise NotAuthenticatedError("Invalid token")
     lifetime = timedelta(days=w.config.auth.session_days)
 
     def record(session: Session) -> str:
         events.add(session, actor=ADMIN, action="login", status=EventStatus.SUCCESS, address=address)
-        return grants.issue(session, GrantKind.SESSION, lifetime=lifetime, address=address)
+        return grants.issue(
+            session, GrantKind.SESSION, key=w.authenticator.key, lifetime=lifetime, address=address
+        )
 
     secret = await w.database.run(record)
     response.set_cookie(
@@ -79,12 +77,25 @@ async def login(body: Login, request: Request, response: Response, w: Wired) -> 
     return Envelope()
 
 
+async def _record_refusal(w: Wiring, address: str, *, detail: str) -> None:
+    await w.database.run(
+        lambda session: events.add(
+            session,
+            actor="unknown",
+            action="login",
+            status=EventStatus.DENIED,
+            address=address,
+            detail=detail,
+        )
+    )
+
+
 @router.post("/v1/auth/logout", responses=problems(NotAuthenticatedError, CrossOriginError))
 async def logout(request: Request, response: Response, _caller: Caller, w: Wired) -> Envelope[None]:
     """End this session; the token itself stays valid."""
     secret = request.cookies.get(COOKIE)
     if secret:
-        await w.database.run(lambda session: grants.end_session(session, secret))
+        await w.database.run(lambda session: grants.end_session(session, secret, key=w.authenticator.key))
     response.delete_cookie(COOKIE, httponly=True, samesite="strict")
     return Envelope()
 
@@ -101,7 +112,11 @@ async def ticket(caller: Caller, w: Wired) -> Envelope[Ticket]:
     seconds = w.config.auth.ticket_seconds
     secret = await w.database.run(
         lambda session: grants.issue(
-            session, GrantKind.TICKET, lifetime=timedelta(seconds=seconds), address=caller.address
+            session,
+            GrantKind.TICKET,
+            key=w.authenticator.key,
+            lifetime=timedelta(seconds=seconds),
+            address=caller.address,
         )
     )
     return ok(Ticket(ticket=secret, expires_in=seconds))

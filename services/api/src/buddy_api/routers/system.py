@@ -13,6 +13,9 @@ from buddy_common.errors import BrokerUnavailableError, InvalidRequestError, Not
 from buddy_common.schemas.events import EventView
 from buddy_common.schemas.system import SystemInfo
 
+# beyond these, a change of the zone leaves the calendar
+FIRST_YEAR, LAST_YEAR = 1970, 9998
+
 router = APIRouter(prefix="/v1/system", tags=["system"])
 
 
@@ -36,12 +39,12 @@ async def list_events(
     action: Annotated[str | None, Query(max_length=64)] = None,
     user: Annotated[str | None, Query(max_length=64)] = None,
     since: Annotated[datetime | None, Query(description="RFC 3339, with a zone")] = None,
-    before: Annotated[int | None, Query(ge=1, description="Page on from this id")] = None,
+    before: Annotated[int | None, Query(ge=1, le=2**63 - 1, description="Page on from this id")] = None,
     limit: Annotated[int, Query(ge=1, le=1000)] = 100,
 ) -> Envelope[list[EventView]]:
     """List who did what through Buddy, newest first."""
-    if since is not None and since.tzinfo is None:
-        raise InvalidRequestError("since: give a time zone, as in 2026-03-28T10:00:00Z")
+    if since is not None and (since.tzinfo is None or not FIRST_YEAR <= since.year <= LAST_YEAR):
+        raise InvalidRequestError("since: give a time with its zone, as in 2026-03-28T10:00:00Z")
     return ok(
         await w.database.run(
             lambda session: events.listing(

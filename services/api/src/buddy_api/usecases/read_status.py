@@ -15,6 +15,7 @@ _HEALTH = {
     GatewayState.STARTING: "Starting",
     GatewayState.STOPPED: "Stopped",
     GatewayState.DEGRADED: "Degraded",
+    GatewayState.CONFIG_ERROR: "Unhealthy",
 }
 _VERDICTS = {
     GatewayState.RUNNING: "ready",
