@@ -47,7 +47,8 @@ def test_restart_goes_through_its_states_with_stage_progress_and_output(
     progress = [version["progress"] for version in restarted]
     assert progress == sorted(progress, key=lambda value: int(str(value)))
     stages = {str(version["stage"]) for version in restarted}
-    assert {"stopping", "ready"} <= stages
+    assert stages & {"stopping", "starting"}  # a poll sees some of them, not each
+    assert restarted[-1]["stage"] == "ready"
     output = restarted[-1]["output"]
     assert isinstance(output, list)
     assert any("[gateway] ready" in line for line in output)

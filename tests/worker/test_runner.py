@@ -21,6 +21,7 @@ from buddy_worker.runner import execute, interrupt_all
 from buddy_worker.wiring import Wiring
 from eventually import eventually
 
+WAITS = "waiting for another lifecycle job"
 Handler = Callable[[RunningJob[RestartGatewayJob]], Awaitable[BaseModel]]
 
 
@@ -214,8 +215,7 @@ async def test_jobs_that_exclude_each_other_run_in_the_order_of_their_coming(w: 
         handler = partial(handler_of, number)
         running.append(asyncio.create_task(execute(w, task_id, RestartGatewayJob, handler)))
         if number:  # the first has nobody to wait for
-            waits = "waiting for another lifecycle job"
-            await eventually(partial(view, w, task_id), lambda task: task.stage == waits)
+            await eventually(partial(view, w, task_id), lambda task: task.stage == WAITS)
         else:
             await eventually(partial(view, w, task_id), lambda task: task.status is TaskStatus.RUNNING)
     go_on.set()

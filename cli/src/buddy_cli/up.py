@@ -219,7 +219,8 @@ class _Up:
         stop = asyncio.Event()
         loop = asyncio.get_running_loop()
         for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-            loop.add_signal_handler(number, stop.set)
+            if signal.getsignal(number) is not signal.SIG_IGN or number is not signal.SIGHUP:
+                loop.add_signal_handler(number, stop.set)  # under nohup, SIGHUP stays ignored
         working = asyncio.create_task(self._start())
         stopping = asyncio.create_task(stop.wait())
         try:

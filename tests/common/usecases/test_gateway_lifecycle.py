@@ -220,13 +220,13 @@ async def test_stop_twice_is_fine(host: Host) -> None:
 
 
 async def test_stop_waits_for_running_chats_and_says_so(host: Host, fake_openclaw: FakeOpenClaw) -> None:
-    fake_openclaw.configure(drain=1.0)
+    fake_openclaw.configure(drain=2.5)
     await host.start()
 
     stopped = await host.stop()
 
     assert not stopped.killed
-    assert stopped.seconds >= 1.0
+    assert stopped.seconds >= 2.5
     assert any(stage.startswith("draining") for stage, _ in host.progress.stages)
 
 

@@ -16,6 +16,7 @@ from buddy_common.usecases.start_gateway import POLL_SECONDS
 IDLE_STOP_SECONDS = 45.0
 FORCED_STOP_SECONDS = 5.0
 KILL_SECONDS = 20.0
+DRAIN_SHOWN_SECONDS = 1.5  # an idle gateway says that it drains, too, but is gone at once
 
 
 class GatewayStopped(BaseModel):
@@ -86,7 +87,8 @@ async def _ends_by_itself(
         elapsed = time.monotonic() - began
         if not force and (await gateway.probe()).draining:
             limit = drain_seconds
-            await progress.stage(f"draining running chats ({elapsed:.0f} s)", 20)
+            if elapsed >= DRAIN_SHOWN_SECONDS:
+                await progress.stage(f"draining running chats ({elapsed:.0f} s)", 20)
         if elapsed >= limit:
             return False
         await asyncio.sleep(POLL_SECONDS)
