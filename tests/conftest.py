@@ -28,13 +28,14 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """The real OpenClaw takes its time: those tests get more of it, and run last."""
     for item in items:
         if item.get_closest_marker("openclaw"):
+            real_openclaw.marked.add(item.nodeid)
             item.add_marker(pytest.mark.timeout(OPENCLAW_TEST_SECONDS))
     items.sort(key=lambda item: item.get_closest_marker("openclaw") is not None)
 
 
 def pytest_runtest_logreport(report: pytest.TestReport) -> None:
     """Count what ran against the real OpenClaw."""
-    if report.when == "call" and "openclaw" in report.keywords and not report.skipped:
+    if report.when == "call" and report.nodeid in real_openclaw.marked and not report.skipped:
         real_openclaw.tests_run += 1
 
 

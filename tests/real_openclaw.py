@@ -10,6 +10,7 @@ from buddy_common.settings import HomeSettings, OpenClawSettings
 _SETTINGS = OpenClawSettings()
 _RUNTIME = HomeSettings().runtime
 
+marked: set[str] = set()
 tests_run = 0
 
 

@@ -1,5 +1,6 @@
 """The command as a client of its own API."""
 
+import time
 from typing import Any
 
 import httpx
@@ -7,6 +8,7 @@ import httpx
 from buddy_cli.failures import StartError
 
 REQUEST_SECONDS = 40.0
+TASK_SECONDS = 900.0  # above the deadline of any job that the command asks for
 
 
 class ApiClient:
@@ -28,15 +30,17 @@ class ApiClient:
         """Wait until a task has ended and return it.
 
         Raises:
-            StartError: the api no longer answers.
+            StartError: the api no longer answers, or the task does not end.
         """
-        while True:
+        deadline = time.monotonic() + TASK_SECONDS
+        while time.monotonic() < deadline:
             status, body = await self.get("/v1/tasks/status", taskId=task_id, wait="30")
             if status != httpx.codes.OK:
                 raise StartError(f"The api answered {status} when asked for {task_id}.")
             task: dict[str, Any] = body["data"]
             if task["endTime"] is not None:
                 return task
+        raise StartError(f"{task_id} has not ended after {TASK_SECONDS:.0f} s.")
 
     async def _request(self, method: str, path: str, query: dict[str, str]) -> tuple[int, dict[str, Any]]:
         try:

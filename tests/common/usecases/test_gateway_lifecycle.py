@@ -4,7 +4,6 @@ import asyncio
 import os
 import signal
 import socket
-from dataclasses import dataclass
 from pathlib import Path
 
 import psutil
@@ -12,62 +11,15 @@ import pytest
 
 from buddy_common.adapters.gateway_host import HostGateway
 from buddy_common.adapters.host_state import FileHostState
-from buddy_common.adapters.host_system import LocalSystem
 from buddy_common.adapters.openclaw_program import HostOpenClaw
 from buddy_common.errors import GatewayStartError, OpenClawNotFoundError, PortTakenError
-from buddy_common.schemas.gateway import Desired, GatewayState
+from buddy_common.schemas.gateway import Desired
 from buddy_common.settings import GatewaySettings, OpenClawSettings
 from buddy_common.usecases import stop_gateway as stop_module
-from buddy_common.usecases.observe_gateway import observe_gateway
-from buddy_common.usecases.restart_gateway import GatewayRestarted, restart_gateway
-from buddy_common.usecases.start_gateway import GatewayStarted, start_gateway
-from buddy_common.usecases.stop_gateway import GatewayStopped, stop_gateway
+from common.usecases.host import Host, build_host
 from eventually import eventually
 from fakes.openclaw_program import FakeOpenClaw
 from fakes.progress import RecordingProgress
-
-
-@dataclass
-class Host:
-    """A host plane's view of the fake."""
-
-    gateway: HostGateway
-    state: FileHostState
-    progress: RecordingProgress
-
-    async def start(self, *, ceiling_seconds: float = 8) -> GatewayStarted:
-        return await start_gateway(
-            self.gateway, self.state, progress=self.progress, ceiling_seconds=ceiling_seconds
-        )
-
-    async def stop(self, *, drain_seconds: float = 8, force: bool = False) -> GatewayStopped:
-        return await stop_gateway(
-            self.gateway, self.state, progress=self.progress, drain_seconds=drain_seconds, force=force
-        )
-
-    async def restart(self) -> GatewayRestarted:
-        return await restart_gateway(
-            self.gateway,
-            self.state,
-            progress=self.progress,
-            ceiling_seconds=8,
-            drain_seconds=8,
-            force=False,
-        )
-
-
-def build_host(fake: FakeOpenClaw, tmp_path: Path, program: Path | None = None) -> Host:
-    openclaw = HostOpenClaw(OpenClawSettings(program=program or fake.program), tmp_path / "runtime")
-    settings = GatewaySettings(config_dir=fake.config_dir)
-    gateway = HostGateway(
-        settings, openclaw, log_file=tmp_path / "logs" / "gateway.log", port_file=tmp_path / "port.json"
-    )
-    return Host(gateway, FileHostState(tmp_path / "node"), RecordingProgress())
-
-
-@pytest.fixture
-def host(fake_openclaw: FakeOpenClaw, tmp_path: Path) -> Host:
-    return build_host(fake_openclaw, tmp_path)
 
 
 async def test_start_claims_success_only_when_the_process_says_it_is_ready(
@@ -291,45 +243,3 @@ async def test_restart_while_stopped_starts(host: Host) -> None:
 
     assert restarted.oldPid is None
     assert (await host.gateway.probe()).ready
-
-
-async def observe(host: Host) -> GatewayState:
-    snapshot = await observe_gateway(host.gateway, host.state, node="local", system=LocalSystem(Path("/")))
-    return snapshot.state
-
-
-async def test_observe_tells_the_states_apart(host: Host, fake_openclaw: FakeOpenClaw) -> None:
-    assert await observe(host) is GatewayState.STOPPED
-    fake_openclaw.configure(ready_after=1.5)
-    starting = asyncio.create_task(host.start())
-    await eventually(lambda: observe(host), lambda state: state is GatewayState.STARTING)
-    started = await starting
-    assert await observe(host) is GatewayState.RUNNING
-    os.kill(started.pid, signal.SIGKILL)
-    await eventually(lambda: observe(host), lambda state: state is GatewayState.CRASHED)
-    await host.stop()
-    assert await observe(host) is GatewayState.STOPPED
-
-
-async def test_observe_calls_a_config_that_blocks_the_start_by_its_name(
-    host: Host, fake_openclaw: FakeOpenClaw
-) -> None:
-    fake_openclaw.configure(exit=78, say="Invalid config")
-    with pytest.raises(GatewayStartError):
-        await host.start()
-    assert await observe(host) is GatewayState.CONFIG_ERROR
-
-    fake_openclaw.configure()
-    await host.start()
-    assert await observe(host) is GatewayState.RUNNING
-
-
-async def test_observe_names_a_foreign_program(host: Host, fake_openclaw: FakeOpenClaw) -> None:
-    with socket.create_server(("127.0.0.1", fake_openclaw.port)):
-        snapshot = await observe_gateway(
-            host.gateway, host.state, node="local", system=LocalSystem(Path("/"))
-        )
-
-    assert snapshot.pid is None
-    assert snapshot.foreign_listener is not None
-    assert str(os.getpid()) in snapshot.foreign_listener
