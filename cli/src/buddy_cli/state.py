@@ -16,7 +16,7 @@ POLL_SECONDS = 0.05  # psutil can wait, but for a zombie's parent, too
 
 
 class ProcessRecord(BaseModel):
-    """A process by pid and start time (Unix seconds)."""
+    """A process by pid and start time (seconds after boot)."""
 
     pid: int
     started: float

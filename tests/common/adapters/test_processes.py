@@ -49,7 +49,7 @@ def test_identity_is_pid_start_time_and_name() -> None:
 
     assert identity is not None
     assert identity.pid == os.getpid()
-    assert identity.started == pytest.approx(psutil.Process().create_time(), abs=2)
+    assert identity.started == pytest.approx(psutil.Process().create_time() - psutil.boot_time(), abs=2)
     assert identity.name
     assert not identity.is_gateway
     assert identify(os.getpid()) == identity

@@ -10,9 +10,6 @@ import psutil
 
 from buddy_common.schemas.processes import ProcessIdentity, ProcessUsage
 
-# the system's boot time moves when its clock is set; a start time must not move with it
-_BOOTED = psutil.boot_time()
-
 # the variables that a program of ours gets to see; everything else, our secrets first, stays here
 ALLOWED_ENVIRONMENT = frozenset(
     {
@@ -60,12 +57,17 @@ def identify(pid: int) -> ProcessIdentity | None:
                 return None
             command = process.cmdline()
             name = process.name()
-            started = round(process.create_time() - psutil.boot_time() + _BOOTED, 2)
+            started = _after_boot(process)
     except psutil.NoSuchProcess:
         return None
     except psutil.AccessDenied:
         return ProcessIdentity(pid, 0.0, "a process of another user")
     return ProcessIdentity(pid, started, name, is_gateway=_is_gateway(command))
+
+
+def _after_boot(process: psutil.Process) -> float:
+    """Return when the process began, in seconds after boot: that stays when the clock is set."""
+    return round(process.create_time() - psutil.boot_time(), 2)
 
 
 def is_alive(process: ProcessIdentity) -> bool:
@@ -91,14 +93,15 @@ def measure(process: psutil.Process, *, first: bool) -> ProcessUsage | None:
     """
     try:
         with process.oneshot():
+            age = time.time() - psutil.boot_time() - _after_boot(process)
             percent = process.cpu_percent(interval=None)
             if first:  # psutil's first answer means nothing
                 times = process.cpu_times()
-                age = max(1.0, time.time() - process.create_time())
-                percent = round((times.user + times.system) / age * 100, 1)
+                percent = round((times.user + times.system) / max(1.0, age) * 100, 1)
             return ProcessUsage(
                 cpu_percent=percent,
                 rss_bytes=process.memory_info().rss,
+                age_seconds=max(0.0, age),
                 stopped=process.status() == psutil.STATUS_STOPPED,
             )
     except (psutil.NoSuchProcess, psutil.AccessDenied):

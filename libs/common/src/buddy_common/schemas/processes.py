@@ -5,8 +5,9 @@ from dataclasses import dataclass, field
 
 @dataclass(frozen=True)
 class ProcessIdentity:
-    """A process: its pid together with its start time (Unix seconds).
+    """A process: its pid together with its start time, in seconds after boot.
 
+    Such a time is the same for whoever looks, and stays when the clock is set.
     A process of another user has pid 0: the system does not say more.
     """
 
@@ -38,4 +39,5 @@ class ProcessUsage:
 
     cpu_percent: float
     rss_bytes: int
+    age_seconds: float
     stopped: bool = False  # SIGSTOP: it accepts connections and answers none

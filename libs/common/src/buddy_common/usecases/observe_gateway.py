@@ -1,11 +1,10 @@
 """Look at the gateway once, from its own host."""
 
-import time
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 from buddy_common.ports import Gateway, HostState, HostSystem
 from buddy_common.schemas.gateway import Desired, GatewaySnapshot, GatewayState, Probe
-from buddy_common.schemas.processes import ProcessIdentity
+from buddy_common.schemas.processes import ProcessUsage
 from buddy_common.usecases.find_gateway import find_gateway
 
 # a listener that is silent for longer than any cold start took is not starting any more
@@ -23,14 +22,15 @@ async def observe_gateway(
     probe = await gateway.probe() if found.listens else Probe(live=False, ready=False)
     usage = await gateway.usage(process) if process is not None else None
     desired = await host.desired()
+    now = datetime.now(UTC)
     return GatewaySnapshot(
         node=node,
-        observed_at=datetime.now(UTC),
-        state=_state(process, probe, desired=desired, exit_code=await host.exit_code()),
+        observed_at=now,
+        state=_state(usage, probe, desired=desired, exit_code=await host.exit_code()),
         desired=desired,
         port=await gateway.port(),
-        pid=process.pid if process else None,
-        started_at=datetime.fromtimestamp(process.started, UTC) if process else None,
+        pid=process.pid if process and usage else None,
+        started_at=now - timedelta(seconds=usage.age_seconds) if usage else None,
         cpu_percent=usage.cpu_percent if usage else 0.0,
         rss_bytes=usage.rss_bytes if usage else 0,
         disk_percent=await system.disk_percent(),
@@ -40,15 +40,15 @@ async def observe_gateway(
 
 
 def _state(
-    process: ProcessIdentity | None, probe: Probe, *, desired: Desired | None, exit_code: int | None
+    usage: ProcessUsage | None, probe: Probe, *, desired: Desired | None, exit_code: int | None
 ) -> GatewayState:
-    if process is None:
+    if usage is None:
         if desired is not Desired.RUNNING:
             return GatewayState.STOPPED
         return GatewayState.CONFIG_ERROR if exit_code == CONFIG_EXIT_CODE else GatewayState.CRASHED
     if probe.ready:
         return GatewayState.RUNNING
-    young = time.time() - process.started < STARTING_SECONDS
+    young = usage.age_seconds < STARTING_SECONDS
     if probe.live and not young:
         return GatewayState.DEGRADED
     return GatewayState.STARTING if young else GatewayState.HUNG
