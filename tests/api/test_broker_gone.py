@@ -92,3 +92,17 @@ async def test_a_wait_falls_back_to_the_row(cut_off: Api) -> None:
     answer = await cut_off.client.get("/v1/tasks/status", params={"taskId": task["id"], "wait": "1"})
     assert answer.status_code == 200
     assert time.monotonic() - began < LIMIT_SECONDS
+
+
+@pytest.mark.parametrize(("method", "path"), [("POST", "/v1/gateway/start"), ("GET", "/v1/openclaw/status")])
+async def test_a_frozen_broker_is_told_in_time(
+    method: str, path: str, cut_off: Api, own_broker: BrokerServer
+) -> None:
+    own_broker.start()
+    own_broker.freeze()
+    began = time.monotonic()
+    answer = await cut_off.client.request(method, path)
+
+    assert answer.status_code == 503
+    assert answer.json()["data"]["error"] == "broker_unavailable"
+    assert time.monotonic() - began < LIMIT_SECONDS

@@ -1,5 +1,6 @@
 """A real Valkey server on a free port, with a password, that a test may stop and start again."""
 
+import signal
 import subprocess
 import time
 from pathlib import Path
@@ -42,8 +43,14 @@ class BrokerServer:
     def stop(self) -> None:
         if self._process is not None:
             self._process.terminate()
+            self._process.send_signal(signal.SIGCONT)
             self._process.wait(timeout=10)
             self._process = None
+
+    def freeze(self) -> None:
+        """Let it accept connections and answer none, until it is stopped."""
+        if self._process is not None:
+            self._process.send_signal(signal.SIGSTOP)
 
     def flush(self) -> None:
         with redis.Redis.from_url(self.url) as client:

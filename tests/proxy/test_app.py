@@ -26,3 +26,10 @@ async def test_what_is_not_there_comes_in_the_envelope(
     answer = await proxy.request(method, path)
     assert answer.status_code == answer.json()["code"] == status
     assert answer.json()["data"]["error"]
+
+
+async def test_every_answer_has_a_request_id(proxy: httpx.AsyncClient) -> None:
+    given = await proxy.get("/v1/ws/logs", headers={"X-Request-ID": "mine-1"})
+    chosen = await proxy.get("/health", headers={"X-Request-ID": "two words"})
+    assert given.headers["x-request-id"] == "mine-1"
+    assert len(chosen.headers["x-request-id"]) == 16

@@ -1,7 +1,5 @@
 """Pure ASGI layers: request id, security headers, body limit, access log, metrics."""
 
-import re
-import secrets
 import time
 
 import structlog
@@ -13,10 +11,10 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from buddy_api.auth import client_address
 from buddy_api.errors import problem_response
 from buddy_common.errors import BodyTooLargeError, BuddyError
+from buddy_common.request_id import HEADER, choose_request_id
 
 log = structlog.get_logger("buddy_api.access")
 
-_REQUEST_ID = re.compile(r"^[A-Za-z0-9._-]{1,64}$")
 _SECURITY_HEADERS = {
     "X-Content-Type-Options": "nosniff",
     "X-Frame-Options": "DENY",
@@ -84,8 +82,7 @@ class _Exchange:
     """One request and its answer: the id, and the status once the answer has begun."""
 
     def __init__(self, scope: Scope, send: Send) -> None:
-        given = Headers(scope=scope).get("x-request-id", "")
-        self.request_id = given if _REQUEST_ID.match(given) else secrets.token_hex(8)
+        self.request_id = choose_request_id(Headers(scope=scope).get(HEADER))
         self.status: int | None = None
         self._send = send
         scope.setdefault("state", {})["request_id"] = self.request_id
@@ -95,7 +92,7 @@ class _Exchange:
         if message["type"] == "http.response.start":
             self.status = message["status"]
             headers = MutableHeaders(scope=message)
-            headers["X-Request-ID"] = self.request_id
+            headers[HEADER] = self.request_id
             for name, value in _SECURITY_HEADERS.items():
                 headers.setdefault(name, value)
         await self._send(message)
