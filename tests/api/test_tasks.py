@@ -2,6 +2,7 @@
 
 import asyncio
 import time
+from functools import partial
 
 import httpx
 import pytest
@@ -9,6 +10,7 @@ import pytest
 from api.conftest import Api
 from buddy_common.db import tasks
 from buddy_common.schemas.tasks import TaskStatus
+from eventually import eventually
 
 
 async def submit(api: Api, action: str = "restart") -> str:
@@ -67,7 +69,8 @@ async def test_the_message_carries_the_tasks_id_and_goes_to_the_nodes_fast_lane(
 async def test_wait_returns_as_soon_as_the_task_changes(api: Api) -> None:
     task_id = await submit(api)
     waiting = asyncio.create_task(poll(api, task_id, wait="30"))
-    await asyncio.sleep(0.05)  # let the request reach its wait; a change before it would do as well
+    clients = partial(api.wiring.redis.info, "clients")
+    await eventually(clients, lambda info: info["blocked_clients"] > 0)  # now it waits
     began = time.monotonic()
     await claim(api, task_id)
     async with asyncio.timeout(5):

@@ -6,15 +6,18 @@ import signal
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from functools import partial
+from typing import Any
 
 import httpx
 import pytest
 
 from buddy_common.adapters.host_plane import HostPlane, build_host_plane
 from buddy_common.adapters.redis_client import open_redis
+from buddy_common.errors import BrokerUnavailableError
 from buddy_common.schemas.gateway import GatewaySnapshot, GatewayState
 from buddy_common.schemas.resources import Resource
 from buddy_common.settings import GatewaySettings, HomeSettings, OpenClawSettings, WatchdogSettings
+from buddy_common.usecases.publish_node import publish_gateway
 from buddy_common.usecases.start_gateway import start_gateway
 from buddy_watchdog import runner as runner_module
 from buddy_watchdog.app import create_app
@@ -83,12 +86,24 @@ async def test_it_notices_a_killed_gateway_long_before_the_next_look(host: HostP
 
 
 async def test_a_broker_that_comes_back_gets_the_news(
-    own_broker: BrokerServer, fake_openclaw: FakeOpenClaw
+    own_broker: BrokerServer, fake_openclaw: FakeOpenClaw, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     host = await asyncio.to_thread(host_plane, own_broker.url, fake_openclaw)
     own_broker.stop()
+    into_the_void = asyncio.Event()
+    publish = publish_gateway
+
+    async def publish_and_tell(*arguments: Any, **options: Any) -> None:
+        try:
+            await publish(*arguments, **options)
+        except BrokerUnavailableError:
+            into_the_void.set()
+            raise
+
+    monkeypatch.setattr(runner_module, "publish_gateway", publish_and_tell)
     async with watching(host, interval_seconds=0.2):
-        await asyncio.sleep(0.3)  # one look into the void
+        async with asyncio.timeout(5):
+            await into_the_void.wait()
         own_broker.start()
         own_broker.flush()
 
