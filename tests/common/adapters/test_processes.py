@@ -1,5 +1,6 @@
 """Processes of this host: who is who, who listens, who may be signalled."""
 
+import json
 import os
 import signal
 import socket
@@ -12,13 +13,16 @@ import psutil
 import pytest
 
 from buddy_common.adapters.processes import (
+    boot_id,
     child_environment,
     find_listener,
+    from_record,
     identify,
     is_alive,
     measure,
     port_is_free,
     send_signal,
+    to_record,
 )
 from buddy_common.schemas.processes import ProcessIdentity
 from fakes.ports import free_port
@@ -53,6 +57,36 @@ def test_identity_is_pid_start_time_and_name() -> None:
     assert identity.name
     assert not identity.is_gateway
     assert identify(os.getpid()) == identity
+
+
+def test_recorded_process_is_found_again() -> None:
+    identity = identify(os.getpid())
+    assert identity is not None
+
+    record = json.loads(json.dumps(to_record(identity)))
+
+    found = from_record(record)
+    assert found == identity
+    assert str(found) == str(identity)
+
+
+def test_record_of_a_keeper_names_no_program() -> None:
+    record = {"pid": 7, "started": 1.25, "boot": boot_id()}
+
+    found = from_record(record)
+
+    assert found == ProcessIdentity(7, 1.25, "")
+    assert str(found) == "process (pid 7)"
+
+
+@pytest.mark.parametrize(
+    "changed", [{"boot": "another"}, {"boot": None}, {"started": None}, {"pid": "7"}, {"pid": None}]
+)
+def test_record_that_names_no_process_of_this_boot_is_none(changed: dict[str, object]) -> None:
+    record = {"pid": 7, "started": 1.25, "boot": boot_id(), "name": "sleep"}
+    assert from_record(record) is not None
+
+    assert from_record(record | changed) is None
 
 
 def test_zombie_is_no_process(sleeper: subprocess.Popen[bytes]) -> None:

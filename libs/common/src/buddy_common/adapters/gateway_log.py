@@ -1,14 +1,13 @@
 """The file that the gateway writes its output to. What it says there may be private: mode 0600."""
 
-import re
 from pathlib import Path
 from typing import BinaryIO
 
 from buddy_common.adapters.secret_file import append_private
+from buddy_common.adapters.terminal_text import plain_lines
 
 ROTATE_BYTES = 10 * 1024 * 1024
 READ_BYTES = 256 * 1024
-_ANSI = re.compile(r"\x1b(?:\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]*(?:\x07|\x1b\\)|[()][0-9A-Za-z]|[=>])")
 
 
 class GatewayLog:
@@ -47,5 +46,4 @@ class GatewayLog:
         end = data.rfind(b"\n") + 1
         if end == 0 and len(data) == READ_BYTES:  # a line longer than that is given out in parts
             end = len(data)
-        text = _ANSI.sub("", data[:end].decode(errors="replace"))
-        return [line.rstrip() for line in text.splitlines() if line.strip()], position + end
+        return plain_lines(data[:end].decode(errors="replace")), position + end

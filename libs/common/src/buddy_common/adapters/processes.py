@@ -5,6 +5,7 @@ import signal
 import socket
 import time
 from pathlib import Path
+from typing import Any
 
 import psutil
 
@@ -20,6 +21,11 @@ ALLOWED_ENVIRONMENT = frozenset(
         "HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY", "http_proxy", "https_proxy", "no_proxy",
     }
 )  # fmt: skip
+
+
+# node, a few options of its own, and the script
+_PROGRAM_WORDS = 6
+_OPENCLAW = frozenset({"openclaw", "openclaw.mjs", "openclaw.js"})
 
 
 def child_environment(*, also: frozenset[str] = frozenset(), **extra: str) -> dict[str, str]:
@@ -49,11 +55,14 @@ def _is_at(address: object, port: int) -> bool:
 
 
 def identify(pid: int) -> ProcessIdentity | None:
-    """Return the identity of a living process, None when there is none (a zombie is none)."""
+    """Return the identity of a living process, None when there is none (a zombie is none).
+
+    One whose first thread has ended while others are on their way out lives: it still has its port.
+    """
     try:
         process = psutil.Process(pid)
         with process.oneshot():
-            if process.status() == psutil.STATUS_ZOMBIE:
+            if process.status() == psutil.STATUS_ZOMBIE and process.num_threads() == 1:
                 return None
             command = process.cmdline()
             name = process.name()
@@ -68,6 +77,41 @@ def identify(pid: int) -> ProcessIdentity | None:
 def _after_boot(process: psutil.Process) -> float:
     """Return when the process began, in seconds after boot: that stays when the clock is set."""
     return round(process.create_time() - psutil.boot_time(), 2)
+
+
+def _seconds_after_boot() -> float:
+    """Return the present in the same terms; the time of the boot itself is known to the second only."""
+    if hasattr(time, "CLOCK_BOOTTIME"):
+        return time.clock_gettime(time.CLOCK_BOOTTIME)
+    return time.time() - psutil.boot_time()
+
+
+def to_record(process: ProcessIdentity) -> dict[str, Any]:
+    """Return the process in a form that JSON keeps; it is worthless after a reboot, and says so."""
+    return {"pid": process.pid, "started": process.started, "boot": boot_id(), "name": process.name}
+
+
+def from_record(record: dict[str, Any]) -> ProcessIdentity | None:
+    """Return the recorded process; None when the machine was started anew, or the record names none."""
+    pid, started = record.get("pid"), record.get("started")
+    if not isinstance(pid, int) or not isinstance(started, int | float) or record.get("boot") != boot_id():
+        return None
+    return ProcessIdentity(pid, float(started), str(record.get("name", "process")))
+
+
+def boot_id() -> str:
+    """Return what differs after each start of the machine; empty where the system has no such thing."""
+    return _BOOT_ID
+
+
+def _read_boot_id() -> str:
+    try:
+        return Path("/proc/sys/kernel/random/boot_id").read_text().strip()
+    except OSError:
+        return ""
+
+
+_BOOT_ID = _read_boot_id()  # now, so that nobody has to wait for it inside a loop
 
 
 def is_alive(process: ProcessIdentity) -> bool:
@@ -93,7 +137,7 @@ def measure(process: psutil.Process, *, first: bool) -> ProcessUsage | None:
     """
     try:
         with process.oneshot():
-            age = time.time() - psutil.boot_time() - _after_boot(process)
+            age = _seconds_after_boot() - _after_boot(process)
             percent = process.cpu_percent(interval=None)
             if first:  # psutil's first answer means nothing
                 times = process.cpu_times()
@@ -126,10 +170,14 @@ def bind_problem(host: str, port: int) -> str | None:
 
 
 def _is_gateway(command: list[str]) -> bool:
-    """OpenClaw renames itself `openclaw-gateway` once it is up; before, it is `node …/openclaw… gateway`."""
+    """OpenClaw renames itself `openclaw-gateway` once it is up; before, or as the service that
+    `openclaw gateway install` makes, it is `node [OPTION …] …/openclaw/… gateway …`.
+    """
     if not command:
         return False
     if command[0].startswith("openclaw"):
         return True
-    programs = [Path(part).name for part in command[:3]]
-    return "gateway" in command[1:] and any(name.startswith("openclaw") for name in programs)
+    for place, word in enumerate(command[:_PROGRAM_WORDS]):
+        if _OPENCLAW.intersection(Path(word).parts):
+            return "gateway" in command[place + 1 :]
+    return False
