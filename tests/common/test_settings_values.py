@@ -50,6 +50,10 @@ def example_lines() -> list[tuple[str, str]]:
         (OpenClawSettings, "BUDDY_OPENCLAW_VERSION", "latest"),
         (GatewaySettings, "BUDDY_GATEWAY_START_CEILING_SECONDS", "0"),
         (GatewaySettings, "BUDDY_GATEWAY_DRAIN_SECONDS", "-5"),
+        (GatewaySettings, "BUDDY_GATEWAY_SERVICE", "--now"),
+        (GatewaySettings, "BUDDY_GATEWAY_SERVICE", "../claw.service"),
+        (GatewaySettings, "BUDDY_GATEWAY_SERVICE", "a b"),
+        (GatewaySettings, "BUDDY_GATEWAY_SERVICE", "claw.service\n"),
     ],
 )
 def test_value_that_cannot_be_is_refused_by_name(

@@ -35,6 +35,8 @@ def _printable(token: SecretStr) -> SecretStr:
 
 Token = Annotated[SecretStr, AfterValidator(_printable)]
 NODE_NAME = r"^[a-z0-9][a-z0-9_-]{0,62}$"
+# a systemd unit or a launchd label; it becomes an argument, so it must not look like an option
+SERVICE_NAME = r"^[A-Za-z0-9_][A-Za-z0-9:_.@\\-]{0,250}$"
 
 
 def _env(*names: str) -> AliasChoices:
@@ -209,8 +211,13 @@ class GatewaySettings(Settings):
     start_ceiling_seconds: Seconds = Field(
         300.0, le=300.0, validation_alias=_env("BUDDY_GATEWAY_START_CEILING_SECONDS")
     )
+    # without CPU time, a log line or a new phase for this long, a start has failed
+    start_stall_seconds: Seconds = Field(60.0, validation_alias=_env("BUDDY_GATEWAY_START_STALL_SECONDS"))
     # OpenClaw lets running chats finish for up to 315 s after SIGTERM and then needs up to 10 s
     drain_seconds: Seconds = Field(330.0, le=330.0, validation_alias=_env("BUDDY_GATEWAY_DRAIN_SECONDS"))
+
+    # None: OpenClaw's own unit or job where it is installed; `none`: never use a service manager
+    service: str | None = Field(None, pattern=SERVICE_NAME, validation_alias=_env("BUDDY_GATEWAY_SERVICE"))
 
     # names of further variables that the gateway gets from Buddy's environment, such as API keys
     pass_env: str = Field("", validation_alias=_env("BUDDY_GATEWAY_PASS_ENV"))

@@ -1,9 +1,12 @@
 """What is known of a gateway at one moment."""
 
+from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 
 from pydantic import BaseModel, ConfigDict, Field
+
+from buddy_common.schemas.processes import ProcessExit
 
 
 class GatewayState(StrEnum):
@@ -25,6 +28,48 @@ class Desired(StrEnum):
     STOPPED = "stopped"
 
 
+class GatewayOwner(StrEnum):
+    """Who keeps the gateway's process, and so decides how it is started and stopped."""
+
+    OURS = "ours"
+    PLAIN = "plain"
+    SYSTEMD = "systemd"
+    LAUNCHD = "launchd"
+    CONTAINER = "container"
+
+
+@dataclass(frozen=True)
+class ServiceUnit:
+    """A systemd unit or a launchd job: its name, and the manager that has it."""
+
+    manager: GatewayOwner
+    name: str
+    user: bool
+    account: str | None = None  # whose user manager has it; None: our own
+
+    def __str__(self) -> str:
+        owner = f" of {self.account}" if self.account is not None else ""
+        return f"{self.manager} {'user' if self.user else 'system'} service {self.name}{owner}"
+
+
+@dataclass(frozen=True)
+class ServiceStatus:
+    """What a service manager says of a unit at one moment."""
+
+    active: bool  # it runs, or will by itself: starting, draining and waiting for a restart count
+    main_pid: int | None = None
+    last_pid: int | None = None  # the process that `last_exit` is about
+    last_exit: ProcessExit | None = None
+
+
+@dataclass(frozen=True)
+class Ownership:
+    """Who keeps a gateway's process, and its unit where a service manager does."""
+
+    owner: GatewayOwner
+    unit: ServiceUnit | None = None
+
+
 class Probe(BaseModel):
     """What the gateway's HTTP health routes said.
 
@@ -34,6 +79,7 @@ class Probe(BaseModel):
     model_config = ConfigDict(frozen=True)
 
     live: bool
+    started: bool = False  # up and serving; a channel that is down may still keep it from being ready
     ready: bool
     draining: bool = False
     failing: list[str] = []
@@ -52,6 +98,7 @@ class GatewaySnapshot(BaseModel):
     desired: Desired | None
     port: int
     pid: int | None = None
+    owner: GatewayOwner | None = None
     started_at: datetime | None = None
     cpu_percent: float = 0.0
     rss_bytes: int = 0
