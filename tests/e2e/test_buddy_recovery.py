@@ -40,7 +40,7 @@ def consumers(machine: Machine, lane: Lane) -> set[int]:
             listing = await Presence(redis).listing()
         finally:
             await redis.aclose()
-        return {int(worker.worker.rsplit(":", 1)[1]) for worker in listing if worker.lane is lane}
+        return {int(worker.worker.split(":")[1]) for worker in listing if worker.lane is lane}
 
     return asyncio.run(ask())
 

@@ -13,10 +13,12 @@ import pytest
 
 from buddy_common.adapters.host_plane import HostPlane, build_host_plane
 from buddy_common.adapters.redis_client import open_redis
-from buddy_common.errors import BrokerUnavailableError
-from buddy_common.schemas.gateway import GatewaySnapshot, GatewayState
+from buddy_common.errors import BrokerUnavailableError, StateUnwritableError
+from buddy_common.schemas.gateway import Desired, GatewaySnapshot, GatewayState
+from buddy_common.schemas.jobs import NodeLock
 from buddy_common.schemas.resources import Resource
 from buddy_common.settings import GatewaySettings, HomeSettings, OpenClawSettings, WatchdogSettings
+from buddy_common.usecases.follow_startup import Patience
 from buddy_common.usecases.publish_node import publish_gateway
 from buddy_common.usecases.start_gateway import start_gateway
 from buddy_watchdog import runner as runner_module
@@ -63,7 +65,9 @@ async def published(host: HostPlane) -> GatewayState | None:
 
 
 async def start(host: HostPlane) -> int:
-    started = await start_gateway(host.gateway, host.state, progress=RecordingProgress(), ceiling_seconds=8)
+    started = await start_gateway(
+        host.gateway, host.state, progress=RecordingProgress(), patience=Patience(8, 8)
+    )
     return started.pid
 
 
@@ -127,6 +131,27 @@ async def test_a_bug_in_a_look_does_not_end_the_watching(
 
     async with watching(host, interval_seconds=0.01):
         await eventually(count, lambda number: number > 3)
+
+
+async def test_a_gateway_that_is_gone_while_a_job_restarts_it_has_not_crashed(host: HostPlane) -> None:
+    await host.state.set_desired(Desired.RUNNING)
+    held = await asyncio.to_thread(host.locks.try_hold, {NodeLock.LIFECYCLE})
+    assert held is not None
+    async with watching(host, interval_seconds=0.05):
+        await eventually(lambda: published(host), lambda state: state is GatewayState.STARTING)
+        held.release()
+        await eventually(lambda: published(host), lambda state: state is GatewayState.CRASHED)
+
+
+async def test_a_state_folder_that_cannot_be_used_does_not_end_the_watching(
+    host: HostPlane, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(_names: object) -> bool:
+        raise StateUnwritableError("No space left on device.")
+
+    monkeypatch.setattr(host.locks, "are_free", refuse)
+    async with watching(host):
+        await eventually(lambda: published(host), lambda state: state is GatewayState.STOPPED)
 
 
 async def test_health_is_503_when_the_loop_is_stuck(host: HostPlane, monkeypatch: pytest.MonkeyPatch) -> None:

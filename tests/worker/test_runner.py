@@ -3,54 +3,25 @@
 import asyncio
 import threading
 from collections.abc import Awaitable, Callable
-from functools import partial
 
 import pytest
 from pydantic import BaseModel
 from sqlmodel import Session
 
-from buddy_common.db import events, tasks
+from buddy_common.db import events, task_claims, tasks
 from buddy_common.db.tables import TaskRow
-from buddy_common.errors import GatewayStartError
+from buddy_common.errors import GatewayStartError, StateUnwritableError
 from buddy_common.schemas.events import EventStatus
-from buddy_common.schemas.jobs import RestartGatewayJob
+from buddy_common.schemas.jobs import NodeLock, RestartGatewayJob
 from buddy_common.schemas.tasks import TaskStatus, TaskView
-from buddy_worker import jobs, runner
+from buddy_worker import jobs, publish
+from buddy_worker.claims import JobWaitsError
 from buddy_worker.jobs import RunningJob
-from buddy_worker.runner import execute, interrupt_all
+from buddy_worker.runner import cancel, execute, interrupt_all
 from buddy_worker.wiring import Wiring
-from eventually import eventually
+from worker.queued import Done, is_free, queue, view
 
-WAITS = "waiting for another lifecycle job"
 Handler = Callable[[RunningJob[RestartGatewayJob]], Awaitable[BaseModel]]
-
-
-class Done(BaseModel):
-    """A result."""
-
-    answer: int = 42
-
-
-async def queue(w: Wiring) -> str:
-    def record(session: Session) -> str:
-        row = tasks.add(session, RestartGatewayJob(force=True), node="local", actor="admin")
-        events.add(
-            session,
-            actor="admin",
-            action="restart_gateway",
-            status=EventStatus.PENDING,
-            task_id=row.id,
-            node="local",
-        )
-        return row.id
-
-    return await w.database.run(record)
-
-
-async def view(w: Wiring, task_id: str) -> TaskView:
-    found = await w.database.run(lambda session: tasks.view(session, task_id))
-    assert found is not None
-    return found
 
 
 async def event_status(w: Wiring) -> EventStatus:
@@ -59,7 +30,7 @@ async def event_status(w: Wiring) -> EventStatus:
 
 
 async def run(w: Wiring, handler: Handler) -> TaskView:
-    task_id = await queue(w)
+    task_id = await queue(w, RestartGatewayJob(force=True))
     await execute(w, task_id, RestartGatewayJob, handler)
     return await view(w, task_id)
 
@@ -120,7 +91,7 @@ async def test_a_picture_that_cannot_be_published_costs_no_outcome(
     async def explode(*_: object, **__: object) -> None:
         raise ZeroDivisionError
 
-    monkeypatch.setattr(runner, "publish_gateway", explode)
+    monkeypatch.setattr(publish, "publish_gateway", explode)
 
     async def handler(_job: RunningJob[RestartGatewayJob]) -> BaseModel:
         return Done()
@@ -170,6 +141,70 @@ async def test_a_stopping_worker_interrupts_its_jobs(w: Wiring) -> None:
     assert (await view(w, task_id)).status is TaskStatus.INTERRUPTED
 
 
+async def test_a_job_that_somebody_cancels_says_so(w: Wiring) -> None:
+    began = asyncio.Event()
+
+    async def handler(job: RunningJob[RestartGatewayJob]) -> BaseModel:
+        await job.stage("draining", 20)
+        began.set()
+        await asyncio.Event().wait()
+        return Done()
+
+    task_id = await queue(w)
+    running = asyncio.create_task(execute(w, task_id, RestartGatewayJob, handler))
+    async with asyncio.timeout(5):
+        await began.wait()
+        cancel(task_id)
+        cancel(task_id)  # twice is once
+        assert await running is TaskStatus.CANCELLED
+    cancel(task_id)  # and later is nothing
+
+    task = await view(w, task_id)
+    assert (task.status, task.errorCode, task.error) == (
+        TaskStatus.CANCELLED,
+        "cancelled",
+        "Cancelled while: draining.",
+    )
+
+
+async def test_a_failure_leaves_its_facts_for_machines(w: Wiring) -> None:
+    async def handler(_job: RunningJob[RestartGatewayJob]) -> BaseModel:
+        raise GatewayStartError("It ended.", exitCode=78, signal=None)
+
+    assert (await run(w, handler)).result == {"exitCode": 78, "signal": None}
+
+
+async def test_locks_are_held_while_a_job_runs_and_free_when_its_outcome_is_known(w: Wiring) -> None:
+    held = []
+
+    async def handler(job: RunningJob[RestartGatewayJob]) -> BaseModel:
+        held.append(not await is_free(w, NodeLock.LIFECYCLE))
+        assert job.lock_descriptors
+        return Done()
+
+    await run(w, handler)
+
+    assert held == [True]
+    assert await is_free(w, NodeLock.LIFECYCLE)
+
+
+async def test_a_state_folder_that_cannot_be_used_fails_the_job_and_says_why(
+    w: Wiring, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(_names: object) -> None:
+        raise StateUnwritableError("lifecycle.lock cannot be opened: No space left on device.")
+
+    monkeypatch.setattr(w.host.locks, "try_hold", refuse)
+
+    async def handler(_job: RunningJob[RestartGatewayJob]) -> BaseModel:
+        raise AssertionError("must not run")
+
+    task = await run(w, handler)
+
+    assert (task.status, task.errorCode) == (TaskStatus.FAILED, "state_unwritable")
+    assert "No space left" in str(task.error)
+
+
 async def test_a_job_that_is_interrupted_while_its_lines_are_written_keeps_them_and_its_outcome(
     w: Wiring, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -200,31 +235,6 @@ async def test_a_job_that_is_interrupted_while_its_lines_are_written_keeps_them_
     assert (await view(w, task_id)).output == ["once only"]
 
 
-async def test_jobs_that_exclude_each_other_run_in_the_order_of_their_coming(w: Wiring) -> None:
-    order: list[int] = []
-    go_on = asyncio.Event()
-
-    async def handler_of(number: int, _job: RunningJob[RestartGatewayJob]) -> BaseModel:
-        await go_on.wait()  # only the first waits: by then the others stand in line
-        order.append(number)
-        return Done()
-
-    running = []
-    for number in range(6):
-        task_id = await queue(w)
-        handler = partial(handler_of, number)
-        running.append(asyncio.create_task(execute(w, task_id, RestartGatewayJob, handler)))
-        if number:  # the first has nobody to wait for
-            await eventually(partial(view, w, task_id), lambda task: task.stage == WAITS)
-        else:
-            await eventually(partial(view, w, task_id), lambda task: task.status is TaskStatus.RUNNING)
-    go_on.set()
-    async with asyncio.timeout(8):
-        await asyncio.gather(*running)
-
-    assert order == list(range(6))
-
-
 async def test_two_messages_for_one_task_run_it_once(w: Wiring) -> None:
     runs = []
 
@@ -233,10 +243,15 @@ async def test_two_messages_for_one_task_run_it_once(w: Wiring) -> None:
         return Done()
 
     task_id = await queue(w)
-    outcomes = await asyncio.gather(*(execute(w, task_id, RestartGatewayJob, handler) for _ in range(8)))
+    outcomes = await asyncio.gather(
+        *(execute(w, task_id, RestartGatewayJob, handler) for _ in range(8)), return_exceptions=True
+    )
 
     assert len(runs) == 1
-    assert sorted(outcomes, key=str) == [TaskStatus.COMPLETED] + [None] * 7
+    assert outcomes.count(TaskStatus.COMPLETED) == 1
+    others = [outcome for outcome in outcomes if outcome is not TaskStatus.COMPLETED]
+    assert all(other is None or isinstance(other, JobWaitsError) for other in others)
+    assert (await view(w, task_id)).status is TaskStatus.COMPLETED
 
 
 async def test_a_payload_of_another_version_fails_the_row(w: Wiring) -> None:
@@ -259,7 +274,8 @@ async def test_a_payload_of_another_version_fails_the_row(w: Wiring) -> None:
 
 async def test_the_outcome_of_a_lost_claim_changes_nothing(w: Wiring) -> None:
     async def handler(job: RunningJob[RestartGatewayJob]) -> BaseModel:
-        await w.database.run(lambda s: tasks.finish(s, job.task_id, epoch=1, status=TaskStatus.INTERRUPTED))
+        lost = TaskStatus.INTERRUPTED
+        await w.database.run(lambda s: task_claims.finish(s, job.task_id, epoch=1, status=lost))
         return Done()
 
     assert (await run(w, handler)).status is TaskStatus.INTERRUPTED

@@ -9,6 +9,7 @@ from sqlmodel import Session
 
 from buddy_common.db import tasks
 from buddy_common.db.engine import Database
+from buddy_common.db.tables import TaskRow
 from buddy_common.schemas.jobs import RestartGatewayJob
 from buddy_common.schemas.tasks import TaskStatus
 
@@ -77,8 +78,9 @@ def test_list_is_narrowed_by_status_and_module(database: Database) -> None:
     first, second = add_tasks(database, NOON, NOON + timedelta(seconds=1))
 
     def arrange(session: Session) -> None:
-        row = tasks.claim(session, second, owner="worker-1")
+        row = session.get(TaskRow, second)
         assert row is not None
+        row.status = TaskStatus.RUNNING
         row.module = "skills"
 
     database.call(arrange)

@@ -1,15 +1,11 @@
-"""Output of tasks, and how many tasks there are."""
+"""Output of tasks."""
 
 from sqlmodel import col, select
 
 from buddy_common.db import tasks
 from buddy_common.db.engine import Database
 from buddy_common.db.tables import TaskOutputRow, TaskRow
-from buddy_common.schemas.jobs import RestartGatewayJob
-
-
-def add_task(database: Database, *, node: str = "local") -> str:
-    return database.call(lambda session: tasks.add(session, RestartGatewayJob(), node=node, actor="admin").id)
+from common.db.task_rows import add_task
 
 
 def add_output(database: Database, task_id: str, first_seq: int, lines: list[str]) -> None:
@@ -50,12 +46,44 @@ def test_output_goes_with_its_task(database: Database) -> None:
     assert database.call(lambda session: session.exec(select(col(TaskOutputRow.seq))).all()) == []
 
 
-def test_tasks_are_counted_by_node_and_status(database: Database) -> None:
-    running = add_task(database)
-    database.call(lambda session: tasks.claim(session, running, owner="worker-1"))
-    for node in ("local", "local", "vps-1"):
-        add_task(database, node=node)
+def lines_after(database: Database, task_id: str, seq: int, *, limit: int = 1000) -> list[tuple[int, str]]:
+    rows = database.call(lambda session: tasks.output_after(session, task_id, seq, limit=limit))
+    return [(row.seq, row.line) for row in rows]
 
-    counts = database.call(tasks.count_by_status)
 
-    assert counts == {("local", "Queued"): 2, ("local", "Running"): 1, ("vps-1", "Queued"): 1}
+def test_output_after_a_line_comes_in_order(database: Database) -> None:
+    task_id, other = add_task(database), add_task(database)
+    add_output(database, task_id, 2, ["c", "d"])
+    add_output(database, task_id, 0, ["a", "b"])
+    add_output(database, other, 0, ["x"] * 9)
+
+    assert lines_after(database, task_id, -1) == [(0, "a"), (1, "b"), (2, "c"), (3, "d")]
+    assert lines_after(database, task_id, 1) == [(2, "c"), (3, "d")]
+    assert lines_after(database, task_id, 3) == []
+
+
+def test_pages_of_output_have_no_gap_and_no_duplicate(database: Database) -> None:
+    task_id = add_task(database)
+    add_output(database, task_id, 0, [f"line {seq}" for seq in range(7)])
+    seen: list[tuple[int, str]] = []
+    while page := lines_after(database, task_id, seen[-1][0] if seen else -1, limit=3):
+        assert len(page) <= 3
+        seen += page
+
+    assert seen == [(seq, f"line {seq}") for seq in range(7)]
+
+
+def test_unknown_task_has_no_output(database: Database) -> None:
+    assert lines_after(database, "task-0-0", -1) == []
+
+
+def test_next_line_comes_after_all_that_were_written(database: Database) -> None:
+    task_id, other = add_task(database), add_task(database)
+    add_output(database, other, 0, ["x"] * 9)
+
+    def next_seq() -> int:
+        return database.call(lambda session: tasks.next_seq(session, task_id))
+
+    assert next_seq() == 0
+    add_output(database, task_id, 0, ["a", "b"])
+    assert next_seq() == 2

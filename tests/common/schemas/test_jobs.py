@@ -3,8 +3,21 @@
 import re
 
 import pytest
+from pydantic import ValidationError
 
-from buddy_common.schemas.jobs import ALL_JOBS, Job, Lane, RestartGatewayJob, StartGatewayJob, queue_name
+from buddy_common.schemas.jobs import (
+    ALL_JOBS,
+    InstallPluginJob,
+    Job,
+    Lane,
+    NodeLock,
+    RestartGatewayJob,
+    StartGatewayJob,
+    StopGatewayJob,
+    job_kind,
+    queue_name,
+    rivals,
+)
 
 
 @pytest.mark.parametrize("job", ALL_JOBS, ids=lambda job: job.__name__)
@@ -16,7 +29,42 @@ def test_every_job_fits_its_row_and_its_queue(job: type[Job]) -> None:
     assert 0 < len(job.action) <= 32
     assert job.lane in Lane
     assert job.deadline_seconds > 0
-    assert job().target == "gateway"
+    assert job.locks <= set(NodeLock)
+
+
+def test_a_job_is_found_by_its_name() -> None:
+    assert [job_kind(job.task) for job in ALL_JOBS] == list(ALL_JOBS)
+    assert job_kind("buddy.nothing.such") is None
+
+
+def test_jobs_that_share_a_lock_are_rivals() -> None:
+    lifecycle = {StartGatewayJob.task, StopGatewayJob.task, RestartGatewayJob.task}
+
+    assert rivals(StopGatewayJob) == lifecycle
+    assert InstallPluginJob.task in rivals(InstallPluginJob)
+    assert not rivals(InstallPluginJob) & lifecycle
+
+
+def test_a_job_says_what_it_acts_on() -> None:
+    assert StartGatewayJob().target == "gateway"
+    assert InstallPluginJob(spec="@a/b@1.2").target == "@a/b@1.2"
+
+
+@pytest.mark.parametrize("spec", ["x", "left-pad", "@scope/name", "@scope/name@1.2.3", "name@2.4.9-beta.1"])
+def test_a_package_can_be_installed(spec: str) -> None:
+    assert InstallPluginJob(spec=spec).spec == spec
+
+
+NO_PACKAGES = [
+    *("", "-x", "--force", "./x", "/etc/x", "../x", "a/b", "a..b", "x@..", "x y", "@x", "x" * 129, "x\n"),
+    *("http://x/y", "git+ssh://x"),
+]
+
+
+@pytest.mark.parametrize("spec", NO_PACKAGES)
+def test_what_is_no_package_cannot(spec: str) -> None:
+    with pytest.raises(ValidationError):
+        InstallPluginJob(spec=spec)
 
 
 def test_no_two_jobs_share_a_name() -> None:

@@ -6,8 +6,9 @@ import time
 import structlog
 
 from buddy_common.adapters.host_plane import HostPlane
-from buddy_common.errors import BrokerUnavailableError
+from buddy_common.errors import BrokerUnavailableError, StateUnwritableError
 from buddy_common.schemas.gateway import GatewaySnapshot, GatewayState
+from buddy_common.schemas.jobs import NodeLock
 from buddy_common.usecases.observe_gateway import observe_gateway
 from buddy_common.usecases.publish_node import publish_gateway, publish_system
 from buddy_watchdog.process_end import wait_for_end
@@ -50,7 +51,10 @@ class Runner:
 
     async def _look(self) -> GatewaySnapshot:
         host = self._host
-        snapshot = await observe_gateway(host.gateway, host.state, node=host.node, system=host.system)
+        busy = await asyncio.to_thread(self._is_busy)
+        snapshot = await observe_gateway(
+            host.gateway, host.state, node=host.node, system=host.system, busy=busy
+        )
         fresh = host.fresh_seconds
         try:
             await publish_gateway(host.read_model, snapshot, host.openclaw, fresh_seconds=fresh)
@@ -58,6 +62,14 @@ class Runner:
         except BrokerUnavailableError as exc:  # the watching goes on without it
             log.warning("read_model_unavailable", reason=exc.message)
         return snapshot
+
+    def _is_busy(self) -> bool:
+        """Whether a job starts, stops or replaces the gateway: it holds the lock that is for that."""
+        try:
+            return not self._host.locks.are_free({NodeLock.LIFECYCLE})
+        except StateUnwritableError as exc:  # then no job can hold it either
+            log.warning("locks_unusable", reason=exc.message)
+            return False
 
     async def _pause(self, snapshot: GatewaySnapshot | None) -> None:
         settled = snapshot is not None and snapshot.state in _SETTLED

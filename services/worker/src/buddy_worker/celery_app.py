@@ -4,10 +4,12 @@ from celery import Celery
 
 from buddy_worker.wiring import WorkerConfig
 
+TASKS = ["buddy_worker.tasks.gateway", "buddy_worker.tasks.plugins"]
+
 
 def build_app(config: WorkerConfig) -> Celery:
     """Return the Celery app of this process with all tasks registered."""
-    app = Celery("buddy_worker", broker=config.broker.require(), include=["buddy_worker.tasks.gateway"])
+    app = Celery("buddy_worker", broker=config.broker.require(), include=TASKS)
     app.conf.update(
         broker_connection_retry_on_startup=True,
         broker_connection_max_retries=None,  # a broker that comes back after an hour finds us waiting

@@ -2,19 +2,23 @@
 
 import asyncio
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import Any, Generic, TypeVar
 
 import structlog
 from sqlmodel import Session
 from tenacity import AsyncRetrying, retry_if_exception_type, stop_after_delay, wait_exponential
 
+from buddy_common.adapters import processes
 from buddy_common.adapters.host_plane import HostPlane
-from buddy_common.db import events, tasks
-from buddy_common.errors import BrokerUnavailableError, DatabaseUnavailableError
+from buddy_common.db import events, task_claims, tasks
+from buddy_common.errors import BrokerUnavailableError, DatabaseUnavailableError, JobInterruptedError
 from buddy_common.log import mask
 from buddy_common.schemas.events import EventStatus
 from buddy_common.schemas.jobs import Job
+from buddy_common.schemas.processes import ProcessIdentity
 from buddy_common.schemas.tasks import TaskStatus
+from buddy_worker.claims import Claim
 from buddy_worker.wiring import Wiring
 
 log = structlog.get_logger(__name__)
@@ -43,13 +47,18 @@ class Outcome:
 class RunningJob(Generic[AnyJob]):
     """The Progress of one claimed job. Lines are written in batches; a stage flushes them."""
 
-    def __init__(self, wiring: Wiring, task_id: str, epoch: int, payload: AnyJob) -> None:
-        self.task_id = task_id
+    def __init__(self, wiring: Wiring, claim: Claim, payload: AnyJob) -> None:
+        row = claim.row
+        self.task_id = row.id
         self.payload = payload
+        self.attempt = row.epoch  # 2: the worker of the first one died
+        self._first_started_at = row.started_at
+        # for programs that the job runs: they hold its locks until the last of them has ended
+        self.lock_descriptors = claim.locks.descriptors
         self._wiring = wiring
-        self._epoch = epoch
+        self._epoch = row.epoch
         self._lines: list[str] = []
-        self._written = 0
+        self._written = claim.next_seq
         self._stage: tuple[str, int] | None = None
         self._flushing = asyncio.Lock()
         self._flush_task: asyncio.Task[None] | None = None
@@ -61,9 +70,15 @@ class RunningJob(Generic[AnyJob]):
         return self._wiring.host
 
     @property
-    def lifecycle_line(self) -> asyncio.Lock:
-        """Where jobs of this process that exclude each other wait, in the order of their coming."""
-        return self._wiring.lifecycle_line
+    def seconds_since_first_start(self) -> float:
+        """How long ago the first attempt began."""
+        began = self._first_started_at
+        return (datetime.now(UTC) - began).total_seconds() if began is not None else 0.0
+
+    @property
+    def current_stage(self) -> str | None:
+        """What it said last that it does."""
+        return None if self._stage is None else self._stage[0]
 
     async def stage(self, name: str, percent: int) -> None:
         """Say what happens now; the same stage again costs nothing."""
@@ -89,9 +104,19 @@ class RunningJob(Generic[AnyJob]):
         """Name the program that the job runs."""
         await self._report(command=_clean(text, MAX_LINE_CHARACTERS))
 
-    async def waits_for_lock(self) -> None:
-        """Say that another job of this node has to end first."""
-        await self.stage("waiting for another lifecycle job", 0)
+    async def runs(self, process: ProcessIdentity) -> None:
+        """Record the process group that the job is about to run, for whoever has to end it.
+
+        Raises:
+            DatabaseUnavailableError: it is not recorded, so it must not run.
+            JobInterruptedError: the claim is not ours any more.
+        """
+        record = processes.to_record(process)
+        ours = await self._wiring.database.run(
+            lambda session: task_claims.report(session, self.task_id, epoch=self._epoch, process=record)
+        )
+        if not ours:
+            raise JobInterruptedError("The job was given to somebody else.")
 
     async def flush(self) -> None:
         """Write the lines that are still held back; what cannot be written now is kept for later.
@@ -144,7 +169,7 @@ class RunningJob(Generic[AnyJob]):
         completed = outcome.status is TaskStatus.COMPLETED
 
         def record(session: Session) -> None:
-            ours = tasks.finish(
+            ours = task_claims.finish(
                 session,
                 self.task_id,
                 epoch=self._epoch,
@@ -170,7 +195,7 @@ class RunningJob(Generic[AnyJob]):
     async def _report(self, **fields: Any) -> None:
         try:
             await self._wiring.database.run(
-                lambda session: tasks.report(session, self.task_id, epoch=self._epoch, **fields)
+                lambda session: task_claims.report(session, self.task_id, epoch=self._epoch, **fields)
             )
         except DatabaseUnavailableError as exc:  # progress is for people; the job goes on
             log.warning("progress_not_written", reason=exc.message)

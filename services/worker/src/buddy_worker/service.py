@@ -12,6 +12,7 @@ from buddy_common.adapters.presence import BEAT_SECONDS
 from buddy_common.db import nodes
 from buddy_common.errors import TransientError
 from buddy_worker.runner import interrupt_all, loop_thread
+from buddy_worker.sweep import Sweeper
 from buddy_worker.wiring import Wiring, WorkerConfig, build_wiring, set_wiring
 
 log = structlog.get_logger(__name__)
@@ -34,11 +35,14 @@ class _Service:
     def __init__(self, config: WorkerConfig) -> None:
         self.wiring: Wiring = build_wiring(config)
         self._config = config
-        self._heart: asyncio.Task[Any] | None = None
+        self._background: list[asyncio.Task[Any]] = []
 
     def on_ready(self, **_: Any) -> None:
-        """The consumer is up: show it."""
-        self._heart = loop_thread.spawn(self._beat_forever())
+        """The consumer is up: show it, and look after tasks that nobody has."""
+        self._background = [
+            loop_thread.spawn(self._beat_forever()),
+            loop_thread.spawn(Sweeper(self.wiring).sweep_forever()),
+        ]
 
     def on_shutting_down(self, **_: Any) -> None:
         """SIGTERM: jobs get a moment to end by themselves, then they are interrupted."""
@@ -55,7 +59,9 @@ class _Service:
                 if beats % REGISTER_EVERY_BEATS == 0:
                     await self._register()
                 beats += 1
-                await self.wiring.presence.beat(self._config.home.node, self._config.lane, self.wiring.owner)
+                await self.wiring.presence.beat(
+                    self._config.home.node, self._config.lane, str(self.wiring.owner)
+                )
             except TransientError as exc:
                 log.warning("heartbeat_failed", reason=exc.message)
             except Exception:  # the outermost loop: a heart that stops makes a living worker look dead
@@ -68,10 +74,13 @@ class _Service:
         )
 
     async def _leave(self) -> None:
-        if self._heart is not None:
-            self._heart.cancel()
+        for task in self._background:
+            task.cancel()
         try:
-            await self.wiring.presence.leave(self._config.home.node, self._config.lane, self.wiring.owner)
+            await self.wiring.presence.leave(
+                self._config.home.node, self._config.lane, str(self.wiring.owner)
+            )
         except TransientError as exc:
             log.warning("farewell_failed", reason=exc.message)
+        self.wiring.sender.close()
         await self.wiring.redis.aclose()

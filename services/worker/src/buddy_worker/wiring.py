@@ -1,13 +1,11 @@
 """The real objects of a worker process, built once before the first job."""
 
-import asyncio
-import os
-import socket
 from dataclasses import dataclass
 
 from redis.asyncio import Redis
 
 from buddy_common.adapters.host_plane import HostPlane, build_host_plane
+from buddy_common.adapters.job_sender import JobSender
 from buddy_common.adapters.presence import Presence
 from buddy_common.adapters.redis_client import open_redis
 from buddy_common.adapters.task_stream import TaskStream
@@ -22,6 +20,7 @@ from buddy_common.settings import (
     WatchdogSettings,
     WorkerSettings,
 )
+from buddy_worker.owner import Owner
 
 
 @dataclass(frozen=True)
@@ -57,25 +56,32 @@ class Wiring:
     """What jobs use."""
 
     config: WorkerConfig
-    owner: str
+    owner: Owner
     database: Database
     redis: Redis
     stream: TaskStream
     presence: Presence
+    sender: JobSender
     host: HostPlane
-    lifecycle_line: asyncio.Lock
+
+    @property
+    def node(self) -> str:
+        """The node whose jobs this process runs."""
+        return self.config.home.node
 
 
 def build_wiring(config: WorkerConfig) -> Wiring:
     """Wire a worker process; nothing is connected yet."""
-    redis = open_redis(config.broker.require())
+    redis_url = config.broker.require()
+    redis = open_redis(redis_url)
     return Wiring(
         config=config,
-        owner=f"{socket.gethostname()}:{os.getpid()}",
+        owner=Owner.current(),
         database=Database(open_engine(config.database.resolve(config.home.home))),
         redis=redis,
         stream=TaskStream(redis),
         presence=Presence(redis),
+        sender=JobSender(redis_url),
         host=build_host_plane(
             redis,
             home=config.home,
@@ -83,7 +89,6 @@ def build_wiring(config: WorkerConfig) -> Wiring:
             openclaw=config.openclaw,
             watchdog=config.watchdog,
         ),
-        lifecycle_line=asyncio.Lock(),
     )
 
 

@@ -38,9 +38,11 @@ def add(  # noqa: PLR0913 - the columns that an event has
 
 
 def close(session: Session, task_id: str, *, status: EventStatus, detail: str | None) -> None:
-    """Record how the change that a task made has ended."""
+    """Record how the change that a task made has ended; other events of the task stay as they are."""
     session.execute(
-        update(EventRow).where(col(EventRow.task_id) == task_id).values(status=status, detail=detail)
+        update(EventRow)
+        .where(col(EventRow.task_id) == task_id, col(EventRow.status) == EventStatus.PENDING)
+        .values(status=status, detail=detail)
     )
 
 

@@ -56,6 +56,7 @@ class TaskRow(SQLModel, table=True):
     __table_args__ = (
         Index("ix_tasks_queued_at_id", "queued_at", "id"),
         Index("ix_tasks_node_status", "node", "status"),
+        Index("uq_tasks_actor_idempotency_key", "actor", "idempotency_key", unique=True),
     )
 
     id: str = Field(primary_key=True, max_length=64)
@@ -80,6 +81,13 @@ class TaskRow(SQLModel, table=True):
     queued_at: datetime = Field(sa_type=UtcDateTime)
     started_at: datetime | None = Field(default=None, sa_type=UtcDateTime)
     ended_at: datetime | None = Field(default=None, sa_type=UtcDateTime)
+    # when its message was last sent; None while Queued: there is none, the task waits for a lock
+    message_at: datetime | None = Field(default=None, sa_type=UtcDateTime)
+    cancel_at: datetime | None = Field(default=None, sa_type=UtcDateTime)  # when somebody asked for it
+    process: dict[str, Any] | None = Field(default=None, sa_type=JSON)  # the process group that it runs
+    retry_of: str | None = Field(default=None, max_length=64)
+    idempotency_key: str | None = Field(default=None, max_length=255)
+    fingerprint: str | None = Field(default=None, max_length=64)  # of what came with the key
 
 
 class TaskOutputRow(SQLModel, table=True):

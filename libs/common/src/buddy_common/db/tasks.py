@@ -1,12 +1,16 @@
-"""The task table: the truth about every job. Nothing here commits; the caller's unit of work does."""
+"""The task table: the truth about every job. Nothing here commits; the caller's unit of work does.
 
+Who may run a task, and how it ends, is in `task_claims`.
+"""
+
+import hashlib
+import json
 import secrets
 import time
 from collections.abc import Iterable
 from datetime import UTC, datetime
-from typing import Any
 
-from sqlalchemy import ColumnElement, CursorResult, and_, func, or_, update
+from sqlalchemy import ColumnElement, and_, func, or_
 from sqlmodel import Session, col, select
 
 from buddy_common.db.tables import TaskOutputRow, TaskRow
@@ -22,8 +26,17 @@ def new_task_id() -> str:
     return f"task-{int(time.time())}-{secrets.token_hex(6)}"
 
 
-def add(session: Session, job: Job, *, node: str, actor: str) -> TaskRow:
-    """Write the row of a new job, Queued."""
+def add(
+    session: Session,
+    job: Job,
+    *,
+    node: str,
+    actor: str,
+    retry_of: str | None = None,
+    idempotency_key: str | None = None,
+) -> TaskRow:
+    """Write the row of a new job, Queued, its message about to be sent."""
+    now = datetime.now(UTC)
     row = TaskRow(
         id=new_task_id(),
         kind=job.task,
@@ -36,83 +49,28 @@ def add(session: Session, job: Job, *, node: str, actor: str) -> TaskRow:
         actor=actor,
         payload=job.model_dump(mode="json"),
         status=TaskStatus.QUEUED,
-        queued_at=datetime.now(UTC),
+        queued_at=now,
+        message_at=now,
+        retry_of=retry_of,
+        idempotency_key=idempotency_key,
+        fingerprint=None if idempotency_key is None else fingerprint(job, node=node, retry_of=retry_of),
     )
     session.add(row)
     session.flush()
     return row
 
 
-def claim(session: Session, task_id: str, *, owner: str) -> TaskRow | None:
-    """Take a Queued task for `owner` (compare-and-swap), or return None: it is somebody else's."""
-    statement = (
-        update(TaskRow)
-        .where(col(TaskRow.id) == task_id, col(TaskRow.status) == TaskStatus.QUEUED)
-        .values(
-            status=TaskStatus.RUNNING,
-            owner=owner,
-            epoch=col(TaskRow.epoch) + 1,
-            started_at=datetime.now(UTC),
-        )
-    )
-    if _changed(session, statement) == 0:
-        return None
-    return session.exec(select(TaskRow).where(TaskRow.id == task_id)).one()
+def fingerprint(job: Job, *, node: str, retry_of: str | None = None) -> str:
+    """Return what is the same for two requests that ask for the same."""
+    asked = json.dumps([job.task, node, retry_of, job.model_dump(mode="json")], sort_keys=True)
+    return hashlib.sha256(asked.encode()).hexdigest()
 
 
-def report(session: Session, task_id: str, *, epoch: int, **fields: Any) -> bool:
-    """Update stage, progress or command of a claimed task; False when the claim is not ours any more."""
-    statement = (
-        update(TaskRow)
-        .where(
-            col(TaskRow.id) == task_id,
-            col(TaskRow.epoch) == epoch,
-            col(TaskRow.status) == TaskStatus.RUNNING,
-        )
-        .values(**fields)
-    )
-    return _changed(session, statement) == 1
-
-
-def finish(
-    session: Session,
-    task_id: str,
-    *,
-    epoch: int,
-    status: TaskStatus,
-    result: dict[str, Any] | None = None,
-    error: str | None = None,
-    error_code: str | None = None,
-) -> bool:
-    """Record the outcome of a claimed task; False when the claim is not ours any more."""
-    values: dict[str, Any] = {
-        "status": status,
-        "result": result,
-        "error": error,
-        "error_code": error_code,
-        "ended_at": datetime.now(UTC),
-    }
-    if status is TaskStatus.COMPLETED:
-        values["progress"] = 100
-    return report(session, task_id, epoch=epoch, **values)
-
-
-def fail_unpublished(session: Session, task_id: str, *, error: str, error_code: str) -> bool:
-    """End a task whose message was never sent; False when a worker has it all the same."""
-    now = datetime.now(UTC)
-    statement = (
-        update(TaskRow)
-        .where(col(TaskRow.id) == task_id, col(TaskRow.status) == TaskStatus.QUEUED)
-        .values(status=TaskStatus.FAILED, error=error, error_code=error_code, ended_at=now)
-    )
-    return _changed(session, statement) == 1
-
-
-def _changed(session: Session, statement: Any) -> int:
-    result = session.execute(statement)
-    if not isinstance(result, CursorResult):
-        raise TypeError("an UPDATE gave no cursor")
-    return int(result.rowcount)
+def with_key(session: Session, *, actor: str, idempotency_key: str) -> TaskRow | None:
+    """Return the task that came with this `Idempotency-Key`."""
+    return session.exec(
+        select(TaskRow).where(TaskRow.actor == actor, TaskRow.idempotency_key == idempotency_key)
+    ).first()
 
 
 def add_output(session: Session, task_id: str, *, first_seq: int, lines: Iterable[str]) -> None:
@@ -120,6 +78,14 @@ def add_output(session: Session, task_id: str, *, first_seq: int, lines: Iterabl
     now = datetime.now(UTC)
     for offset, line in enumerate(lines):
         session.add(TaskOutputRow(task_id=task_id, seq=first_seq + offset, at=now, line=line))
+
+
+def next_seq(session: Session, task_id: str) -> int:
+    """Return the number that the next line of a task's output gets."""
+    last: int | None = session.exec(
+        select(func.max(TaskOutputRow.seq)).where(TaskOutputRow.task_id == task_id)
+    ).one()
+    return 0 if last is None else last + 1
 
 
 def view(session: Session, task_id: str) -> TaskView | None:
@@ -172,6 +138,18 @@ def count_by_status(session: Session) -> dict[tuple[str, str], int]:
     return {(node, status): count for node, status, count in rows}
 
 
+def output_after(session: Session, task_id: str, seq: int, *, limit: int = 1000) -> list[TaskOutputRow]:
+    """Return the lines of a task that came after line `seq` (the first one is 0), oldest first."""
+    return list(
+        session.exec(
+            select(TaskOutputRow)
+            .where(TaskOutputRow.task_id == task_id, col(TaskOutputRow.seq) > seq)
+            .order_by(col(TaskOutputRow.seq))
+            .limit(limit)
+        ).all()
+    )
+
+
 def _tail(session: Session, task_id: str, lines: int) -> list[str]:
     """Return the last lines of a task, oldest first."""
     newest_first = session.exec(
@@ -204,4 +182,6 @@ def _view(row: TaskRow, output: list[str]) -> TaskView:
         queuedAt=row.queued_at,
         startTime=row.started_at,
         endTime=row.ended_at,
+        attempts=row.epoch,
+        retryOf=row.retry_of,
     )

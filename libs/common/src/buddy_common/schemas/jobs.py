@@ -1,9 +1,9 @@
 """The kinds of job: the name and the payload of each, which api and worker share."""
 
 from enum import StrEnum
-from typing import ClassVar
+from typing import Annotated, ClassVar
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, StringConstraints
 
 
 class Lane(StrEnum):
@@ -11,6 +11,13 @@ class Lane(StrEnum):
 
     FAST = "fast"  # lifecycle, quick changes, refreshes
     SLOW = "slow"  # installs, updates, CLI fallbacks
+
+
+class NodeLock(StrEnum):
+    """What only one job of a node may do at a time; each is a file lock in the node's state folder."""
+
+    LIFECYCLE = "lifecycle"  # start, stop and replace the gateway's process
+    CONFIG = "config"  # write what `openclaw` keeps: its config and its plugins
 
 
 class JobMessage(BaseModel):
@@ -32,8 +39,10 @@ class Job(BaseModel):
     action: ClassVar[str]
     lane: ClassVar[Lane]
     deadline_seconds: ClassVar[float]  # from the moment when it need not wait for others any more
-    # waits until no other job of this kind runs on the node
-    exclusive: ClassVar[bool] = False
+    # held while it runs; a job that has to wait for one stays Queued
+    locks: ClassVar[frozenset[NodeLock]] = frozenset()
+    # whether it may run once more when its worker died in the middle
+    repeatable: ClassVar[bool] = False
 
     @property
     def target(self) -> str | None:
@@ -43,8 +52,9 @@ class Job(BaseModel):
 
 class _LifecycleJob(Job):
     module: ClassVar[str] = "gateway"
-    exclusive: ClassVar[bool] = True
+    locks: ClassVar[frozenset[NodeLock]] = frozenset({NodeLock.LIFECYCLE})
     lane: ClassVar[Lane] = Lane.FAST
+    repeatable: ClassVar[bool] = True  # each looks at what is there first
 
     @property
     def target(self) -> str | None:
@@ -83,7 +93,45 @@ class RestartGatewayJob(_LifecycleJob):
     force: bool = False
 
 
-ALL_JOBS: tuple[type[Job], ...] = (StartGatewayJob, StopGatewayJob, RestartGatewayJob)
+# a package of npm or ClawHub, with or without a version; never a path, an address or an option
+_NAME = r"[A-Za-z0-9](?:\.?[A-Za-z0-9_-])*"
+PluginSpec = Annotated[
+    str, StringConstraints(max_length=128, pattern=rf"^(?:@{_NAME}/)?{_NAME}(?:@{_NAME})?$")
+]
+
+
+class InstallPluginJob(Job):
+    """Install a plugin of OpenClaw from its registry."""
+
+    task: ClassVar[str] = "buddy.plugins.install"
+    title: ClassVar[str] = "Install plugin"
+    module: ClassVar[str] = "plugins"
+    action: ClassVar[str] = "install"
+    lane: ClassVar[Lane] = Lane.SLOW
+    deadline_seconds: ClassVar[float] = 900  # 85 to 210 s on an idle machine, more behind a slow line
+    locks: ClassVar[frozenset[NodeLock]] = frozenset({NodeLock.CONFIG})
+
+    spec: PluginSpec
+    force: bool = False  # take it although OpenClaw does not know its source
+
+    @property
+    def target(self) -> str | None:
+        """The package."""
+        return self.spec
+
+
+ALL_JOBS: tuple[type[Job], ...] = (StartGatewayJob, StopGatewayJob, RestartGatewayJob, InstallPluginJob)
+_BY_TASK = {job.task: job for job in ALL_JOBS}
+
+
+def job_kind(task: str) -> type[Job] | None:
+    """Return the kind of that name, None when this version knows none."""
+    return _BY_TASK.get(task)
+
+
+def rivals(kind: type[Job]) -> frozenset[str]:
+    """Return the names of all kinds that share a lock with `kind`, itself included."""
+    return frozenset(job.task for job in ALL_JOBS if job.locks & kind.locks)
 
 
 def queue_name(node: str, lane: Lane) -> str:

@@ -50,6 +50,8 @@ class TaskView(BaseModel):
                 "queuedAt": "2026-03-28T10:00:00.120Z",
                 "startTime": "2026-03-28T10:00:00.131Z",
                 "endTime": None,
+                "attempts": 1,
+                "retryOf": None,
             }
         },
     )
@@ -73,6 +75,8 @@ class TaskView(BaseModel):
     queuedAt: datetime  # noqa: N815 - the guide's style
     startTime: datetime | None  # noqa: N815 - the guide's style
     endTime: datetime | None  # noqa: N815 - the guide's style
+    attempts: int = Field(description="How often a worker took it; 2: its first worker died")
+    retryOf: str | None = Field(description="The task that this one repeats")  # noqa: N815 - API style
 
 
 class TaskAccepted(BaseModel):

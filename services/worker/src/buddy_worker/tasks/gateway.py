@@ -4,6 +4,8 @@ from celery import shared_task
 from pydantic import BaseModel
 
 from buddy_common.schemas.jobs import RestartGatewayJob, StartGatewayJob, StopGatewayJob
+from buddy_common.settings import GatewaySettings
+from buddy_common.usecases.follow_startup import Patience
 from buddy_common.usecases.restart_gateway import restart_gateway
 from buddy_common.usecases.start_gateway import start_gateway
 from buddy_common.usecases.stop_gateway import stop_gateway
@@ -34,10 +36,7 @@ def restart_gateway_task(task_id: str) -> None:
 async def _start(job: RunningJob[StartGatewayJob]) -> BaseModel:
     host = job.host
     return await start_gateway(
-        host.gateway,
-        host.state,
-        progress=job,
-        ceiling_seconds=host.gateway_settings.start_ceiling_seconds,
+        host.gateway, host.state, progress=job, patience=_patience(host.gateway_settings)
     )
 
 
@@ -58,7 +57,14 @@ async def _restart(job: RunningJob[RestartGatewayJob]) -> BaseModel:
         host.gateway,
         host.state,
         progress=job,
-        ceiling_seconds=host.gateway_settings.start_ceiling_seconds,
+        patience=_patience(host.gateway_settings),
         drain_seconds=host.gateway_settings.drain_seconds,
         force=job.payload.force,
+        asked_seconds_ago=job.seconds_since_first_start if job.attempt > 1 else None,
+    )
+
+
+def _patience(settings: GatewaySettings) -> Patience:
+    return Patience(
+        ceiling_seconds=settings.start_ceiling_seconds, stall_seconds=settings.start_stall_seconds
     )

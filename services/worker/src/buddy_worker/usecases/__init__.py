@@ -1,0 +1,1 @@
+"""What only a worker does: one verb per module."""
