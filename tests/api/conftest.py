@@ -1,18 +1,23 @@
 """The api over a real broker and a real database; no worker runs unless a test starts one."""
 
+import asyncio
 from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 import httpx
 import pytest
+import uvicorn
 from fastapi import FastAPI
 
+from api.sse import EventReader
 from buddy_api.app import create_app, wiring_of
 from buddy_api.config import ApiConfig
 from buddy_api.deps import Wiring
 from buddy_common.db import nodes
 from buddy_common.schemas.jobs import Lane
+from eventually import eventually
 
 TOKEN = "a-token-for-the-api-tests-0123456789"
 ORIGIN = "http://buddy.test"
@@ -26,6 +31,32 @@ class Api:
     wiring: Wiring
     client: httpx.AsyncClient
     stranger: httpx.AsyncClient
+
+
+@dataclass
+class Served:
+    """The api behind a real server, with clients of its own."""
+
+    api: Api
+    client: httpx.AsyncClient
+    stranger: httpx.AsyncClient
+
+    @asynccontextmanager
+    async def follow(
+        self,
+        task_id: str,
+        *,
+        by: httpx.AsyncClient | None = None,
+        last_event_id: str | None = None,
+        **query: str,
+    ) -> AsyncIterator[EventReader]:
+        """Open a task's stream of events; leaving the block closes it."""
+        headers = {} if last_event_id is None else {"Last-Event-ID": last_event_id}
+        client = by or self.client
+        path = f"/v1/tasks/{task_id}/events"
+        async with client.stream("GET", path, params=query, headers=headers) as response:
+            assert response.status_code == 200, await response.aread()
+            yield EventReader(response)
 
 
 @pytest.fixture
@@ -61,3 +92,30 @@ def client_of(app: FastAPI, *, token: str | None = None) -> httpx.AsyncClient:
     headers = {"Authorization": f"Bearer {token}"} if token else {}
     transport = httpx.ASGITransport(app, raise_app_exceptions=False, client=("203.0.113.7", 4711))
     return httpx.AsyncClient(transport=transport, base_url=ORIGIN, headers=headers)
+
+
+@asynccontextmanager
+async def serve(api: Api) -> AsyncIterator[Served]:
+    """Put a real server on a free port before the api: answers arrive as they are written."""
+    settings = uvicorn.Config(
+        api.app, port=0, http="httptools", ws="none", lifespan="off", log_config=None, access_log=False
+    )
+    server = uvicorn.Server(settings)
+    running = asyncio.create_task(server.serve())
+    await eventually(lambda: asyncio.sleep(0, server.started), bool)
+    url = f"http://127.0.0.1:{server.servers[0].sockets[0].getsockname()[1]}"
+    async with (
+        httpx.AsyncClient(base_url=url, headers={"Authorization": f"Bearer {TOKEN}"}) as client,
+        httpx.AsyncClient(base_url=url) as stranger,
+    ):
+        yield Served(api, client, stranger)
+    server.should_exit = True
+    async with asyncio.timeout(5):
+        await running
+
+
+@pytest.fixture
+async def served(api: Api) -> AsyncIterator[Served]:
+    """The same api behind a real server."""
+    async with serve(api) as server:
+        yield server

@@ -1,15 +1,20 @@
 """A broker that is gone fails fast, says so, and loses nothing."""
 
+import asyncio
 import time
 from collections.abc import AsyncIterator
+from functools import partial
 
 import pytest
 from fastapi import FastAPI
 
-from api.conftest import TOKEN, Api, client_of
+from api.acting import claim_silently, finish_silently, row_of
+from api.conftest import TOKEN, Api, client_of, serve
 from buddy_api.app import create_app, wiring_of
 from buddy_api.config import ApiConfig
 from buddy_common.db import nodes
+from buddy_common.schemas.tasks import TaskStatus
+from eventually import eventually
 from fakes.broker import BrokerServer
 
 LIMIT_SECONDS = 5
@@ -62,6 +67,50 @@ async def test_commands_work_again_when_the_broker_is_back(cut_off: Api, own_bro
     own_broker.start()
 
     assert (await cut_off.client.post("/v1/gateway/restart")).status_code == 202
+
+
+async def test_a_key_whose_request_was_not_sent_is_free_again(cut_off: Api, own_broker: BrokerServer) -> None:
+    key = {"Idempotency-Key": "a"}
+    refused = await cut_off.client.post("/v1/gateway/restart", headers=key)
+    own_broker.start()
+
+    answer = await cut_off.client.post("/v1/gateway/restart", headers=key)
+
+    assert (refused.status_code, answer.status_code) == (503, 202)
+    assert answer.json()["data"]["taskID"] != refused.json()["data"]["taskID"]
+
+
+async def test_a_task_can_be_cancelled(cut_off: Api) -> None:
+    (task,) = (await cut_off.client.get("/v1/tasks/status")).json()["data"]
+    began = time.monotonic()
+
+    answer = await cut_off.client.post(f"/v1/tasks/{task['id']}/cancel")
+
+    assert (answer.status_code, answer.json()["data"]["status"]) == (200, "Cancelled")
+    assert time.monotonic() - began < LIMIT_SECONDS
+
+
+async def test_a_cancel_sees_the_end_of_a_running_task_in_the_row(cut_off: Api) -> None:
+    (task,) = (await cut_off.client.get("/v1/tasks/status")).json()["data"]
+    await claim_silently(cut_off, task["id"])
+    cancelling = asyncio.create_task(cut_off.client.post(f"/v1/tasks/{task['id']}/cancel"))
+    await eventually(partial(row_of, cut_off, task["id"]), lambda row: row.cancel_at is not None)
+
+    await finish_silently(cut_off, task["id"], status=TaskStatus.CANCELLED)
+
+    async with asyncio.timeout(LIMIT_SECONDS):
+        assert (await cancelling).json()["data"]["status"] == "Cancelled"
+
+
+async def test_a_stream_of_events_is_fed_from_the_rows(cut_off: Api) -> None:
+    (task,) = (await cut_off.client.get("/v1/tasks/status")).json()["data"]
+    async with serve(cut_off) as server, server.follow(task["id"]) as stream:
+        assert (await stream.next()).data["status"] == "Queued"
+        await claim_silently(cut_off, task["id"])
+        assert (await stream.next()).data["status"] == "Running"
+        await finish_silently(cut_off, task["id"])
+
+        assert [event.name for event in await stream.rest()] == ["task", "done"]
 
 
 async def test_ready_says_which_part_is_missing(cut_off: Api) -> None:

@@ -140,13 +140,3 @@ async def test_metrics_are_prometheus_text_and_count(api: Api) -> None:
 )
 def test_durations_look_as_in_the_guide(seconds: float, text: str) -> None:
     assert guide_duration(seconds) == text
-
-
-async def test_openapi_has_a_response_model_and_an_example_for_each_route(api: Api) -> None:
-    document = (await api.client.get("/openapi.json")).json()
-    for path, methods in document["paths"].items():
-        for method, operation in methods.items():
-            good = [code for code in operation["responses"] if code.startswith("2")]
-            assert good, (method, path)
-            assert operation.get("description"), (method, path)
-    assert document["components"]["securitySchemes"]["HTTPBearer"]["scheme"] == "bearer"

@@ -12,7 +12,18 @@ from buddy_api.docs import install_docs
 from buddy_api.errors import install_error_handlers
 from buddy_api.login_page import install_login_page
 from buddy_api.middleware import BodyLimit, RequestContext
-from buddy_api.routers import auth, gateway, health, metrics, nodes, openclaw, system, tasks
+from buddy_api.routers import (
+    auth,
+    gateway,
+    health,
+    metrics,
+    nodes,
+    openclaw,
+    plugins,
+    system,
+    task_events,
+    tasks,
+)
 from buddy_common import __version__
 
 log = structlog.get_logger(__name__)
@@ -28,7 +39,8 @@ def create_app(config: ApiConfig) -> FastAPI:
     async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
         if config.auth.token is not None and len(config.auth.token) < _SHORT_TOKEN:
             log.warning("short_token", advice="use a random token of at least 16 characters")
-        yield
+        with w.stopping.told_by_signals():
+            yield
         await w.close()
 
     app = FastAPI(
@@ -42,7 +54,7 @@ def create_app(config: ApiConfig) -> FastAPI:
     )
     app.state.wiring = w
     install_error_handlers(app)
-    for module in (health, auth, nodes, gateway, tasks, openclaw, system, metrics):
+    for module in (health, auth, nodes, gateway, tasks, task_events, openclaw, plugins, system, metrics):
         app.include_router(module.router)
     install_login_page(app)
     install_docs(app, public=config.auth.docs_public)

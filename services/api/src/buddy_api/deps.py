@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Annotated
 
-from fastapi import Depends, Header, Query, Request
+from fastapi import Depends, Header, Path, Query, Request
 from fastapi.security import HTTPBearer
 from prometheus_client import CollectorRegistry
 from redis.asyncio import Redis
@@ -11,7 +11,10 @@ from redis.asyncio import Redis
 from buddy_api.auth import Authenticator, Operator
 from buddy_api.config import ApiConfig
 from buddy_api.login_limit import LoginLimit
-from buddy_api.queue import JobQueue, build_producer
+from buddy_api.queue import JobQueue
+from buddy_api.stopping import Stopping
+from buddy_api.task_changes import TaskChanges
+from buddy_common.adapters.job_sender import JobSender
 from buddy_common.adapters.presence import Presence
 from buddy_common.adapters.read_model import ReadModel
 from buddy_common.adapters.redis_client import open_redis
@@ -21,12 +24,17 @@ from buddy_common.db import nodes
 from buddy_common.db.engine import Database, open_engine
 from buddy_common.errors import (
     AmbiguousNodeError,
+    BrokerUnavailableError,
+    CrossOriginError,
     DatabaseUnavailableError,
+    IdempotencyConflictError,
     InvalidRequestError,
     NoNodeError,
     NotAuthenticatedError,
     UnknownNodeError,
 )
+from buddy_common.schemas.jobs import Job
+from buddy_common.schemas.tasks import TaskAccepted
 from buddy_common.settings import WebSettings
 
 
@@ -39,11 +47,13 @@ class Wiring:
     redis: Redis
     read_model: ReadModel
     stream: TaskStream
+    changes: TaskChanges
     presence: Presence
     authenticator: Authenticator
     login_limit: LoginLimit
     jobs: JobQueue
     metrics: CollectorRegistry
+    stopping: Stopping
 
     async def close(self) -> None:
         """Let go of connections and threads."""
@@ -57,17 +67,21 @@ def build_wiring(config: ApiConfig) -> Wiring:
     redis_url = config.broker.require()
     redis = open_redis(redis_url)
     database = Database(open_engine(config.database.resolve(config.home.home)))
+    stream = TaskStream(redis)
+    stopping = Stopping()
     return Wiring(
         config=config,
         database=database,
         redis=redis,
         read_model=ReadModel(redis),
-        stream=TaskStream(redis),
+        stream=stream,
+        changes=TaskChanges(stream, stopping),
         presence=Presence(redis),
         authenticator=Authenticator(resolve_token(config.auth, config.home), database),
         login_limit=LoginLimit(redis_url=redis_url, per_minute=config.auth.login_attempts_per_minute),
-        jobs=JobQueue(build_producer(redis_url), database),
+        jobs=JobQueue(JobSender(redis_url), database),
         metrics=CollectorRegistry(),
+        stopping=stopping,
     )
 
 
@@ -134,3 +148,50 @@ NODE_ERRORS = (
     DatabaseUnavailableError,
 )
 Node = Annotated[str, Depends(node)]
+
+# wider than the ids that we make; PostgreSQL refuses NUL in a text
+TASK_ID = r"^[A-Za-z0-9_-]{1,64}$"
+TaskId = Annotated[str, Path(pattern=TASK_ID, description="The `taskID` that a change was answered with")]
+
+# printable ASCII, as in the IETF's draft "The Idempotency-Key HTTP Header Field"
+IdempotencyKey = Annotated[
+    str | None,
+    Header(
+        alias="Idempotency-Key",
+        pattern=r"^[!-~]{1,255}$",
+        description="A repeat with the same key returns the first task instead of making another",
+    ),
+]
+
+
+@dataclass(frozen=True)
+class Submitter:
+    """Submits the jobs of one request: who asks, for which node, with which key."""
+
+    queue: JobQueue
+    node: str
+    operator: Operator
+    idempotency_key: str | None
+
+    async def submit(self, job: Job) -> TaskAccepted:
+        """Hand the job to the node's workers and return its task.
+
+        Raises:
+            BrokerUnavailableError: the message could not be sent; the row is Failed and says so.
+            IdempotencyConflictError: the key came before, with another request.
+        """
+        task_id = await self.queue.submit(
+            job, node=self.node, operator=self.operator, idempotency_key=self.idempotency_key
+        )
+        return TaskAccepted(taskID=task_id)
+
+
+async def submitter(w: Wired, caller: Caller, node: Node, key: IdempotencyKey = None) -> Submitter:
+    """Return what submits the jobs of this request."""
+    return Submitter(w.jobs, node, caller, key)
+
+
+Jobs = Annotated[Submitter, Depends(submitter)]
+
+# what a route that submits a job can answer because of it
+JOB_ERRORS = (*NODE_ERRORS, CrossOriginError, IdempotencyConflictError, BrokerUnavailableError)

@@ -3,7 +3,7 @@
 from http import HTTPStatus
 from typing import Any, Generic, TypeVar
 
-from pydantic import BaseModel, ConfigDict, Field, SerializerFunctionWrapHandler, model_serializer
+from pydantic import BaseModel, ConfigDict, Field
 
 from buddy_common.errors import BuddyError
 
@@ -17,14 +17,7 @@ class Envelope(BaseModel, Generic[_Data]):
 
     code: int = 200
     message: str = "success"
-    data: _Data | None = None
-
-    @model_serializer(mode="wrap")
-    def _without_empty_data(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:
-        body: dict[str, Any] = handler(self)
-        if self.data is None:
-            body.pop("data", None)
-        return body
+    data: _Data | None = Field(default=None, exclude_if=lambda data: data is None)
 
 
 class Problem(BaseModel):
@@ -70,3 +63,12 @@ def problems(*errors: type[BuddyError]) -> dict[int | str, dict[str, Any]]:
         }
         for status, names in slugs.items()
     }
+
+
+def problems_beside_a_stream(*errors: type[BuddyError]) -> dict[int | str, dict[str, Any]]:
+    """Return the same for a route whose good answer is no JSON: its failures are."""
+    responses = problems(*errors)
+    for response in responses.values():
+        del response["model"]  # FastAPI would file it under the media type of the good answer
+        response["content"]["application/json"]["schema"] = {"$ref": "#/components/schemas/Envelope_Problem_"}
+    return responses

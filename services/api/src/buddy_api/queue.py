@@ -1,68 +1,69 @@
 """Submitting a job: the row first, then the message; a broker that is gone fails both within seconds."""
 
-import asyncio
-from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 
 import structlog
-from celery import Celery
-from kombu.exceptions import OperationalError
+from sqlalchemy.exc import IntegrityError
 from sqlmodel import Session
 
 from buddy_api.auth import Operator
-from buddy_common.db import events, tasks
+from buddy_common.adapters.job_sender import JobSender
+from buddy_common.db import events, task_claims, tasks
 from buddy_common.db.engine import Database
-from buddy_common.errors import BrokerUnavailableError
+from buddy_common.errors import BrokerUnavailableError, IdempotencyConflictError
 from buddy_common.schemas.events import EventStatus
-from buddy_common.schemas.jobs import Job, JobMessage, Lane, queue_name
+from buddy_common.schemas.jobs import Job
 
 log = structlog.get_logger(__name__)
 
-PUBLISH_SECONDS = 4.0
 
+@dataclass(frozen=True)
+class _Recorded:
+    """The task of a request, and whether this request made it."""
 
-def build_producer(redis_url: str) -> Celery:
-    """Return the Celery app that only sends; it knows no task, only names."""
-    producer = Celery("buddy_api", broker=redis_url, set_as_current=False)
-    producer.conf.update(
-        task_ignore_result=True,
-        task_send_sent_event=True,  # Flower sees the task before a worker does
-        task_serializer="json",
-        broker_connection_timeout=1,
-        broker_transport_options={
-            "socket_connect_timeout": 1,
-            "socket_timeout": 2,
-            "socket_keepalive": True,
-            "health_check_interval": 25,
-        },
-        task_publish_retry_policy={
-            "max_retries": 1,
-            "interval_start": 0,
-            "interval_step": 0.1,
-            "interval_max": 0.2,
-        },
-    )
-    return producer
+    task_id: str
+    is_new: bool
 
 
 class JobQueue:
     """Hands jobs to the workers of a node."""
 
-    def __init__(self, producer: Celery, database: Database) -> None:
-        self._producer = producer
+    def __init__(self, sender: JobSender, database: Database) -> None:
+        self._sender = sender
         self._database = database
-        # few threads of our own: a dead broker holds each for seconds, and nobody else may wait for them
-        self._threads = ThreadPoolExecutor(max_workers=4, thread_name_prefix="publish")
 
-    async def submit(self, job: Job, *, node: str, operator: Operator) -> str:
+    async def submit(
+        self,
+        job: Job,
+        *,
+        node: str,
+        operator: Operator,
+        idempotency_key: str | None = None,
+        retry_of: str | None = None,
+    ) -> str:
         """Write the row and the audit event, send the message, return the task's id.
+
+        A key that came before, with the same request, gives the task of that time.
 
         Raises:
             BrokerUnavailableError: the message could not be sent; the row is Failed and says so.
             DatabaseUnavailableError: there is no row, and nothing was sent.
+            IdempotencyConflictError: the key came before, with another request.
         """
 
-        def record(session: Session) -> str:
-            row = tasks.add(session, job, node=node, actor=operator.name)
+        def record(session: Session) -> _Recorded:
+            asked = tasks.fingerprint(job, node=node, retry_of=retry_of)
+            earlier = _earlier(session, asked, actor=operator.name, key=idempotency_key)
+            if earlier is not None:
+                return _Recorded(earlier, is_new=False)
+            row = tasks.add(
+                session,
+                job,
+                node=node,
+                actor=operator.name,
+                retry_of=retry_of,
+                idempotency_key=idempotency_key,
+            )
             events.add(
                 session,
                 actor=operator.name,
@@ -73,50 +74,55 @@ class JobQueue:
                 address=operator.address,
                 node=node,
             )
-            return row.id
+            return _Recorded(row.id, is_new=True)
 
-        task_id = await self._database.run(record)
         try:
-            await self._publish(job, task_id=task_id, node=node)
-        except (OperationalError, OSError, TimeoutError) as exc:
-            await self._give_up(task_id, reason=type(exc).__name__)
+            recorded = await self._database.run(record)
+        except IntegrityError:  # the same key, at the same moment: now it is there to be found
+            recorded = await self._database.run(record)
+        if recorded.is_new:
+            await self._send(job, task_id=recorded.task_id, node=node)
+        return recorded.task_id
+
+    async def _send(self, job: Job, *, task_id: str, node: str) -> None:
+        try:
+            await self._sender.send(task_id, kind=job.task, node=node, lane=job.lane)
+        except BrokerUnavailableError as exc:
+            await self._give_up(task_id, exc)
         log.info("job_submitted", task_id=task_id, kind=job.task, node=node)
-        return task_id
 
-    async def _publish(self, job: Job, *, task_id: str, node: str) -> None:
-        lane: Lane = job.lane
-        message = JobMessage(task_id=task_id)
-
-        def send() -> None:
-            self._producer.send_task(
-                job.task,
-                kwargs=message.model_dump(),
-                task_id=task_id,
-                queue=queue_name(node, lane),
-                ignore_result=True,
-            )
-
-        loop = asyncio.get_running_loop()
-        async with asyncio.timeout(PUBLISH_SECONDS):
-            await loop.run_in_executor(self._threads, send)
-
-    async def _give_up(self, task_id: str, *, reason: str) -> None:
+    async def _give_up(self, task_id: str, exc: BrokerUnavailableError) -> None:
         """End the row, unless a worker has it: then the message did get through."""
-        text = f"The job was not sent: the broker (Redis) did not answer ({reason})."
 
         def record(session: Session) -> bool:
-            failed = tasks.fail_unpublished(
-                session, task_id, error=text, error_code=BrokerUnavailableError.error
-            )
+            failed = task_claims.fail_unpublished(session, task_id, error=exc.message, error_code=exc.error)
             if failed:
-                events.close(session, task_id, status=EventStatus.FAILED, detail=text)
+                events.close(session, task_id, status=EventStatus.FAILED, detail=exc.message)
             return failed
 
         if await self._database.run(record):
-            log.error("job_not_sent", task_id=task_id, reason=reason)
-            raise BrokerUnavailableError(text, taskID=task_id)
+            log.error("job_not_sent", task_id=task_id, reason=exc.message)
+            raise exc
 
     def close(self) -> None:
         """Let go of threads and connections."""
-        self._threads.shutdown(wait=False, cancel_futures=True)
-        self._producer.close()
+        self._sender.close()
+
+
+def _earlier(session: Session, asked: str, *, actor: str, key: str | None) -> str | None:
+    """Return the task that this key made before.
+
+    Raises:
+        IdempotencyConflictError: it came with another request.
+    """
+    if key is None:
+        return None
+    row = tasks.with_key(session, actor=actor, idempotency_key=key)
+    if row is None:
+        return None
+    if row.fingerprint != asked:
+        raise IdempotencyConflictError(
+            "This Idempotency-Key came with another request before. Use a new key for a new request.",
+            taskID=row.id,
+        )
+    return row.id

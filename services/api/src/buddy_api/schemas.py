@@ -81,6 +81,15 @@ class OpenClawVersion(BaseModel):
     problem: str | None
 
 
+class OutputLine(BaseModel):
+    """One line of a task's output; the first has the number 0."""
+
+    model_config = ConfigDict(json_schema_extra={"example": {"seq": 0, "line": "[gateway] starting..."}})
+
+    seq: int
+    line: str
+
+
 def guide_time(moment: datetime) -> str:
     """Return a time as the guide shows it: local, to the second."""
     return moment.astimezone().strftime("%Y-%m-%d %H:%M:%S")

@@ -34,12 +34,20 @@ class Login(BaseModel):
 class Me(BaseModel):
     """Who the caller is."""
 
+    model_config = ConfigDict(json_schema_extra={"example": {"user": "admin", "via": "bearer"}})
+
     user: str
     via: Via
 
 
 class Ticket(BaseModel):
     """For one request of a browser that cannot set a header: `?ticket=…`."""
+
+    model_config = ConfigDict(
+        json_schema_extra={
+            "example": {"ticket": "wVb1cWQ2nqo8v1mB4mJ6bJ2P7t3sYw0kq5Z9u8xRrXc", "expires_in": 60}
+        }
+    )
 
     ticket: str
     expires_in: int = Field(description="Seconds")

@@ -5,17 +5,12 @@ from http import HTTPStatus
 from fastapi import APIRouter
 from pydantic import BaseModel
 
-from buddy_api.deps import NODE_ERRORS, Caller, Node, Wired
+from buddy_api.deps import JOB_ERRORS, Jobs
 from buddy_api.envelope import Envelope, ok, problems
-from buddy_common.errors import BrokerUnavailableError, CrossOriginError
-from buddy_common.schemas.jobs import RestartGatewayJob, StartGatewayJob, StopGatewayJob
+from buddy_common.schemas.jobs import Job, RestartGatewayJob, StartGatewayJob, StopGatewayJob
 from buddy_common.schemas.tasks import TaskAccepted
 
-router = APIRouter(
-    prefix="/v1/gateway",
-    tags=["gateway"],
-    responses=problems(*NODE_ERRORS, CrossOriginError, BrokerUnavailableError),
-)
+router = APIRouter(prefix="/v1/gateway", tags=["gateway"], responses=problems(*JOB_ERRORS))
 
 
 class StopOptions(BaseModel):
@@ -28,33 +23,23 @@ _NO_OPTIONS = StopOptions()
 
 
 @router.post("/start", status_code=HTTPStatus.ACCEPTED)
-async def start(caller: Caller, node: Node, w: Wired) -> Envelope[TaskAccepted]:
+async def start(jobs: Jobs) -> Envelope[TaskAccepted]:
     """Start the gateway; a gateway that runs already is fine."""
-    task_id = await w.jobs.submit(StartGatewayJob(), node=node, operator=caller)
-    return _accepted(task_id, "Start")
+    return await _submit(jobs, StartGatewayJob(), "Start")
 
 
 @router.post("/stop", status_code=HTTPStatus.ACCEPTED)
-async def stop(
-    caller: Caller, node: Node, w: Wired, options: StopOptions | None = None
-) -> Envelope[TaskAccepted]:
+async def stop(jobs: Jobs, options: StopOptions | None = None) -> Envelope[TaskAccepted]:
     """Stop the gateway and keep it stopped; running chats finish first unless `force` is set."""
-    job = StopGatewayJob(force=(options or _NO_OPTIONS).force)
-    return _accepted(await w.jobs.submit(job, node=node, operator=caller), "Stop")
+    return await _submit(jobs, StopGatewayJob(force=(options or _NO_OPTIONS).force), "Stop")
 
 
 @router.post("/restart", status_code=HTTPStatus.ACCEPTED)
-async def restart(
-    caller: Caller, node: Node, w: Wired, options: StopOptions | None = None
-) -> Envelope[TaskAccepted]:
+async def restart(jobs: Jobs, options: StopOptions | None = None) -> Envelope[TaskAccepted]:
     """Stop the gateway if it runs, then start it; running chats finish first unless `force` is set."""
-    job = RestartGatewayJob(force=(options or _NO_OPTIONS).force)
-    return _accepted(await w.jobs.submit(job, node=node, operator=caller), "Restart")
+    return await _submit(jobs, RestartGatewayJob(force=(options or _NO_OPTIONS).force), "Restart")
 
 
-def _accepted(task_id: str, action: str) -> Envelope[TaskAccepted]:
-    return ok(
-        TaskAccepted(taskID=task_id),
-        message=f"{action} command initiated",
-        status=HTTPStatus.ACCEPTED,
-    )
+async def _submit(jobs: Jobs, job: Job, action: str) -> Envelope[TaskAccepted]:
+    accepted = await jobs.submit(job)
+    return ok(accepted, message=f"{action} command initiated", status=HTTPStatus.ACCEPTED)

@@ -22,6 +22,8 @@ CHECK_SECONDS = 3.0
 class Alive(BaseModel):
     """The process answers."""
 
+    model_config = ConfigDict(json_schema_extra={"example": {"status": "ok"}})
+
     status: str = "ok"
 
 
