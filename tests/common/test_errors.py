@@ -89,7 +89,6 @@ def test_only_what_may_pass_by_itself_is_retried() -> None:
     assert retried == {
         "BrokerUnavailableError",
         "DatabaseUnavailableError",
-        "LifecycleBusyError",
         "NoNodeError",
         "NotReportedError",
     }

@@ -2,7 +2,8 @@
 
 Shaped by real transcripts of 2026.9.6: `--version` prints one line; `gateway run` serves `/readyz`
 and `/healthz` on `gateway.port`, says 503 with a failing list until it is ready, drains on SIGTERM,
-and exits 78 with a reason when the config blocks the start. The config's `fake` section steers it.
+and exits 78 with a reason when the config blocks the start. `plugins install` writes what it does to a
+log of processes, and `plugins list` lists what was installed. The config's `fake` section steers it.
 """
 
 import json
@@ -21,12 +22,47 @@ if "--version" in sys.argv:
 
 config = json.load(open(os.environ["OPENCLAW_CONFIG_PATH"]))
 fake = config.get("fake", {{}})
+state = os.environ["OPENCLAW_STATE_DIR"]
+
+
+def log(what):
+    # each process says when it began and when it ended; appending a short line is atomic
+    with open(os.path.join(state, "processes.log"), "a") as file:
+        file.write(json.dumps([what, os.getpid(), time.time()]) + "\n")
+
+
+def plugins(command, spec):
+    listed = os.path.join(state, "plugins.json")
+    known = json.load(open(listed)) if os.path.exists(listed) else []
+    if command == "list":
+        print("\x1b[33mConfig warnings\x1b[0m", file=sys.stderr)
+        print(json.dumps({{"plugins": known}}))
+        sys.exit(0)
+    log("install begins")
+    print("Installing " + spec, flush=True)
+    if fake.get("install_refuses"):
+        print(fake["install_refuses"], file=sys.stderr)
+        sys.exit(1)
+    while fake.get("install_waits_for") and not os.path.exists(fake["install_waits_for"]):
+        time.sleep(0.02)
+    name = spec.rsplit("@", 1)[0].rsplit("/", 1)[-1]
+    if not fake.get("install_lies"):
+        plugin = {{"id": name, "origin": "global", "version": "1.0", "enabled": True}}
+        json.dump([*known, plugin], open(listed, "w"))
+    log("install ends")
+    print("Installed plugin: " + name)
+    sys.exit(0)
+
+
+if sys.argv[1] == "plugins":
+    plugins(sys.argv[2], sys.argv[3])
 print("[gateway] loading configuration…", flush=True)
 if "exit" in fake:
     print(fake.get("say", "Invalid config"), file=sys.stderr, flush=True)
     sys.exit(fake["exit"])
 if "environment_file" in fake:
-    open(fake["environment_file"], "w").write(json.dumps(dict(os.environ)))
+    seen = {{"environment": dict(os.environ), "arguments": sys.argv[3:]}}
+    open(fake["environment_file"], "w").write(json.dumps(seen))
 
 ready_at = time.monotonic() + fake.get("ready_after", 0.1)
 draining = False
@@ -39,14 +75,28 @@ class Handler(BaseHTTPRequestHandler):
         failing = []
         if time.monotonic() < ready_at:
             failing.append("startup-sidecars")
+        starting = bool(failing)
+        failing += fake.get("failing", [])
         if draining:
             failing.append("gateway-draining")
+        if self.path == "/startupz":
+            return self.startup(starting)
         body = json.dumps({{
             "ready": not failing, "failing": failing, "uptimeMs": 1,
             "eventLoop": {{"delayP99Ms": 21.0}},
         }}).encode()
-        self.send_response(503 if failing else 200)
-        self.send_header("Content-Type", "application/json")
+        self.reply(503 if failing else 200, "application/json", body)
+
+    def startup(self, starting):
+        if fake.get("old_generation"):
+            return self.reply(200, "text/html", b"<!doctype html><title>OpenClaw</title>")
+        word = "draining" if draining else "starting" if starting else "started"
+        body = json.dumps({{"status": word}}).encode()
+        self.reply(200 if word == "started" else 503, "application/json", body)
+
+    def reply(self, status, kind, body):
+        self.send_response(status)
+        self.send_header("Content-Type", kind)
         self.send_header("Content-Length", str(len(body)))
         self.end_headers()
         self.wfile.write(body)
@@ -64,14 +114,19 @@ def stop(*_):
 
 
 def leave():
+    log("gateway ends")
     time.sleep(fake.get("drain", 0))
     print("[shutdown] completed cleanly", flush=True)
     os._exit(0)
 
 
 signal.signal(signal.SIGTERM, stop)
+log("gateway begins")
 port = int(os.environ.get("OPENCLAW_GATEWAY_PORT") or config["gateway"]["port"])
 time.sleep(fake.get("listen_after", 0))
+busy_until = time.monotonic() + fake.get("computes", 0)
+while time.monotonic() < busy_until:
+    pass
 server = ThreadingHTTPServer(("127.0.0.1", port), Handler)
 print(f"[gateway] http server listening ({{port}})", flush=True)
 server.serve_forever()
@@ -89,6 +144,15 @@ class FakeOpenClaw:
     @property
     def config_file(self) -> Path:
         return self.config_dir / "openclaw.json"
+
+    @property
+    def process_log(self) -> list[tuple[str, int, float]]:
+        """What its processes did: what, which pid, when."""
+        try:
+            lines = (self.config_dir / "processes.log").read_text().splitlines()
+        except FileNotFoundError:
+            return []
+        return [tuple(json.loads(line)) for line in lines]
 
     def configure(self, **fake: Any) -> None:
         """Write the config anew, with a `fake` section that steers the next start."""

@@ -4,17 +4,20 @@ import asyncio
 import json
 import os
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from buddy_common.adapters import gateway_log
 from buddy_common.adapters.gateway_host import HostGateway
+from buddy_common.adapters.host_state import FileHostState
 from buddy_common.adapters.openclaw_program import HostOpenClaw
 from buddy_common.adapters.processes import identify
 from buddy_common.errors import GatewayStartError
 from buddy_common.schemas.gateway import Probe
 from buddy_common.schemas.processes import ProcessExit, ProcessIdentity
 from buddy_common.settings import GatewaySettings, OpenClawSettings
+from eventually import eventually
 from fakes.openclaw_program import FakeOpenClaw
 from fakes.ports import free_port
 
@@ -29,18 +32,27 @@ def settings(tmp_path: Path) -> GatewaySettings:
     return GatewaySettings(config_dir=tmp_path)
 
 
-@pytest.fixture
-def gateway(settings: GatewaySettings, log_file: Path, tmp_path: Path) -> HostGateway:
+def build(settings: GatewaySettings, tmp_path: Path, program: Path | None = None) -> HostGateway:
     return HostGateway(
         settings,
-        HostOpenClaw(OpenClawSettings(), tmp_path),
-        log_file=log_file,
+        HostOpenClaw(OpenClawSettings(program=program), tmp_path),
+        state=FileHostState(tmp_path / "node"),
+        log_file=tmp_path / "gateway-local.log",
         port_file=tmp_path / "port.json",
     )
 
 
+@pytest.fixture
+def gateway(settings: GatewaySettings, tmp_path: Path) -> HostGateway:
+    return build(settings, tmp_path)
+
+
 def write_port(settings: GatewaySettings, port: object) -> None:
     settings.config_file.write_text(json.dumps({"gateway": {"port": port}}))
+
+
+def write(file: Path, text: str) -> None:
+    file.write_text(text)
 
 
 async def all_lines(gateway: HostGateway) -> list[str]:
@@ -61,14 +73,18 @@ async def test_port_follows_the_config_file(gateway: HostGateway, settings: Gate
     assert await gateway.port() == 4001
 
 
-async def test_port_of_the_settings_wins(settings: GatewaySettings, log_file: Path, tmp_path: Path) -> None:
+async def test_port_of_the_settings_wins(settings: GatewaySettings, tmp_path: Path) -> None:
     write_port(settings, 4000)
     ours = GatewaySettings(config_dir=settings.config_dir, port=4002)
-    gateway = HostGateway(
-        ours, HostOpenClaw(OpenClawSettings(), tmp_path), log_file=log_file, port_file=tmp_path / "port.json"
-    )
 
-    assert await gateway.port() == 4002
+    assert await build(ours, tmp_path).port() == 4002
+
+
+async def test_port_may_stand_in_an_included_file(gateway: HostGateway, settings: GatewaySettings) -> None:
+    write(settings.config_file, '{gateway: {$include: "part.json"}}')
+    write(settings.config_dir / "part.json", "{port: 4004}")
+
+    assert await gateway.port() == 4004
 
 
 async def test_broken_config_does_not_hide_the_gateway(
@@ -109,52 +125,61 @@ async def test_gateway_that_does_not_answer_is_not_live(
     assert await gateway.probe() == Probe(live=False, ready=False)
 
 
-@pytest.mark.parametrize(
-    ("body", "probe"),
-    [
-        (b'{"ready": true, "failing": []}', Probe(live=True, ready=True)),
-        (b'{"ready": false, "failing": ["a"]}', Probe(live=True, ready=False, failing=["a"])),
-        (
-            b'{"ready": false, "failing": ["gateway-draining"]}',
-            Probe(live=True, ready=False, draining=True, failing=["gateway-draining"]),
-        ),
-        (
-            b'{"ready": true, "eventLoop": {"delayP99Ms": 21.5}}',
-            Probe(live=True, ready=True, event_loop_delay_p99_ms=21.5),
-        ),
-        (b'{"ready": "yes", "failing": null, "eventLoop": null}', Probe(live=True, ready=False)),
-        (b'{"ready": false, "failing": 3}', Probe(live=True, ready=False)),
-        (b"<html>another program</html>", Probe(live=False, ready=False)),
-        (b"[]", Probe(live=False, ready=False)),
-        (b"\xff\xfe", Probe(live=False, ready=False)),
-    ],
-)
-async def test_probe_reads_what_the_gateway_says_of_itself(
-    gateway: HostGateway, settings: GatewaySettings, body: bytes, probe: Probe
-) -> None:
-    async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        await reader.readuntil(b"\r\n\r\n")
-        writer.write(
-            b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\nConnection: close\r\n\r\n%b" % (len(body), body)
-        )
-        await writer.drain()
-        writer.close()
-
-    async with await asyncio.start_server(answer, "127.0.0.1", 0) as server:
-        write_port(settings, server.sockets[0].getsockname()[1])
-        found = await gateway.probe()
-
-    assert found.model_copy(update={"latency_ms": None}) == probe
-
-
 async def test_program_that_cannot_be_executed_is_a_failed_start(
-    fake_openclaw: FakeOpenClaw, log_file: Path, tmp_path: Path
+    fake_openclaw: FakeOpenClaw, tmp_path: Path
 ) -> None:
-    openclaw = HostOpenClaw(OpenClawSettings(program=fake_openclaw.program), tmp_path)
     gone = GatewaySettings(config_dir=tmp_path / "gone")
 
     with pytest.raises(GatewayStartError, match="could not be started"):
-        await HostGateway(gone, openclaw, log_file=log_file, port_file=tmp_path / "port.json").spawn()
+        await build(gone, tmp_path, fake_openclaw.program).start({})
+
+
+async def started_with(fake: FakeOpenClaw, tmp_path: Path, **earlier: str) -> dict[str, Any]:
+    """Start the fake program and return the environment and the arguments that it was given."""
+    seen = tmp_path / "seen.json"
+    config: dict[str, Any] = await asyncio.to_thread(lambda: json.loads(fake.config_file.read_text()))
+    config["fake"] = {"environment_file": str(seen)}
+    await asyncio.to_thread(write, fake.config_file, json.dumps(config))
+    gateway = build(GatewaySettings(config_dir=fake.config_dir), tmp_path, fake.program)
+    await gateway.start(earlier)
+    await eventually(lambda: asyncio.to_thread(seen.exists), bool)
+    found: dict[str, Any] = await eventually(
+        lambda: asyncio.to_thread(lambda: json.loads(seen.read_text() or "null")), bool
+    )
+    return found
+
+
+async def test_gateway_is_bound_to_loopback_where_nobody_says_otherwise(
+    fake_openclaw: FakeOpenClaw, tmp_path: Path
+) -> None:
+    """In a container, the new generation would listen on every address."""
+    assert (await started_with(fake_openclaw, tmp_path))["arguments"] == ["--bind", "loopback"]
+
+
+async def test_bind_that_the_operator_has_chosen_is_left_alone(
+    fake_openclaw: FakeOpenClaw, tmp_path: Path
+) -> None:
+    config = {"gateway": {"mode": "local", "port": fake_openclaw.port, "bind": "lan"}}
+    await asyncio.to_thread(write, fake_openclaw.config_file, json.dumps(config))
+
+    assert (await started_with(fake_openclaw, tmp_path))["arguments"] == []
+
+
+async def test_old_generation_gets_no_options(fake_openclaw: FakeOpenClaw, tmp_path: Path) -> None:
+    """It listens on loopback anyway, and with options it restarts at every edit of its config."""
+    program = await asyncio.to_thread(fake_openclaw.program.read_text)
+    await asyncio.to_thread(write, fake_openclaw.program, program.replace("2026.9.6", "2026.3.28"))
+
+    assert (await started_with(fake_openclaw, tmp_path))["arguments"] == []
+
+
+async def test_gateway_keeps_what_the_one_before_it_was_given_but_ours_wins(
+    fake_openclaw: FakeOpenClaw, tmp_path: Path
+) -> None:
+    seen = await started_with(fake_openclaw, tmp_path, MY_API_KEY="k", OPENCLAW_NO_RESPAWN="0")
+
+    environment = seen["environment"]
+    assert (environment["MY_API_KEY"], environment["OPENCLAW_NO_RESPAWN"]) == ("k", "1")
 
 
 async def test_process_that_is_no_child_of_ours_ends_with_an_unknown_code(gateway: HostGateway) -> None:
@@ -211,15 +236,9 @@ async def test_log_of_the_last_start_is_kept_beside_the_new_one(
 ) -> None:
     monkeypatch.setattr(gateway_log, "ROTATE_BYTES", 10)
     await asyncio.to_thread(log_file.write_text, "old and longer than ten bytes\n")
-    openclaw = HostOpenClaw(OpenClawSettings(program=fake_openclaw.program), tmp_path)
-    gateway = HostGateway(
-        GatewaySettings(config_dir=fake_openclaw.config_dir),
-        openclaw,
-        log_file=log_file,
-        port_file=tmp_path / "port.json",
-    )
+    gateway = build(GatewaySettings(config_dir=fake_openclaw.config_dir), tmp_path, fake_openclaw.program)
 
-    await gateway.kill(await gateway.spawn())
+    await gateway.kill(await gateway.start({}))
 
     old = await asyncio.to_thread((tmp_path / "gateway-local.1.log").read_text)
     assert old == "old and longer than ten bytes\n"

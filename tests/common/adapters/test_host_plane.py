@@ -24,7 +24,7 @@ async def test_host_plane_acts_on_its_own_node_and_gateway(
     )
 
     assert plane.node == "vps-1"
-    assert plane.lifecycle_lock.parent == home.node_state
+    assert plane.state.gateway_file.parent == home.node_state
     assert await plane.gateway.port() == fake_openclaw.port
     assert (await plane.openclaw.inspect()).path == str(fake_openclaw.program)
     await plane.state.set_desired(Desired.RUNNING)

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from buddy_common.adapters import openclaw_program
-from buddy_common.adapters.openclaw_program import HostOpenClaw, locate_openclaw
+from buddy_common.adapters.openclaw_program import HostOpenClaw, installed_program, locate_openclaw
 from buddy_common.errors import OpenClawNotFoundError, UnusableNodeError
 from buddy_common.settings import OpenClawSettings
 from common.racing import race
@@ -76,6 +76,72 @@ def test_runtime_is_used_when_path_has_none_and_gets_its_own_node(runtime: Path)
 
     assert found.path == own
     assert found.search_path == f"{runtime}/bin:{os.environ['PATH']}"
+
+
+@pytest.mark.usefixtures("on_path")
+def test_runtime_is_used_by_the_folder_of_the_version_in_use(runtime: Path) -> None:
+    """What runs from there keeps its program and its Node.js when another version is put in use."""
+    own = write_openclaw(installed_program(runtime, "2026.9.6"))
+    (runtime / "bin").symlink_to("openclaw-2026.9.6/bin")
+
+    found = locate_openclaw(OpenClawSettings(), runtime)
+
+    assert found.path == own
+    assert found.search_path == f"{own.parent}:{os.environ['PATH']}"
+
+
+@pytest.mark.usefixtures("on_path")
+def test_another_version_in_use_is_noticed(runtime: Path) -> None:
+    for version in ("2026.9.6", "2026.3.28"):
+        write_openclaw(installed_program(runtime, version), version)
+    (runtime / "bin").symlink_to("openclaw-2026.9.6/bin")
+    openclaw = HostOpenClaw(OpenClawSettings(), runtime)
+    assert openclaw.program().version == "2026.9.6"
+
+    (runtime / "bin").unlink()
+    (runtime / "bin").symlink_to("openclaw-2026.3.28/bin")
+
+    assert openclaw.program().version == "2026.3.28"
+
+
+@pytest.mark.usefixtures("on_path")
+def test_a_named_program_gets_the_node_in_its_own_folder(tmp_path: Path, runtime: Path) -> None:
+    """The folder that was named: behind a link there are `node_modules`, and no Node.js."""
+    goal = write_program(tmp_path / "node_modules" / "openclaw.mjs", "exec node")
+    write_program(tmp_path / "bin" / "node", "echo 'OpenClaw 2026.3.28 (abc1234)'")
+    named = tmp_path / "bin" / "openclaw"
+    named.symlink_to(goal)
+
+    found = locate_openclaw(OpenClawSettings(program=named), runtime)
+
+    assert (found.path, found.version) == (named, "2026.3.28")
+    assert found.search_path == f"{named.parent}:{os.environ['PATH']}"
+
+
+@pytest.mark.usefixtures("on_path")
+def test_the_node_of_the_settings_wins_over_the_one_in_the_folder(tmp_path: Path, runtime: Path) -> None:
+    named = write_openclaw(tmp_path / "bin" / "openclaw")
+    write_program(tmp_path / "bin" / "node", "exit 1")
+    node = write_program(tmp_path / "node-26" / "node", "exit 0")
+
+    found = locate_openclaw(OpenClawSettings(program=named, node_program=node), runtime)
+
+    assert found.search_path == f"{node.parent}:{os.environ['PATH']}"
+
+
+@pytest.mark.parametrize("mode", [None, 0o644], ids=["a folder", "not executable"])
+@pytest.mark.usefixtures("on_path")
+def test_what_only_has_the_name_of_node_is_not_taken_for_it(
+    tmp_path: Path, runtime: Path, mode: int | None
+) -> None:
+    named = write_openclaw(tmp_path / "bin" / "openclaw")
+    node = named.with_name("node")
+    if mode is None:
+        node.mkdir()
+    else:
+        node.touch(mode)
+
+    assert locate_openclaw(OpenClawSettings(program=named), runtime).search_path == os.environ["PATH"]
 
 
 @pytest.mark.usefixtures("on_path")

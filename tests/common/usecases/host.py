@@ -7,6 +7,7 @@ from buddy_common.adapters.gateway_host import HostGateway
 from buddy_common.adapters.host_state import FileHostState
 from buddy_common.adapters.openclaw_program import HostOpenClaw
 from buddy_common.settings import GatewaySettings, OpenClawSettings
+from buddy_common.usecases.follow_startup import Patience
 from buddy_common.usecases.restart_gateway import GatewayRestarted, restart_gateway
 from buddy_common.usecases.start_gateway import GatewayStarted, start_gateway
 from buddy_common.usecases.stop_gateway import GatewayStopped, stop_gateway
@@ -22,9 +23,12 @@ class Host:
     state: FileHostState
     progress: RecordingProgress
 
-    async def start(self, *, ceiling_seconds: float = 8) -> GatewayStarted:
+    async def start(self, *, ceiling_seconds: float = 8, stall_seconds: float = 8) -> GatewayStarted:
         return await start_gateway(
-            self.gateway, self.state, progress=self.progress, ceiling_seconds=ceiling_seconds
+            self.gateway,
+            self.state,
+            progress=self.progress,
+            patience=Patience(ceiling_seconds, stall_seconds),
         )
 
     async def stop(self, *, drain_seconds: float = 8, force: bool = False) -> GatewayStopped:
@@ -32,21 +36,27 @@ class Host:
             self.gateway, self.state, progress=self.progress, drain_seconds=drain_seconds, force=force
         )
 
-    async def restart(self) -> GatewayRestarted:
+    async def restart(self, *, asked_seconds_ago: float | None = None) -> GatewayRestarted:
         return await restart_gateway(
             self.gateway,
             self.state,
             progress=self.progress,
-            ceiling_seconds=8,
+            patience=Patience(8, 8),
             drain_seconds=8,
             force=False,
+            asked_seconds_ago=asked_seconds_ago,
         )
 
 
 def build_host(fake: FakeOpenClaw, tmp_path: Path, program: Path | None = None) -> Host:
     openclaw = HostOpenClaw(OpenClawSettings(program=program or fake.program), tmp_path / "runtime")
     settings = GatewaySettings(config_dir=fake.config_dir)
+    state = FileHostState(tmp_path / "node")
     gateway = HostGateway(
-        settings, openclaw, log_file=tmp_path / "logs" / "gateway.log", port_file=tmp_path / "port.json"
+        settings,
+        openclaw,
+        state=state,
+        log_file=tmp_path / "logs" / "gateway.log",
+        port_file=tmp_path / "port.json",
     )
-    return Host(gateway, FileHostState(tmp_path / "node"), RecordingProgress())
+    return Host(gateway, state, RecordingProgress())

@@ -14,6 +14,7 @@ from buddy_common.adapters.host_state import FileHostState
 from buddy_common.adapters.openclaw_program import HostOpenClaw
 from buddy_common.errors import GatewayStartError, OpenClawNotFoundError, PortTakenError
 from buddy_common.schemas.gateway import Desired
+from buddy_common.schemas.processes import ProcessExit
 from buddy_common.settings import GatewaySettings, OpenClawSettings
 from buddy_common.usecases import stop_gateway as stop_module
 from common.usecases.host import Host, build_host
@@ -89,12 +90,64 @@ async def test_start_gives_up_at_the_ceiling_and_leaves_the_process(
 ) -> None:
     fake_openclaw.configure(ready_after=60)
 
-    with pytest.raises(GatewayStartError, match=r"not ready after 1 s.*startup-sidecars"):
+    with pytest.raises(GatewayStartError, match=r"was not up after 1 s.*startup-sidecars"):
         await host.start(ceiling_seconds=1)
 
     spawned = await host.state.spawned()
     assert spawned is not None
     assert psutil.pid_exists(spawned.pid)
+
+
+async def test_start_that_makes_no_progress_fails_before_the_ceiling(
+    host: Host, fake_openclaw: FakeOpenClaw
+) -> None:
+    fake_openclaw.configure(listen_after=60)  # it sleeps: no CPU time, no line, no phase
+
+    with pytest.raises(
+        GatewayStartError, match="has made no progress for 2 s and is left running"
+    ) as failure:
+        await host.start(stall_seconds=2)
+
+    assert psutil.pid_exists(failure.value.detail["pid"])
+
+
+async def test_start_that_computes_for_long_is_waited_for(host: Host, fake_openclaw: FakeOpenClaw) -> None:
+    fake_openclaw.configure(computes=4)  # busy, but silent
+
+    assert (await host.start(ceiling_seconds=9, stall_seconds=2)).seconds >= 3
+
+
+async def test_start_is_done_when_only_a_channel_is_down_and_says_which(
+    host: Host, fake_openclaw: FakeOpenClaw
+) -> None:
+    fake_openclaw.configure(failing=["telegram"])
+
+    started = await host.start()
+
+    assert (started.ready, started.failing) == (False, ["telegram"])
+    assert host.progress.stages[-1] == ("started", 100)
+
+
+async def test_start_of_the_old_generation_is_done_when_it_answers(
+    host: Host, fake_openclaw: FakeOpenClaw
+) -> None:
+    fake_openclaw.configure(old_generation=True)
+
+    assert (await host.start()).ready
+
+
+async def test_failed_start_leaves_code_and_reason_for_machines(
+    host: Host, fake_openclaw: FakeOpenClaw
+) -> None:
+    fake_openclaw.configure(exit=78, say="Invalid config")
+
+    with pytest.raises(GatewayStartError) as failure:
+        await host.start()
+
+    detail = failure.value.detail
+    assert (detail["exitCode"], detail["signal"]) == (78, None)
+    assert "Invalid config" in detail["reason"]
+    assert (await host.state.last_exit()) == ProcessExit(code=78)
 
 
 async def test_start_names_the_program_that_has_the_port(host: Host, fake_openclaw: FakeOpenClaw) -> None:
@@ -124,13 +177,15 @@ async def test_start_without_a_program_says_what_to_do(
 ) -> None:
     monkeypatch.setenv("PATH", str(tmp_path / "empty"))
     openclaw = HostOpenClaw(OpenClawSettings(), tmp_path / "runtime")
+    state = FileHostState(tmp_path / "node")
     gateway = HostGateway(
         GatewaySettings(config_dir=fake_openclaw.config_dir),
         openclaw,
+        state=state,
         log_file=tmp_path / "g.log",
         port_file=tmp_path / "port.json",
     )
-    host = Host(gateway, FileHostState(tmp_path / "node"), RecordingProgress())
+    host = Host(gateway, state, RecordingProgress())
 
     with pytest.raises(OpenClawNotFoundError, match="buddy openclaw install"):
         await host.start()
@@ -160,6 +215,17 @@ async def test_stop_ends_the_process_and_remembers_that_it_was_wanted(host: Host
     assert not stopped.killed
     assert await host.gateway.listener() is None
     assert await host.state.desired() is Desired.STOPPED
+
+
+async def test_stop_says_how_the_process_ended_even_if_another_worker_started_it(
+    host: Host, fake_openclaw: FakeOpenClaw, tmp_path: Path
+) -> None:
+    await host.start()
+    later = build_host(fake_openclaw, tmp_path)  # the worker was restarted meanwhile
+
+    stopped = await later.stop()
+
+    assert (stopped.exitCode, stopped.signal) == (0, None)
 
 
 async def test_stop_twice_is_fine(host: Host) -> None:
@@ -217,6 +283,19 @@ async def test_stop_goes_straight_to_sigkill_for_a_frozen_process(host: Host) ->
     assert stopped.killed
 
 
+async def test_stop_kills_what_is_frozen_while_it_drains(host: Host, fake_openclaw: FakeOpenClaw) -> None:
+    fake_openclaw.configure(drain=60)
+    started = await host.start()
+    stopping = asyncio.create_task(host.stop())
+    await eventually(host.gateway.probe, lambda probe: probe.draining)
+    os.kill(started.pid, signal.SIGSTOP)
+
+    async with asyncio.timeout(8):
+        stopped = await stopping
+
+    assert (stopped.killed, stopped.signal) == (True, "SIGKILL")
+
+
 async def test_stop_leaves_a_foreign_program_on_the_port_alone(
     host: Host, fake_openclaw: FakeOpenClaw
 ) -> None:
@@ -243,3 +322,33 @@ async def test_restart_while_stopped_starts(host: Host) -> None:
 
     assert restarted.oldPid is None
     assert (await host.gateway.probe()).ready
+
+
+async def test_restart_hands_on_what_the_gateway_was_given(
+    host: Host, fake_openclaw: FakeOpenClaw, tmp_path: Path
+) -> None:
+    """An operator's own `MY_KEY=… openclaw gateway run` must not lose its key."""
+    seen = tmp_path / "seen.json"
+    await host.gateway.start({"MY_KEY": "k"})
+    await host.start()
+    fake_openclaw.configure(environment_file=str(seen))
+
+    await host.restart()
+
+    assert '"MY_KEY": "k"' in await asyncio.to_thread(seen.read_text)
+
+
+async def test_restart_that_is_repeated_keeps_a_process_that_is_new_already(host: Host) -> None:
+    started = await host.start()
+
+    restarted = await host.restart(asked_seconds_ago=60)
+
+    assert (restarted.oldPid, restarted.pid) == (None, started.pid)
+
+
+async def test_restart_that_is_repeated_replaces_a_process_that_is_older(host: Host) -> None:
+    started = await host.start()
+
+    restarted = await host.restart(asked_seconds_ago=0.01)
+
+    assert (restarted.oldPid, restarted.pid != started.pid) == (started.pid, True)

@@ -13,6 +13,7 @@ from buddy_common.schemas.gateway import GatewaySnapshot, GatewayState, OpenClaw
 from buddy_common.schemas.resources import Resource
 from buddy_common.schemas.system import SystemInfo
 from buddy_common.settings import GatewaySettings, HomeSettings, OpenClawSettings, WatchdogSettings
+from buddy_common.usecases.follow_startup import Patience
 from buddy_common.usecases.observe_gateway import observe_gateway
 from buddy_common.usecases.publish_node import publish_gateway, publish_system
 from buddy_common.usecases.start_gateway import start_gateway
@@ -37,7 +38,9 @@ async def plane(
 
 
 async def publish(plane: HostPlane) -> GatewaySnapshot:
-    snapshot = await observe_gateway(plane.gateway, plane.state, node=plane.node, system=plane.system)
+    snapshot = await observe_gateway(
+        plane.gateway, plane.state, node=plane.node, system=plane.system, busy=False
+    )
     await publish_gateway(plane.read_model, snapshot, plane.openclaw, fresh_seconds=30)
     await publish_system(plane.read_model, snapshot, plane.system, fresh_seconds=30)
     return snapshot
@@ -64,7 +67,9 @@ async def test_stopped_gateway_is_published_with_its_machine_and_program(
 
 
 async def test_running_gateway_is_published_with_what_it_uses(plane: HostPlane) -> None:
-    started = await start_gateway(plane.gateway, plane.state, progress=RecordingProgress(), ceiling_seconds=8)
+    started = await start_gateway(
+        plane.gateway, plane.state, progress=RecordingProgress(), patience=Patience(8, 8)
+    )
 
     snapshot = await publish(plane)
 

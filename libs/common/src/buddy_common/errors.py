@@ -199,11 +199,46 @@ class GatewayStopError(BuddyError):
     status = HTTPStatus.BAD_GATEWAY
 
 
-class LifecycleBusyError(TransientError):
-    """Another start, stop or restart holds the node's lifecycle lock."""
+class ServiceManagerError(BuddyError):
+    """systemd or launchd did not do what was asked; the message names the command for people."""
 
-    error = "lifecycle_busy"
+    error = "service_manager_failed"
+    status = HTTPStatus.BAD_GATEWAY
+
+    def __init__(self, order: str, *, reason: str, by_hand: str) -> None:
+        super().__init__(f"{order} failed: {reason.rstrip('.')}. Try `{by_hand}`.", by_hand=by_hand)
+
+
+class ProgramStartError(BuddyError):
+    """A program that a job needs could not be executed; the message names it and says why."""
+
+    error = "program_start_failed"
+    status = HTTPStatus.BAD_GATEWAY
+
+
+class OpenClawCliError(BuddyError):
+    """The `openclaw` command failed; the message holds its own reason."""
+
+    error = "openclaw_cli_failed"
+    status = HTTPStatus.BAD_GATEWAY
+
+    def __init__(self, message: str, *, exit_code: int | None, signal: str | None) -> None:
+        super().__init__(message, exit_code=exit_code, signal=signal)
+        self.exit_code = exit_code
+        self.signal = signal
+
+
+class GatewayElsewhereError(BuddyError):
+    """The gateway runs in a container that Buddy does not share, and that would start it again."""
+
+    error = "gateway_elsewhere"
     status = HTTPStatus.CONFLICT
+
+    def __init__(self, process: str) -> None:
+        super().__init__(
+            f"The gateway, {process}, runs in another container. Stop and start it there"
+            " (`docker restart …`), or let Buddy's worker share that container's processes."
+        )
 
 
 class StateUnwritableError(BuddyError):
@@ -211,6 +246,13 @@ class StateUnwritableError(BuddyError):
 
     error = "state_unwritable"
     status = HTTPStatus.INSUFFICIENT_STORAGE
+
+
+class PluginNotInstalledError(BuddyError):
+    """OpenClaw reported success, but the plugin is not there."""
+
+    error = "plugin_not_installed"
+    status = HTTPStatus.BAD_GATEWAY
 
 
 class DeadlineExceededError(BuddyError):
@@ -225,6 +267,40 @@ class JobInterruptedError(BuddyError):
 
     error = "interrupted"
     status = HTTPStatus.SERVICE_UNAVAILABLE
+
+
+class JobCancelledError(BuddyError):
+    """Somebody asked for the end of a job; what it had done by then stays done."""
+
+    error = "cancelled"
+    status = HTTPStatus.CONFLICT
+
+    def __init__(self, stage: str | None = None) -> None:
+        super().__init__(f"Cancelled while: {stage}." if stage else "Cancelled.")
+
+
+class TaskHasEndedError(BuddyError):
+    """The task has ended, so there is nothing to cancel."""
+
+    error = "task_ended"
+    status = HTTPStatus.CONFLICT
+
+    def __init__(self, task_id: str, *, outcome: str) -> None:
+        super().__init__(f"The task {task_id!r} has ended already: {outcome}.", status=outcome)
+
+
+class TaskNotRetryableError(BuddyError):
+    """Only a task that ended without success can be tried again."""
+
+    error = "task_not_retryable"
+    status = HTTPStatus.CONFLICT
+
+
+class IdempotencyConflictError(BuddyError):
+    """The `Idempotency-Key` came with another request before."""
+
+    error = "idempotency_conflict"
+    status = HTTPStatus.CONFLICT
 
 
 class InvalidPayloadError(BuddyError):

@@ -1,10 +1,11 @@
 """What use cases need from the outside, so that adapters and fakes can stand in for each other."""
 
+from collections.abc import Mapping
 from typing import Protocol
 
 from pydantic import BaseModel
 
-from buddy_common.schemas.gateway import Desired, OpenClawInstall, Probe
+from buddy_common.schemas.gateway import Desired, GatewayOwner, OpenClawInstall, Probe
 from buddy_common.schemas.processes import ProcessExit, ProcessIdentity, ProcessUsage
 from buddy_common.schemas.system import SystemInfo
 
@@ -40,24 +41,66 @@ class Gateway(Protocol):
         """Ask the health routes; an unreachable gateway is an answer, not an error."""
         ...
 
-    async def spawn(self) -> ProcessIdentity:
-        """Start `openclaw gateway run` in a session of its own."""
+    async def service_process(self) -> ProcessIdentity | None:
+        """Return the process that its service has now, whether it listens or not."""
+        ...
+
+    async def owner(self, process: ProcessIdentity) -> GatewayOwner:
+        """Return who started the process, and so decides how it is started and stopped."""
+        ...
+
+    async def environment(self, process: ProcessIdentity) -> dict[str, str]:
+        """Return the variables that the process was given, as far as they can be read."""
+        ...
+
+    async def start(self, environment: Mapping[str, str]) -> ProcessIdentity:
+        """Start the gateway: its service, where it has one, else a process that outlives us.
+
+        `environment` is what an earlier process had; ours goes before it.
+        """
+        ...
+
+    async def start_command(self) -> str:
+        """Return what `start` runs, as people type it."""
+        ...
+
+    async def successor(self, process: ProcessIdentity) -> ProcessIdentity | None:
+        """Wait for the process that its service starts in the place of one that has ended.
+
+        None: it starts none, or there is no service.
+        """
+        ...
+
+    async def belongs_to(self, listener: ProcessIdentity, process: ProcessIdentity) -> bool:
+        """Whether the listener is the process that was started, or came from it."""
         ...
 
     async def poll_exit(self, process: ProcessIdentity) -> ProcessExit | None:
         """Return how the process ended, or None while it runs."""
         ...
 
+    async def last_exit(self) -> ProcessExit | None:
+        """Return how the gateway that was started last has ended, None while it runs."""
+        ...
+
     async def terminate(self, process: ProcessIdentity) -> None:
-        """Send SIGTERM, if it is still the same process."""
+        """Ask it to end, if it is still the same process."""
         ...
 
     async def kill(self, process: ProcessIdentity) -> None:
-        """Send SIGKILL, if it is still the same process."""
+        """End it by force, if it is still the same process."""
+        ...
+
+    async def hold_down(self) -> bool:
+        """Keep its service from starting it, where there is no process now; whether it was about to."""
         ...
 
     async def usage(self, process: ProcessIdentity) -> ProcessUsage | None:
         """Return what the process uses, or None when it is gone."""
+        ...
+
+    async def cpu_seconds(self, process: ProcessIdentity) -> float:
+        """Return the CPU time that it and its children have used so far."""
         ...
 
     async def log_position(self) -> int:
@@ -66,6 +109,19 @@ class Gateway(Protocol):
 
     async def log_lines(self, position: int) -> tuple[list[str], int]:
         """Return the complete lines since `position`, without colours, and the new position."""
+        ...
+
+    async def service_lines(
+        self, process: ProcessIdentity, position: str | None
+    ) -> tuple[list[str], str | None]:
+        """Return what its service has on record of it since `position`, and the new position.
+
+        Without a position: the last lines. Nothing where no service keeps any, or none that we may read.
+        """
+        ...
+
+    async def log_command(self, process: ProcessIdentity) -> str | None:
+        """Return what people type to see what it said; None where our own log has it."""
         ...
 
 
@@ -81,19 +137,7 @@ class HostState(Protocol):
         ...
 
     async def spawned(self) -> ProcessIdentity | None:
-        """Return the gateway process that was started last, dead or alive."""
-        ...
-
-    async def set_spawned(self, process: ProcessIdentity) -> None:
-        """Remember the gateway process that was just started."""
-        ...
-
-    async def exit_code(self) -> int | None:
-        """Return with which code the last start failed, None when it did not, or was killed."""
-        ...
-
-    async def set_exit_code(self, code: int | None) -> None:
-        """Remember how a start failed; the next start forgets it."""
+        """Return the gateway process that was started last, dead or alive; None after a reboot."""
         ...
 
 

@@ -44,6 +44,13 @@ def configured_port(config: dict[str, Any] | None) -> int:
     return DEFAULT_PORT
 
 
+def configured_bind(config: dict[str, Any] | None) -> str | None:
+    """Return `gateway.bind`, None where the operator has not said where the gateway listens."""
+    section = (config or {}).get("gateway")
+    bind = section.get("bind") if isinstance(section, dict) else None
+    return bind if isinstance(bind, str) else None
+
+
 def write_first_config(path: Path) -> bool:
     """Create a minimal config, so that a fresh OpenClaw starts; False when a file is there already.
 

@@ -1,27 +1,30 @@
-"""The gateway of this host, operated by its process."""
+"""The gateway of this host, operated by its process or by the service that owns it."""
 
 import asyncio
 import signal
-import subprocess
-import threading
 import time
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, BinaryIO
 
-import httpx
 import psutil
 
-from buddy_common.adapters import processes
-from buddy_common.adapters.config_file import configured_port, read_config
+from buddy_common.adapters import process_family, processes
+from buddy_common.adapters.config_file import configured_bind, configured_port
+from buddy_common.adapters.config_include import read_effective_config
+from buddy_common.adapters.gateway_launcher import launch_gateway
 from buddy_common.adapters.gateway_log import GatewayLog
-from buddy_common.adapters.host_state import recall_port, remember_port
+from buddy_common.adapters.gateway_owner import owner_of
+from buddy_common.adapters.gateway_probe import GatewayProbe
+from buddy_common.adapters.gateway_service import GatewayService
+from buddy_common.adapters.host_state import FileHostState, recall_port, remember_port
+from buddy_common.adapters.openclaw_environment import openclaw_environment
 from buddy_common.adapters.openclaw_program import HostOpenClaw
-from buddy_common.errors import GatewayConfigError, GatewayStartError
-from buddy_common.schemas.gateway import Probe
+from buddy_common.adapters.openclaw_version import is_old_generation
+from buddy_common.adapters.service_manager import ServiceManager
+from buddy_common.errors import GatewayConfigError, GatewayElsewhereError
+from buddy_common.schemas.gateway import GatewayOwner, Ownership, Probe, ServiceUnit
 from buddy_common.schemas.processes import ProcessExit, ProcessIdentity, ProcessUsage
 from buddy_common.settings import GatewaySettings
-
-PROBE_SECONDS = 5.0  # one second gave false alarms at load 10
 
 # Why each: the pid stays ours on a restart; an operator needs no LAN announcements; a probe of the
 # login shell is for desktop apps (OpenClaw's docs/gateway/embedding.md).
@@ -29,27 +32,35 @@ _GATEWAY_ENVIRONMENT = {
     "OPENCLAW_NO_RESPAWN": "1",
     "OPENCLAW_DISABLE_BONJOUR": "1",
     "OPENCLAW_EXEC_SHELL_SNAPSHOT": "0",
-    "NO_COLOR": "1",
 }
+# how long after a process has gone its keeper, or its service manager, may take to record how
+RECORD_SECONDS = 2.0
+_RECORDED = (GatewayOwner.OURS, GatewayOwner.SYSTEMD, GatewayOwner.LAUNCHD)
 
 
 class HostGateway:
-    """Operates the gateway by its process; the pid survives us, since it has a session of its own."""
+    """Finds, starts, asks and ends the gateway; it survives us, since its keeper does."""
 
     def __init__(
-        self, settings: GatewaySettings, openclaw: HostOpenClaw, *, log_file: Path, port_file: Path
+        self,
+        settings: GatewaySettings,
+        openclaw: HostOpenClaw,
+        *,
+        state: FileHostState,
+        log_file: Path,
+        port_file: Path,
     ) -> None:
         self._settings = settings
         self._openclaw = openclaw
+        self._state = state
+        self._services = ServiceManager(settings)
+        self._service = GatewayService(self._services)
         self._log = GatewayLog(log_file)
         self._port_file = port_file
-        # one client: each new one reads certificates from disk; no kept connections, for a gateway
-        # that was restarted would have closed them
-        self._client = httpx.AsyncClient(
-            timeout=PROBE_SECONDS, trust_env=False, limits=httpx.Limits(max_keepalive_connections=0)
-        )
-        self._children: dict[ProcessIdentity, subprocess.Popen[bytes]] = {}
+        self._probe = GatewayProbe()
         self._measured: dict[ProcessIdentity, psutil.Process] = {}
+        self._owners: dict[ProcessIdentity, Ownership] = {}
+        self._gone_since: dict[ProcessIdentity, float] = {}
 
     async def port(self) -> int:
         """Return the configured port: our setting, else `gateway.port`, else OpenClaw's default."""
@@ -59,7 +70,7 @@ class HostGateway:
 
     def _read_port(self) -> int:
         try:
-            port = configured_port(read_config(self._settings.config_file))
+            port = configured_port(read_effective_config(self._settings.config_file))
         except GatewayConfigError:  # a running gateway lives on with its last good config, and its port
             return recall_port(self._port_file) or configured_port(None)
         remember_port(self._port_file, port)
@@ -70,83 +81,151 @@ class HostGateway:
         return await asyncio.to_thread(processes.find_listener, await self.port())
 
     async def probe(self) -> Probe:
-        """Ask `/readyz`, which answers on every version as soon as the HTTP server is up."""
-        started = time.monotonic()
-        try:
-            answer = await self._client.get(
-                f"http://127.0.0.1:{await self.port()}/readyz", headers={"Accept": "application/json"}
-            )
-            report = answer.json()
-        except (httpx.HTTPError, ValueError):
-            return Probe(live=False, ready=False)
-        latency_ms = (time.monotonic() - started) * 1000
-        return _read_probe(report, status=answer.status_code, latency_ms=latency_ms)
+        """Ask the health routes; an unreachable gateway is an answer, not an error."""
+        return await self._probe.ask(await self.port())
 
-    async def spawn(self) -> ProcessIdentity:
-        """Start `openclaw gateway run` in a session of its own, its output going to the log file.
+    async def service_process(self) -> ProcessIdentity | None:
+        """Return the process that its service has now, whether it listens or not."""
+        return await asyncio.to_thread(self._service.process)
+
+    async def owner(self, process: ProcessIdentity) -> GatewayOwner:
+        """Return who started the process, and so decides how it is started and stopped."""
+        return (await asyncio.to_thread(self._ownership, process)).owner
+
+    def _ownership(self, process: ProcessIdentity) -> Ownership:
+        """Ask once: it holds as long as the process lives."""
+        known = self._owners.get(process)
+        if known is None:
+            spawned = process if self._state.is_spawned(process) else None
+            known = owner_of(process, spawned=spawned, services=self._services)
+            self._owners = {process: known}
+        return known
+
+    async def environment(self, process: ProcessIdentity) -> dict[str, str]:
+        """Return the variables that the process was given, as far as they can be read."""
+        return await asyncio.to_thread(process_family.environment_of, process)
+
+    async def start(self, environment: Mapping[str, str]) -> ProcessIdentity:
+        """Start the gateway: its service, where it has one, else a process that outlives us.
 
         Raises:
             OpenClawNotFoundError: there is no usable program.
+            ServiceManagerError: its service cannot be started.
             GatewayStartError: it could not be executed.
         """
-        return await asyncio.to_thread(self._spawn)
+        # a job that is cancelled just now must not leave a gateway that nobody has a record of
+        return await asyncio.shield(asyncio.to_thread(self._start, environment))
 
-    def _spawn(self) -> ProcessIdentity:
+    def _start(self, environment: Mapping[str, str]) -> ProcessIdentity:
+        started = self._service.start()
+        if started is not None:
+            return self._own(*started)
         program = self._openclaw.program()
-        extra = {
-            "PATH": program.search_path,
-            "OPENCLAW_STATE_DIR": str(self._settings.config_dir),
-            "OPENCLAW_CONFIG_PATH": str(self._settings.config_file),
-            **_GATEWAY_ENVIRONMENT,
-        }
-        if self._settings.port is not None:
-            extra["OPENCLAW_GATEWAY_PORT"] = str(self._settings.port)
-        environment = processes.child_environment(also=self._settings.passed_on, **extra)
-        try:
-            with self._log.open_for_append() as log:
-                child = self._execute(program.path, environment, log)
-        except OSError as exc:
-            raise GatewayStartError(f"{program.path} could not be started: {exc}") from exc
-        # reaps it whenever it ends: a zombie would look like a process that refuses to die
-        threading.Thread(target=child.wait, name=f"reap-{child.pid}", daemon=True).start()
-        identity = processes.identify(child.pid)
-        if identity is None:  # it has ended already; the next look says how
-            identity = ProcessIdentity(child.pid, time.time(), "openclaw")
-        self._children[identity] = child
-        return identity
-
-    def _execute(self, program: Path, environment: dict[str, str], log: BinaryIO) -> subprocess.Popen[bytes]:
-        return subprocess.Popen(  # noqa: S603 - an argument list; the path comes from settings
-            [program, "gateway", "run"],
-            env=environment,
+        ours = openclaw_environment(program, self._settings) | _GATEWAY_ENVIRONMENT
+        return launch_gateway(
+            [program.path, "gateway", "run", *self._options(program.version)],
+            environment={**environment, **ours},
             cwd=self._settings.config_dir,
-            stdin=subprocess.DEVNULL,
-            stdout=log,
-            stderr=subprocess.STDOUT,
-            start_new_session=True,
-            umask=0o022,  # the usual one: the agents' workspaces are their owner's business, not ours
+            log=self._log,
+            record=self._state.gateway_file,
         )
+
+    def _own(self, process: ProcessIdentity, unit: ServiceUnit) -> ProcessIdentity:
+        """Note whose process it is while that is known: of one that has ended, nothing tells."""
+        self._owners = {process: Ownership(unit.manager, unit)}
+        return process
+
+    async def start_command(self) -> str:
+        """Return what `start` runs, as people type it."""
+        return await asyncio.to_thread(self._service.start_command) or "openclaw gateway run"
+
+    async def successor(self, process: ProcessIdentity) -> ProcessIdentity | None:
+        """Wait for the process that its service starts in the place of one that has ended.
+
+        None: it starts none, or there is no service.
+        """
+        return await asyncio.to_thread(self._successor, process)
+
+    def _successor(self, process: ProcessIdentity) -> ProcessIdentity | None:
+        unit = self._ownership(process).unit
+        successor = self._service.successor(unit) if unit is not None else None
+        return self._own(successor, unit) if successor is not None and unit is not None else None
+
+    def _options(self, version: str) -> list[str]:
+        """Bind to loopback, unless the operator says otherwise: in a container the new generation
+        would listen on every address. The old one never does, and with options on its command line it
+        restarts at every edit of its config.
+        """
+        if is_old_generation(version):
+            return []
+        try:
+            bind = configured_bind(read_effective_config(self._settings.config_file))
+        except GatewayConfigError:  # it will not start on such a config anyway
+            bind = None
+        return [] if bind else ["--bind", "loopback"]
+
+    async def belongs_to(self, listener: ProcessIdentity, process: ProcessIdentity) -> bool:
+        """Whether the listener is the process that was started, or came from it."""
+        return listener == process or await asyncio.to_thread(process_family.descends_from, listener, process)
 
     async def poll_exit(self, process: ProcessIdentity) -> ProcessExit | None:
         """Return how the process ended, or None while it runs."""
-        child = self._children.get(process)
-        if child is None:
-            alive = await asyncio.to_thread(processes.is_alive, process)
-            return None if alive else ProcessExit()
-        code = child.poll()
-        if code is None:
+        return await asyncio.to_thread(self._poll_exit, process)
+
+    def _poll_exit(self, process: ProcessIdentity) -> ProcessExit | None:
+        owned = self._ownership(process)
+        if processes.is_alive(process):
             return None
-        if code < 0:
-            return ProcessExit(signal=signal.Signals(-code).name)
-        return ProcessExit(code=code)
+        recorded = self._state.exit_of(process)
+        if recorded is None and owned.unit is not None:
+            recorded = self._services.result(owned.unit, pid=process.pid)
+        if recorded is not None:
+            return recorded
+        since = self._gone_since.setdefault(process, time.monotonic())
+        if owned.owner in _RECORDED and time.monotonic() - since < RECORD_SECONDS:
+            return None  # it is about to be written down
+        return ProcessExit()
+
+    async def last_exit(self) -> ProcessExit | None:
+        """Return how the last gateway has ended: by its service's word, where it has one."""
+        return await asyncio.to_thread(self._service.last_exit) or await self._state.last_exit()
 
     async def terminate(self, process: ProcessIdentity) -> None:
-        """Send SIGTERM, if it is still the same process."""
-        await asyncio.to_thread(processes.send_signal, process, signal.SIGTERM)
+        """Ask it to end, if it is still the same process.
+
+        Raises:
+            GatewayElsewhereError: it runs in another container, where a signal would not be the end of it.
+            ServiceManagerError: its service cannot be stopped.
+        """
+        await asyncio.to_thread(self._end, process, signal.SIGTERM)
 
     async def kill(self, process: ProcessIdentity) -> None:
-        """Send SIGKILL, if it is still the same process."""
-        await asyncio.to_thread(processes.send_signal, process, signal.SIGKILL)
+        """End it by force, if it is still the same process.
+
+        Raises:
+            GatewayElsewhereError: it runs in another container.
+            ServiceManagerError: its service cannot be stopped.
+        """
+        await asyncio.to_thread(self._end, process, signal.SIGKILL)
+
+    def _end(self, process: ProcessIdentity, number: signal.Signals) -> None:
+        owned = self._ownership(process)
+        if owned.owner is GatewayOwner.CONTAINER:
+            raise GatewayElsewhereError(str(process))
+        if owned.unit is None:
+            processes.send_signal(process, number)
+        elif number is signal.SIGTERM:
+            self._services.stop(owned.unit)
+        else:
+            self._services.kill(owned.unit)
+
+    async def hold_down(self) -> bool:
+        """Keep its service from starting it, where there is no process now; whether it was about to.
+
+        Raises:
+            ServiceManagerError: its service cannot be stopped.
+        """
+        return await asyncio.to_thread(self._service.hold_down)
 
     async def usage(self, process: ProcessIdentity) -> ProcessUsage | None:
         """Return what the process uses, or None when it is gone."""
@@ -161,6 +240,10 @@ class HostGateway:
             self._measured = {process: psutil.Process(process.pid)}
         return processes.measure(self._measured[process], first=first)
 
+    async def cpu_seconds(self, process: ProcessIdentity) -> float:
+        """Return the CPU time that it and its children have used so far."""
+        return await asyncio.to_thread(process_family.cpu_seconds, process)
+
     async def log_position(self) -> int:
         """Return where the gateway's log ends now, in bytes."""
         return await asyncio.to_thread(self._log.end)
@@ -169,23 +252,23 @@ class HostGateway:
         """Return the complete lines since `position`, without colours, and the new position."""
         return await asyncio.to_thread(self._log.lines, position)
 
+    async def service_lines(
+        self, process: ProcessIdentity, position: str | None
+    ) -> tuple[list[str], str | None]:
+        """Return what its service has on record of it since `position`, and the new position.
+
+        Without a position: the last lines. Nothing where no service keeps any, or none that we may read.
+        """
+        unit = (await asyncio.to_thread(self._ownership, process)).unit
+        if unit is None:
+            return [], None
+        return await asyncio.to_thread(self._service.lines, process, unit, position=position)
+
+    async def log_command(self, process: ProcessIdentity) -> str | None:
+        """Return what people type to see what it said; None where our own log has it."""
+        unit = (await asyncio.to_thread(self._ownership, process)).unit
+        return None if unit is None else self._services.log_command(unit)
+
     async def close(self) -> None:
         """Let go of the connections; the gateway is left as it is."""
-        await self._client.aclose()
-
-
-def _read_probe(report: Any, *, status: int, latency_ms: float) -> Probe:
-    if not isinstance(report, dict):
-        return Probe(live=False, ready=False)
-    failing = report.get("failing")
-    failing = [str(name) for name in failing] if isinstance(failing, list) else []
-    loop = report.get("eventLoop")
-    delay = loop.get("delayP99Ms") if isinstance(loop, dict) else None
-    return Probe(
-        live=True,
-        ready=status == httpx.codes.OK and report.get("ready") is True,
-        draining="gateway-draining" in failing,
-        failing=failing,
-        event_loop_delay_p99_ms=delay if isinstance(delay, int | float) else None,
-        latency_ms=round(latency_ms, 1),
-    )
+        await self._probe.close()

@@ -1,13 +1,15 @@
 """The real objects of one host plane, for the services that run on it."""
 
 from dataclasses import dataclass
-from pathlib import Path
 
 from redis.asyncio import Redis
 
-from buddy_common.adapters.gateway_host import PROBE_SECONDS, HostGateway
+from buddy_common.adapters.gateway_host import HostGateway
+from buddy_common.adapters.gateway_probe import PROBE_SECONDS
 from buddy_common.adapters.host_state import FileHostState
 from buddy_common.adapters.host_system import LocalSystem
+from buddy_common.adapters.node_locks import NodeLocks
+from buddy_common.adapters.openclaw_cli import OpenClawCli
 from buddy_common.adapters.openclaw_program import HostOpenClaw
 from buddy_common.adapters.read_model import ReadModel
 from buddy_common.settings import GatewaySettings, HomeSettings, OpenClawSettings, WatchdogSettings
@@ -22,8 +24,9 @@ class HostPlane:
     state: FileHostState
     system: LocalSystem
     openclaw: HostOpenClaw
+    cli: OpenClawCli
     read_model: ReadModel
-    lifecycle_lock: Path
+    locks: NodeLocks
     gateway_settings: GatewaySettings
     # what was published counts as stale after three looks of the watchdog that did not come
     fresh_seconds: float
@@ -45,19 +48,22 @@ def build_host_plane(
 ) -> HostPlane:
     """Wire the adapters of this host together; nothing is started or connected."""
     program = HostOpenClaw(openclaw, home.runtime)
+    state = FileHostState(home.node_state)
     return HostPlane(
         node=home.node,
         gateway=HostGateway(
             gateway,
             program,
+            state=state,
             log_file=home.logs / f"gateway-{home.node}.log",
             port_file=home.node_state / "port.json",
         ),
-        state=FileHostState(home.node_state),
+        state=state,
         system=LocalSystem(gateway.config_dir),
         openclaw=program,
+        cli=OpenClawCli(program, gateway, folder=home.node_state / "empty"),
         read_model=ReadModel(redis),
-        lifecycle_lock=home.node_state / "lifecycle.lock",
+        locks=NodeLocks(home.node_state),
         gateway_settings=gateway,
         fresh_seconds=3 * watchdog.check_interval_seconds + PROBE_SECONDS,
         redis=redis,

@@ -2,13 +2,15 @@
 
 import asyncio
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from buddy_common.adapters.atomic_file import replace_file
+from buddy_common.adapters.processes import from_record
 from buddy_common.errors import StateUnwritableError
 from buddy_common.schemas.gateway import Desired
-from buddy_common.schemas.processes import ProcessIdentity
+from buddy_common.schemas.processes import ProcessExit, ProcessIdentity
 
 
 class FileHostState:
@@ -28,28 +30,42 @@ class FileHostState:
         record = {"desired": desired}
         await asyncio.to_thread(_write, self._desired, record)
 
+    @property
+    def gateway_file(self) -> Path:
+        """Where the keeper of the gateway records its process, and how that ended."""
+        return self._spawned
+
     async def spawned(self) -> ProcessIdentity | None:
-        """Return the gateway process that was started last, dead or alive."""
-        record = await asyncio.to_thread(_read, self._spawned)
-        if record is None:
+        """Return the gateway process that was started last, dead or alive; None after a reboot."""
+        return await asyncio.to_thread(self._read_spawned)
+
+    def _read_spawned(self) -> ProcessIdentity | None:
+        record = _read(self._spawned)
+        process = from_record(record) if record is not None else None
+        return None if process is None else replace(process, name="openclaw", is_gateway=True)
+
+    def exit_of(self, process: ProcessIdentity) -> ProcessExit | None:
+        """Return how this very process has ended, None while nothing is recorded of that."""
+        record = _read(self._spawned)
+        if record is None or from_record(record) != process:
             return None
-        return ProcessIdentity(pid=record["pid"], started=record["started"], name="openclaw", is_gateway=True)
+        return read_exit(record)
 
-    async def set_spawned(self, process: ProcessIdentity) -> None:
-        """Remember the gateway process that was just started."""
-        record = {"pid": process.pid, "started": process.started}
-        await asyncio.to_thread(_write, self._spawned, record)
+    def is_spawned(self, process: ProcessIdentity) -> bool:
+        """Whether it is the gateway process that was started last."""
+        return self._read_spawned() == process
 
-    async def exit_code(self) -> int | None:
-        """Return with which code the last start failed."""
+    async def last_exit(self) -> ProcessExit | None:
+        """Return how the process that was started last has ended, None while it runs."""
         record = await asyncio.to_thread(_read, self._spawned)
-        return None if record is None else record.get("exit_code")
+        return None if record is None else read_exit(record)
 
-    async def set_exit_code(self, code: int | None) -> None:
-        """Remember how a start failed; the next start forgets it."""
-        record = await asyncio.to_thread(_read, self._spawned)
-        if record is not None:
-            await asyncio.to_thread(_write, self._spawned, record | {"exit_code": code})
+
+def read_exit(record: dict[str, Any]) -> ProcessExit | None:
+    """Return what a keeper recorded of a process's end, None while it runs."""
+    if "ended_at" not in record:
+        return None
+    return ProcessExit(code=record.get("code"), signal=record.get("signal"))
 
 
 def _read(path: Path) -> dict[str, Any] | None:

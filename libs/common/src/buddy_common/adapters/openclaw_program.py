@@ -28,15 +28,22 @@ class OpenClawProgram:
     version: str
 
 
+def installed_program(runtime: Path, version: str) -> Path:
+    """Return where Buddy installs that version, with the Node.js for it in the same folder."""
+    return runtime / f"openclaw-{version}" / "bin" / "openclaw"
+
+
 def locate_openclaw(settings: OpenClawSettings, runtime: Path) -> OpenClawProgram:
-    """Return the first usable program: the setting, PATH, then Buddy's own runtime folder.
+    """Return the first usable program: the setting, PATH, then the one in use of Buddy's own.
+
+    It gets the Node.js of the settings; else one that was named gets the Node.js in its own folder.
 
     Raises:
         OpenClawNotFoundError: there is none.
         UnusableNodeError: there is one, but it refuses the Node.js that it would get.
     """
     if settings.program is not None:
-        return _check(settings.program, _search_path(settings.node_program))
+        return _check(settings.program, _search_path(settings.node_program or _node_beside(settings.program)))
     refused: OpenClawNotFoundError | None = None
     for candidate, search_path in _candidates(settings, runtime):
         try:
@@ -55,10 +62,25 @@ def _candidates(settings: OpenClawSettings, runtime: Path) -> list[tuple[Path, s
     on_path = shutil.which("openclaw")
     if on_path is not None:
         found.append((Path(on_path).absolute(), _search_path(settings.node_program)))
-    own = runtime / "bin" / "openclaw"
+    own = _folder_in_use(runtime) / "openclaw"
     if own.exists():
-        found.append((own, _search_path(settings.node_program or runtime / "bin" / "node")))
+        found.append((own, _search_path(settings.node_program or own.with_name("node"))))
     return found
+
+
+def _folder_in_use(runtime: Path) -> Path:
+    """Return the folder that `bin` links to: what runs from there stays the same when the link changes."""
+    folder = runtime / "bin"
+    try:
+        return runtime / folder.readlink()
+    except OSError:  # nothing there, or a folder as an earlier Buddy made it
+        return folder
+
+
+def _node_beside(program: Path) -> Path | None:
+    """Return the Node.js in the folder that was named; a link is not followed, it would lead elsewhere."""
+    node = program.with_name("node")
+    return node if os.access(node, os.X_OK) and node.is_file() else None
 
 
 def _search_path(node: Path | None) -> str:
@@ -89,12 +111,12 @@ def _check(program: Path, search_path: str) -> OpenClawProgram:
 
 
 class HostOpenClaw:
-    """The OpenClaw program of this host; looked for again only when it has gone or changed."""
+    """The OpenClaw program of this host; looked for again only when it, or the one in use, has changed."""
 
     def __init__(self, settings: OpenClawSettings, runtime: Path) -> None:
         self._settings = settings
         self._runtime = runtime
-        self._known: tuple[OpenClawProgram, float] | None = None
+        self._known: tuple[OpenClawProgram, tuple[Path, float]] | None = None
 
     def program(self) -> OpenClawProgram:
         """Return the program.
@@ -102,10 +124,13 @@ class HostOpenClaw:
         Raises:
             OpenClawNotFoundError: there is none, or none that its Node.js can run.
         """
-        if self._known is not None and _changed_at(self._known[0].path) == self._known[1]:
-            return self._known[0]
+        in_use = _folder_in_use(self._runtime)
+        if self._known is not None:
+            known, stamp = self._known
+            if stamp == (in_use, _changed_at(known.path)):
+                return known
         found = locate_openclaw(self._settings, self._runtime)
-        self._known = (found, _changed_at(found.path))
+        self._known = (found, (in_use, _changed_at(found.path)))
         return found
 
     async def inspect(self) -> OpenClawInstall:

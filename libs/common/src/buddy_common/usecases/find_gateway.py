@@ -16,10 +16,13 @@ class FoundGateway:
 
 
 async def find_gateway(gateway: Gateway, host: HostState) -> FoundGateway:
-    """Return the gateway's process, even one that was started and does not listen yet."""
+    """Return the gateway's process, even one that does not listen yet, whoever started it."""
     listener = await gateway.listener()
     if listener is not None and listener.is_gateway:
         return FoundGateway(listener, listens=True)
+    served = await gateway.service_process()
+    if served is not None:
+        return FoundGateway(served, listens=False, foreign=listener)
     spawned = await host.spawned()
     if spawned is not None and await gateway.poll_exit(spawned) is not None:
         spawned = None

@@ -4,7 +4,7 @@ from datetime import UTC, datetime, timedelta
 
 from buddy_common.ports import Gateway, HostState, HostSystem
 from buddy_common.schemas.gateway import Desired, GatewaySnapshot, GatewayState, Probe
-from buddy_common.schemas.processes import ProcessUsage
+from buddy_common.schemas.processes import ProcessExit, ProcessUsage
 from buddy_common.usecases.find_gateway import find_gateway
 
 # a listener that is silent for longer than any cold start took is not starting any more
@@ -14,19 +14,24 @@ CONFIG_EXIT_CODE = 78
 
 
 async def observe_gateway(
-    gateway: Gateway, host: HostState, *, node: str, system: HostSystem
+    gateway: Gateway, host: HostState, *, node: str, system: HostSystem, busy: bool
 ) -> GatewaySnapshot:
-    """Return what the gateway is and uses at this moment."""
+    """Return what the gateway is and uses at this moment.
+
+    `busy`: somebody of ours starts, stops or replaces it just now.
+    """
     found = await find_gateway(gateway, host)
     process = found.process
     probe = await gateway.probe() if found.listens else Probe(live=False, ready=False)
     usage = await gateway.usage(process) if process is not None else None
+    ended = await gateway.last_exit() if usage is None else None
     desired = await host.desired()
     now = datetime.now(UTC)
     return GatewaySnapshot(
         node=node,
         observed_at=now,
-        state=_state(usage, probe, desired=desired, exit_code=await host.exit_code()),
+        state=_state(usage, probe, desired=desired, ended=ended, busy=busy),
+        owner=await gateway.owner(process) if process and usage else None,
         desired=desired,
         port=await gateway.port(),
         pid=process.pid if process and usage else None,
@@ -40,15 +45,27 @@ async def observe_gateway(
 
 
 def _state(
-    usage: ProcessUsage | None, probe: Probe, *, desired: Desired | None, exit_code: int | None
+    usage: ProcessUsage | None,
+    probe: Probe,
+    *,
+    desired: Desired | None,
+    ended: ProcessExit | None,
+    busy: bool,
 ) -> GatewayState:
     if usage is None:
-        if desired is not Desired.RUNNING:
-            return GatewayState.STOPPED
-        return GatewayState.CONFIG_ERROR if exit_code == CONFIG_EXIT_CODE else GatewayState.CRASHED
+        return _state_without_process(desired=desired, ended=ended, busy=busy)
     if probe.ready:
         return GatewayState.RUNNING
     young = usage.age_seconds < STARTING_SECONDS
     if probe.live and not young:
         return GatewayState.DEGRADED
     return GatewayState.STARTING if young else GatewayState.HUNG
+
+
+def _state_without_process(*, desired: Desired | None, ended: ProcessExit | None, busy: bool) -> GatewayState:
+    if desired is not Desired.RUNNING:
+        return GatewayState.STOPPED
+    if busy:  # between the stop and the start of a restart
+        return GatewayState.STARTING
+    blocked = ended is not None and ended.code == CONFIG_EXIT_CODE
+    return GatewayState.CONFIG_ERROR if blocked else GatewayState.CRASHED

@@ -8,9 +8,9 @@ from pydantic import BaseModel
 from buddy_common.errors import GatewayStopError
 from buddy_common.ports import Gateway, HostState, Progress
 from buddy_common.schemas.gateway import Desired
-from buddy_common.schemas.processes import ProcessIdentity
+from buddy_common.schemas.processes import ProcessExit, ProcessIdentity
 from buddy_common.usecases.find_gateway import find_gateway
-from buddy_common.usecases.start_gateway import POLL_SECONDS
+from buddy_common.usecases.follow_startup import POLL_SECONDS
 
 # an idle gateway is gone in 1 to 10 s, in 31 s at load 20; a draining one says so itself
 IDLE_STOP_SECONDS = 45.0
@@ -25,6 +25,8 @@ class GatewayStopped(BaseModel):
     pid: int | None
     wasRunning: bool  # noqa: N815 - a result that clients read
     killed: bool
+    exitCode: int | None = None  # noqa: N815 - a result that clients read
+    signal: str | None = None
     seconds: float
 
 
@@ -56,19 +58,30 @@ async def end_gateway(
     if process is None:
         if found.foreign is not None:
             await progress.line(f"Port {await gateway.port()} is taken by {found.foreign}")
-        await progress.line("The gateway is not running")
+        held = await gateway.hold_down()
+        await progress.line(
+            f"The gateway is not running{', its service was about to start it' if held else ''}"
+        )
         return GatewayStopped(pid=None, wasRunning=False, killed=False, seconds=0.0)
     await progress.stage("stopping", 10)
     await progress.line(f"Stopping the gateway (pid {process.pid})")
-    usage = await gateway.usage(process)
-    frozen = usage is not None and usage.stopped
-    killed = frozen or not await _ends_by_itself(
-        gateway, process, progress=progress, drain_seconds=drain_seconds, force=force
+    ended = None
+    if not await _is_frozen(gateway, process):  # else it would not even see a SIGTERM
+        ended = await _ends_by_itself(
+            gateway, process, progress=progress, drain_seconds=drain_seconds, force=force
+        )
+    killed = ended is None
+    if ended is None:
+        ended = await _kill(gateway, process, progress=progress)
+    await progress.line(f"The gateway has ended ({ended})")
+    return GatewayStopped(
+        pid=process.pid,
+        wasRunning=True,
+        killed=killed,
+        exitCode=ended.code,
+        signal=ended.signal,
+        seconds=round(time.monotonic() - began, 1),
     )
-    if killed:
-        await _kill(gateway, process, progress=progress)
-    seconds = round(time.monotonic() - began, 1)
-    return GatewayStopped(pid=process.pid, wasRunning=True, killed=killed, seconds=seconds)
 
 
 async def _ends_by_itself(
@@ -78,29 +91,39 @@ async def _ends_by_itself(
     progress: Progress,
     drain_seconds: float,
     force: bool,
-) -> bool:
-    """Send SIGTERM and wait: as long as it drains, up to the limit; else only as long as a stop takes."""
+) -> ProcessExit | None:
+    """Send SIGTERM and wait: as long as it drains, up to the limit; else only as long as a stop takes.
+
+    None: the time is up and it is still there.
+    """
     await gateway.terminate(process)
     began = time.monotonic()
     limit = FORCED_STOP_SECONDS if force else min(IDLE_STOP_SECONDS, drain_seconds)
-    while await gateway.poll_exit(process) is None:
+    while (ended := await gateway.poll_exit(process)) is None:
         elapsed = time.monotonic() - began
         if not force and (await gateway.probe()).draining:
             limit = drain_seconds
             if elapsed >= DRAIN_SHOWN_SECONDS:
                 await progress.stage(f"draining running chats ({elapsed:.0f} s)", 20)
-        if elapsed >= limit:
-            return False
+        if elapsed >= limit or await _is_frozen(gateway, process):
+            return None
         await asyncio.sleep(POLL_SECONDS)
-    return True
+    return ended
 
 
-async def _kill(gateway: Gateway, process: ProcessIdentity, *, progress: Progress) -> None:
+async def _is_frozen(gateway: Gateway, process: ProcessIdentity) -> bool:
+    """Whether it was stopped by SIGSTOP: it accepts connections and answers none."""
+    usage = await gateway.usage(process)
+    return usage is not None and usage.stopped
+
+
+async def _kill(gateway: Gateway, process: ProcessIdentity, *, progress: Progress) -> ProcessExit:
     await progress.stage("killing", 30)
     await progress.line(f"It does not end by itself: SIGKILL to pid {process.pid}")
     await gateway.kill(process)
     deadline = time.monotonic() + KILL_SECONDS
-    while await gateway.poll_exit(process) is None:
+    while (ended := await gateway.poll_exit(process)) is None:
         if time.monotonic() >= deadline:
             raise GatewayStopError(f"The gateway (pid {process.pid}) survived SIGKILL.")
         await asyncio.sleep(POLL_SECONDS)
+    return ended

@@ -1,0 +1,78 @@
+"""The gateway's HTTP health routes; one answer for both generations.
+
+Source: OpenClaw's docs/gateway/health.md. `/readyz` fails for a channel that is down as well;
+`/startupz` says whether the gateway itself is up, but exists since 2026.8 only: before, it answers
+with a web page, `/readyz` names channels only, and whatever answers is up.
+"""
+
+import time
+from typing import Any
+
+import httpx
+
+from buddy_common.schemas.gateway import Probe
+
+PROBE_SECONDS = 5.0  # one second gave false alarms at load 10
+_JSON = {"Accept": "application/json"}
+_DEAD = Probe(live=False, ready=False)
+
+
+class GatewayProbe:
+    """Asks one gateway on this host."""
+
+    def __init__(self) -> None:
+        # one client: each new one reads certificates from disk; no kept connections, for a gateway
+        # that was restarted would have closed them
+        self._client = httpx.AsyncClient(
+            timeout=PROBE_SECONDS,
+            trust_env=False,
+            headers=_JSON,
+            limits=httpx.Limits(max_keepalive_connections=0),
+        )
+
+    async def ask(self, port: int) -> Probe:
+        """Return what it says; a gateway that cannot be reached is an answer, not an error."""
+        began = time.monotonic()
+        try:
+            answer = await self._client.get(f"http://127.0.0.1:{port}/readyz")
+            report = _read(answer)
+            if report is None:
+                return _DEAD
+            latency_ms = round((time.monotonic() - began) * 1000, 1)
+            ready = answer.status_code == httpx.codes.OK and report.get("ready") is True
+            started = ready or await self._is_started(port)
+        except httpx.HTTPError:
+            return _DEAD
+        failing = report.get("failing")
+        loop = report.get("eventLoop")
+        delay = loop.get("delayP99Ms") if isinstance(loop, dict) else None
+        names = [str(name) for name in failing] if isinstance(failing, list) else []
+        return Probe(
+            live=True,
+            started=started,
+            ready=ready,
+            draining="gateway-draining" in names,
+            failing=names,
+            event_loop_delay_p99_ms=delay if isinstance(delay, int | float) else None,
+            latency_ms=latency_ms,
+        )
+
+    async def _is_started(self, port: int) -> bool:
+        answer = await self._client.get(f"http://127.0.0.1:{port}/startupz")
+        report = _read(answer)
+        if report is None:  # the old generation knows no such route
+            return answer.status_code == httpx.codes.OK
+        return report.get("status") == "started"
+
+    async def close(self) -> None:
+        """Let go of the connections."""
+        await self._client.aclose()
+
+
+def _read(answer: httpx.Response) -> dict[str, Any] | None:
+    """Return the JSON object of an answer, None when it is something else."""
+    try:
+        report = answer.json()
+    except ValueError:
+        return None
+    return report if isinstance(report, dict) else None

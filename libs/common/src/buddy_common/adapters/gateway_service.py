@@ -1,0 +1,79 @@
+"""The service of the gateway, where it has one: its unit as the one who starts it and keeps it down.
+
+Every call runs a program and waits for it: call from a thread, never from the event loop.
+"""
+
+from buddy_common.adapters.processes import identify
+from buddy_common.adapters.service_manager import ServiceManager
+from buddy_common.errors import ServiceManagerError
+from buddy_common.schemas.gateway import ServiceUnit
+from buddy_common.schemas.processes import ProcessExit, ProcessIdentity
+
+
+class GatewayService:
+    """The unit that is installed for the gateway; looked for anew each time, since it comes and goes."""
+
+    def __init__(self, services: ServiceManager) -> None:
+        self._services = services
+        self._runs: dict[ProcessIdentity, str | None] = {}  # how the journal names the run of a process
+
+    def process(self) -> ProcessIdentity | None:
+        """Return the process that it has now, whether it listens or not."""
+        unit = self._services.installed_unit()
+        pid = self._services.main_pid(unit) if unit is not None else None
+        return identify(pid) if pid is not None else None
+
+    def start(self) -> tuple[ProcessIdentity, ServiceUnit] | None:
+        """Start it and return its process; None where there is no service.
+
+        Raises:
+            ServiceManagerError: it cannot be started.
+        """
+        unit = self._services.installed_unit()
+        return None if unit is None else (self._note_run(self._services.run(unit), unit), unit)
+
+    def start_command(self) -> str | None:
+        """Return its start as people type it; None where there is no service."""
+        unit = self._services.installed_unit()
+        return None if unit is None else self._services.start_command(unit)
+
+    def successor(self, unit: ServiceUnit) -> ProcessIdentity | None:
+        """Wait for the process that it starts in the place of one that has ended; None: it starts none."""
+        try:
+            return self._note_run(self._services.await_process(unit), unit)
+        except ServiceManagerError:
+            return None
+
+    def hold_down(self) -> bool:
+        """Keep it from starting a process, while there is none; whether it was about to.
+
+        Raises:
+            ServiceManagerError: it cannot be stopped.
+        """
+        unit = self._services.installed_unit()
+        status = self._services.status(unit) if unit is not None else None
+        if unit is None or status is None or not status.active:
+            return False
+        self._services.stop(unit)
+        return True
+
+    def last_exit(self) -> ProcessExit | None:
+        """Return how its last process ended; None while it runs, and where there is no service."""
+        unit = self._services.installed_unit()
+        return None if unit is None else self._services.result(unit)
+
+    def lines(
+        self, process: ProcessIdentity, unit: ServiceUnit, *, position: str | None
+    ) -> tuple[list[str], str | None]:
+        """Return what the process and its service put on record since `position`, and the new position.
+
+        Without a position: the last lines. Nothing where none are kept, or none that we may read.
+        """
+        if process not in self._runs:
+            self._note_run(process, unit)
+        return self._services.log(self._runs[process], position)
+
+    def _note_run(self, process: ProcessIdentity, unit: ServiceUnit) -> ProcessIdentity:
+        """Once the unit runs anew, nothing tells which run was this one."""
+        self._runs = {process: self._services.invocation(unit)}
+        return process

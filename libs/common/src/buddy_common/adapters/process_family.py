@@ -1,0 +1,46 @@
+"""What a process was given, where it came from, and what it and its children have used."""
+
+import psutil
+
+from buddy_common.adapters.processes import identify
+from buddy_common.schemas.processes import ProcessIdentity
+
+
+def environment_of(process: ProcessIdentity) -> dict[str, str]:
+    """Return the variables that the process was started with; none where they cannot be read."""
+    if identify(process.pid) != process:
+        return {}
+    try:
+        return psutil.Process(process.pid).environ()
+    except psutil.Error:
+        return {}
+
+
+def descends_from(process: ProcessIdentity, ancestor: ProcessIdentity) -> bool:
+    """Whether the ancestor started the process, or started who did."""
+    if identify(process.pid) != process:
+        return False
+    try:
+        parents = psutil.Process(process.pid).parents()
+    except psutil.Error:
+        return False
+    return any(identify(parent.pid) == ancestor for parent in parents)
+
+
+def cpu_seconds(process: ProcessIdentity) -> float:
+    """Return the CPU time of the process and of its children, living and dead; 0 when it is gone."""
+    if identify(process.pid) != process:
+        return 0.0
+    total = 0.0
+    try:
+        root = psutil.Process(process.pid)
+        family = [root, *root.children(recursive=True)]
+    except psutil.Error:
+        return 0.0
+    for member in family:
+        try:
+            times = member.cpu_times()
+        except psutil.Error:
+            continue
+        total += times.user + times.system + times.children_user + times.children_system
+    return total
