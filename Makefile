@@ -25,8 +25,8 @@ $(VENV)/.installed: requirements.lock pyproject.toml $(MEMBERS:%=%/pyproject.tom
 run: setup ## Start everything on this machine; Ctrl-C stops it, the gateway stays
 	@$(BIN)/buddy up $(ARGS)
 
-openclaw: setup ## Install the pinned OpenClaw and its Node.js, if this machine has none
-	@$(BIN)/buddy openclaw install --if-missing
+openclaw: setup ## Install both OpenClaws that the tests run, each with its Node.js, where missing
+	@$(BIN)/python tests/real_openclaw.py
 
 check: setup openclaw ## Everything that CI checks
 	$(BIN)/ruff format --check .

@@ -28,7 +28,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """The real OpenClaw takes its time: those tests get more of it, and run last."""
     for item in items:
         if item.get_closest_marker("openclaw"):
-            real_openclaw.marked.add(item.nodeid)
+            real_openclaw.mark(item)
             item.add_marker(pytest.mark.timeout(OPENCLAW_TEST_SECONDS))
     items.sort(key=lambda item: item.get_closest_marker("openclaw") is not None)
 
@@ -36,12 +36,13 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 def pytest_runtest_logreport(report: pytest.TestReport) -> None:
     """Count what ran against the real OpenClaw."""
     if report.when == "call" and report.nodeid in real_openclaw.marked and not report.skipped:
-        real_openclaw.tests_run += 1
+        real_openclaw.tests_run[real_openclaw.marked[report.nodeid]] += 1
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     """Say which OpenClaw the tests saw, and how many of them."""
-    terminalreporter.write_line(real_openclaw.summary())
+    for line in real_openclaw.summary():
+        terminalreporter.write_line(line)
 
 
 @pytest.fixture(autouse=True)

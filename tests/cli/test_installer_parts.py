@@ -28,17 +28,15 @@ def test_a_folder_is_built_whole_or_not_at_all(tmp_path: Path, error: BaseExcept
     assert list(target.parent.iterdir()) == []
 
 
-def test_links_are_relative_so_the_folder_can_move_and_old_ones_are_replaced(tmp_path: Path) -> None:
-    runtime = tmp_path / "runtime"
-    for package in ("openclaw-1", "openclaw-2"):
-        (runtime / package / "node_modules" / ".bin").mkdir(parents=True)
-        (runtime / package / "node_modules" / ".bin" / "openclaw").write_text(package)
-        installer._link(runtime / "bin", runtime / "node-1", runtime / package)
-    moved = runtime.rename(tmp_path / "moved")
+def test_a_link_is_relative_and_replaces_an_earlier_one(tmp_path: Path) -> None:
+    place = tmp_path / "links" / "node"
+    place.parent.mkdir()
+    for name in ("node-1", "node-2"):
+        (tmp_path / name).write_text(name)
+        installer._link(place, tmp_path / name)
 
-    assert (moved / "bin" / "openclaw").read_text() == "openclaw-2"
-    assert sorted(path.name for path in (moved / "bin").iterdir()) == ["node", "npm", "npx", "openclaw"]
-    assert not any(path.readlink().is_absolute() for path in (moved / "bin").iterdir())
+    assert place.readlink() == Path("../node-2")
+    assert list(place.parent.iterdir()) == [place]
 
 
 def run(code: str, report: installer.Report) -> None:
@@ -60,6 +58,17 @@ def test_a_tool_that_fails_is_told_with_its_last_lines_in_one() -> None:
         run(code, lambda _line: None)
 
     assert failure.value.message == "npm failed with exit code 7: line 5 / line 6 / line 7 / line 8"
+
+
+@pytest.mark.parametrize("begin", ["npm error", "npm ERR!", "ERROR:"])
+def test_a_reason_that_the_tool_names_wins_over_the_last_lines(begin: str) -> None:
+    """npm follows its reason up with a stack and advice, pip with an upgrade notice."""
+    code = f"import sys; print('{begin} no such version'); [print('more', n) for n in range(9)]; sys.exit(1)"
+
+    with pytest.raises(InstallError) as failure:
+        run(code, lambda _line: None)
+
+    assert failure.value.message == f"npm failed with exit code 1: {begin} no such version"
 
 
 def test_a_tool_that_is_killed_is_a_failure() -> None:

@@ -3,14 +3,14 @@
 import os
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 from typer.main import get_command
 from typer.testing import CliRunner, Result
 
-from buddy_cli import main
+from buddy_cli import main, openclaw_setup
 from buddy_common.settings import HomeSettings
 
 BUDDY = Path(sys.executable).with_name("buddy")
@@ -115,6 +115,27 @@ def test_install_if_missing_takes_one_that_runs(tmp_path: Path, monkeypatch: pyt
 
     assert result.exit_code == 0
     assert str(program) in result.stdout
+
+
+@pytest.mark.parametrize(("options", "use"), [([], True), (["--beside"], False)])
+def test_an_install_is_used_from_now_on_unless_it_is_one_beside(
+    home: HomeSettings, monkeypatch: pytest.MonkeyPatch, options: list[str], *, use: bool
+) -> None:
+    installs: list[tuple[Path, str, bool]] = []
+
+    def install(runtime: Path, version: str, *, report: Callable[[str], None], use: bool) -> Path:
+        report("downloading")
+        installs.append((runtime, version, use))
+        return runtime / "openclaw"
+
+    monkeypatch.setattr(openclaw_setup, "install_openclaw", install)
+    monkeypatch.setenv("BUDDY_OPENCLAW_VERSION", "2026.9.6")  # the command changes it; this puts it back
+
+    result = buddy("openclaw", "install", "--version", "2026.3.28", *options)
+
+    assert result.exit_code == 0
+    assert installs == [(home.runtime, "2026.3.28", use)]
+    assert "2026.3.28" in result.stdout
 
 
 def test_the_token_is_made_once_and_private(home: HomeSettings) -> None:

@@ -41,7 +41,8 @@ def installs(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """The versions that were installed: an install is a script that works."""
     done: list[str] = []
 
-    def install(runtime: Path, version: str, *, report: Callable[[str], None]) -> Path:
+    def install(runtime: Path, version: str, *, report: Callable[[str], None], use: bool) -> Path:
+        assert use
         report("downloading")
         done.append(version)
         return put(runtime / "bin" / "openclaw", GOOD)
@@ -140,7 +141,8 @@ def test_one_that_does_not_run_does_not_hide_the_one_that_buddy_installed(
 def test_an_installed_one_that_does_not_run_is_unusable(
     runtime: Path, monkeypatch: pytest.MonkeyPatch, script: str
 ) -> None:
-    def install(runtime: Path, _version: str, *, report: Callable[[str], None]) -> Path:
+    def install(runtime: Path, _version: str, *, report: Callable[[str], None], use: bool) -> Path:
+        assert use
         report("downloading")
         return put(runtime / "bin" / "openclaw", script)
 

