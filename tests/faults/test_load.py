@@ -1,0 +1,46 @@
+"""More work than usual, on the real OpenClaw."""
+
+import asyncio
+
+import httpx
+import pytest
+
+from e2e.load import client_of, finished, many_jobs, seconds_between, submit
+from openclaw_system import System
+
+pytestmark = [pytest.mark.faults, pytest.mark.timeout(1800)]
+
+PLUGIN = "@tencent-weixin/openclaw-weixin@2.4.9"
+RESTART_SECONDS = 1.0  # from its 202 to its start
+
+
+def test_a_thousand_jobs_of_fifty_clients_all_end_and_no_two_share_an_id(system: System) -> None:
+    pid = system.ensure_running()
+
+    ids, tasks = asyncio.run(many_jobs(system.buddy, clients=50, jobs_each=20))
+
+    assert len(set(ids)) == len(ids) == 1000
+    assert {(task["status"], task["attempts"]) for task in tasks} == {("Completed", 1)}
+    assert {task["result"]["pid"] for task in tasks} == {pid}
+
+
+def test_a_restart_starts_at_once_while_plugins_are_installed(system: System) -> None:
+    async def run() -> None:
+        async with client_of(system.buddy) as client:
+            installs = [
+                await submit(client, "/v1/openclaw/plugins/install", {"spec": PLUGIN}) for _ in range(4)
+            ]
+            restart = await finished(client, await submit(client, "/v1/gateway/restart"))
+            assert restart["status"] == "Completed", restart
+            assert seconds_between(restart["queuedAt"], restart["startTime"]) < RESTART_SECONDS
+            for waiting in installs[1:]:
+                answer = await client.post(f"/v1/tasks/{waiting}/cancel")
+                assert answer.status_code == httpx.codes.OK, answer.text
+            installed = await finished(client, installs[0])
+            assert installed["status"] == "Completed", installed
+            assert installed["result"]["id"] == "openclaw-weixin"
+            ended = [await finished(client, waiting) for waiting in installs[1:]]
+            assert {task["status"] for task in ended} == {"Cancelled"}
+
+    system.ensure_running()
+    asyncio.run(run())
