@@ -7,7 +7,7 @@ MEMBERS := libs/common services/api services/worker services/watchdog services/p
 t ?= tests
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run check test fix lock bench openclaw clean
+.PHONY: help setup run check test fix lock bench faults openclaw clean
 
 help: ## Show this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -46,6 +46,9 @@ lock: ## Choose versions anew and write requirements.lock
 	@test -x $(BIN)/uv || { $(PYTHON) -m venv $(VENV) && $(BIN)/python -m pip install --quiet uv; }
 	$(BIN)/uv lock --upgrade --quiet
 	$(BIN)/uv export --quiet --all-packages --all-groups --no-emit-workspace --no-header --no-annotate --output-file requirements.lock
+
+faults: setup openclaw ## Kill and flood everything, on the real OpenClaw (takes a quarter of an hour)
+	$(BIN)/python -m pytest -m faults tests/faults
 
 bench: setup openclaw ## Measure, each figure beside a reference of the same run
 	$(BIN)/python -m bench.jobs
