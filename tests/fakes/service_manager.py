@@ -1,9 +1,10 @@
-"""A `systemctl` and a `launchctl` executable that keep their units in a file.
+"""A `systemctl`, a `launchctl` and a `journalctl` executable that keep what they know in a file.
 
 `systemctl` is shaped by real transcripts of systemd 252 (Debian 12) with units that OpenClaw 2026.9.6
-installed: the properties of `show` and their order, the exit codes and the words of each refusal, and that
-Restart=always brings back what was killed without a stop. `launchctl` is shaped by what OpenClaw itself
-reads of it; no Mac was at hand.
+installed: the properties of `show`, the exit codes and the words of each refusal, and that Restart=always
+brings back what was killed without a stop. `journalctl` is shaped by the same: a cursor after the last
+line, and exit code 1 without a word for a run that wrote nothing. `launchctl` is shaped by what OpenClaw
+itself reads of it; no Mac was at hand.
 """
 
 import json
@@ -41,7 +42,8 @@ unit = state["units"].get(scope + "/" + name)
 if verb == "show":
     defaults = {{
         "MainPID": "0", "ExecMainPID": "0", "ExecMainCode": "0", "ExecMainStatus": "0",
-        "Environment": "", "User": "", "LoadState": "not-found", "ActiveState": "inactive", "Job": "",
+        "InvocationID": "", "Environment": "", "User": "",
+        "LoadState": "not-found", "ActiveState": "inactive", "Job": "",
     }}
     wanted = [word for word in arguments if word.startswith("--property=")][0].split("=", 1)[1].split(",")
     for key, value in (defaults | (unit or {{}})).items():
@@ -135,9 +137,37 @@ json.dump(state, open(state_file, "w"))
 """
 
 
+_JOURNALCTL = r"""#!{python} -IS
+import json, sys, time
+
+state_file, calls_file = {state!r}, {calls!r}
+state = json.load(open(state_file))
+arguments = sys.argv[1:]
+open(calls_file, "a").write(json.dumps(["journalctl", *arguments]) + "\n")
+if state.get("hang") == "journalctl":
+    time.sleep(3600)
+if state.get("unreadable"):
+    print("No journal files were opened due to insufficient permissions.", file=sys.stderr)
+    sys.exit(1)
+options = dict(word.partition("=")[::2] for word in arguments)
+lines = state["journal"].get(options["_SYSTEMD_INVOCATION_ID"], [])
+limit = int(options["--lines"])
+if "--after-cursor" in options:
+    begin = int(options["--after-cursor"].removeprefix("s=1f;i="))
+    end = min(len(lines), begin + limit)
+else:
+    begin, end = max(0, len(lines) - limit), len(lines)
+if not end:
+    sys.exit(1)
+for line in lines[begin:end]:
+    print(line)
+print("-- cursor: s=1f;i=%d" % end)
+"""
+
+
 @dataclass(frozen=True)
 class FakeServiceManager:
-    """The folder with both executables, and what they know."""
+    """The folder with the executables, and what they know."""
 
     folder: Path
 
@@ -153,11 +183,12 @@ class FakeServiceManager:
 
     def orders(self) -> list[str]:
         """What was asked for beside questions, in order."""
+        questions = ("show", "print", "list", "journalctl")
         calls = [[word for word in call if not word.startswith("-")] for call in self.calls]
-        return [call[0] for call in calls if call[0] not in ("show", "print", "list")]
+        return [call[0] for call in calls if call[0] not in questions]
 
     def set(self, **state: Any) -> None:
-        """Change what both know: `booted`, `hang` (a word of a command), `domain`, `unloading`."""
+        """Change what they know: `booted`, `hang` (a word), `domain`, `unloading`, `unreadable` (journal)."""
         self._write(self._read() | state)
 
     def unit(self, name: str, *, scope: str = "user", **properties: Any) -> None:
@@ -165,6 +196,12 @@ class FakeServiceManager:
         state = self._read()
         fresh = {"LoadState": "loaded", "ActiveState": "inactive", "MainPID": "0"}
         state["units"][f"{scope}/{name}"] = state["units"].get(f"{scope}/{name}", fresh) | properties
+        self._write(state)
+
+    def writes(self, invocation: str, *lines: str) -> None:
+        """Add lines to what the journal has of one run of a unit."""
+        state = self._read()
+        state["journal"].setdefault(invocation, []).extend(lines)
         self._write(state)
 
     def job(self, target: str, **properties: Any) -> None:
@@ -182,12 +219,14 @@ class FakeServiceManager:
 
 
 def install_fake_service_manager(folder: Path) -> FakeServiceManager:
-    """Put both executables into `folder`; they have no units yet."""
+    """Put the executables into `folder`; they have no units yet."""
     fake = FakeServiceManager(folder)
     fake.bin.mkdir(parents=True)
     names = {"state": str(folder / "state"), "calls": str(folder / "calls")}
-    (folder / "state").write_text(json.dumps({"booted": True, "units": {}, "jobs": {}, "domain": "system"}))
-    for name, script in (("systemctl", _SYSTEMCTL), ("launchctl", _LAUNCHCTL)):
+    state = {"booted": True, "units": {}, "jobs": {}, "domain": "system", "journal": {}}
+    (folder / "state").write_text(json.dumps(state))
+    scripts = {"systemctl": _SYSTEMCTL, "launchctl": _LAUNCHCTL, "journalctl": _JOURNALCTL}
+    for name, script in scripts.items():
         (fake.bin / name).write_text(script.format(python=sys.executable, **names))
         (fake.bin / name).chmod(0o755)
     return fake

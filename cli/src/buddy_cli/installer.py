@@ -68,8 +68,11 @@ def _install(runtime: Path, version: str, report: Report, *, use: bool) -> Path:
 def _clear_broken_off(runtime: Path) -> None:
     """Remove what an install left that was killed; the lock says that none is running."""
     for pattern in (".node-*", ".openclaw-*", ".bin.*"):
-        for folder in runtime.glob(pattern):
-            folder.unlink() if folder.is_symlink() else shutil.rmtree(folder, ignore_errors=True)
+        for left in runtime.glob(pattern):
+            if left.is_symlink():
+                left.unlink()
+            else:
+                shutil.rmtree(left, ignore_errors=True)
 
 
 def _build(target: Path, fill: Callable[[Path], None]) -> None:

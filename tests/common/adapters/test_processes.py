@@ -5,9 +5,11 @@ import os
 import signal
 import socket
 import subprocess
+import sys
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
+from subprocess import PIPE
 
 import psutil
 import pytest
@@ -26,6 +28,17 @@ from buddy_common.adapters.processes import (
 )
 from buddy_common.schemas.processes import ProcessIdentity
 from fakes.ports import free_port
+
+INDEX = "/opt/oc/node_modules/openclaw/dist/index.js"
+SERVICE = ["/opt/node/bin/node", "--max-old-space-size=8192"]
+# its first thread ends, another one keeps what it listens on
+HALF_ENDED = """
+import ctypes, socket, threading
+server = socket.create_server(("127.0.0.1", 0))
+threading.Thread(target=lambda: input()).start()
+print(server.getsockname()[1], flush=True)
+ctypes.CDLL(None).pthread_exit(None)
+"""
 
 
 @pytest.fixture
@@ -99,6 +112,23 @@ def test_zombie_is_no_process(sleeper: subprocess.Popen[bytes]) -> None:
     assert not send_signal(identity, signal.SIGTERM)
 
 
+def test_process_lives_until_its_last_thread_has_ended() -> None:
+    """A killed gateway is half gone for a while, and its port is still taken."""
+    with subprocess.Popen([sys.executable, "-c", HALF_ENDED], stdin=PIPE, stdout=PIPE) as process:
+        assert process.stdout is not None
+        port = int(process.stdout.readline())
+        whole = identity_of(process)
+        while psutil.Process(process.pid).status() != psutil.STATUS_ZOMBIE:
+            os.sched_yield()  # a bounded moment: the thread is about to end
+
+        assert is_alive(whole)
+        assert not port_is_free("127.0.0.1", port)
+        process.kill()
+        os.waitid(os.P_PID, process.pid, os.WEXITED | os.WNOWAIT)
+        assert not is_alive(whole)
+        assert port_is_free("127.0.0.1", port)
+
+
 def test_process_that_is_gone_is_none(sleeper: subprocess.Popen[bytes]) -> None:
     identity = identity_of(sleeper)
     sleeper.kill()
@@ -149,18 +179,42 @@ def test_step_of_the_system_clock_makes_no_other_process_of_it(
         (["openclaw"], True),
         (["node", "/usr/bin/openclaw", "gateway", "run"], True),
         (["node", "/opt/node_modules/openclaw/openclaw.mjs", "gateway", "run"], True),
+        # as the service that OpenClaw 2026.9.6 installs, and as hand-written ones
+        ([*SERVICE, INDEX, "gateway", "--port", "18789"], True),
+        (["/opt/node/bin/node", "--import", "/opt/trace.mjs", INDEX, "gateway"], True),
+        (["node", "openclaw.mjs", "gateway"], True),  # in its own folder
+        (["/usr/local/bin/openclaw", "gateway"], True),
+        ([*SERVICE, INDEX, "node", "run"], False),  # OpenClaw, but its other service
+        (["node", INDEX], False),
+        (["node", "/home/x/openclaw/build.js"], False),
+        (["/opt/openclaw/bin/node", "/srv/other/server.js", "gateway"], False),
+        (["vim", INDEX], False),
+        (["/usr/bin/nano", "/opt/node_modules/openclaw/dist/gateway.js"], False),
+        (["node", "/usr/bin/npm", "install", "openclaw", "gateway"], False),
+        (["npm install openclaw gateway"], False),  # npm renames itself
+        (["grep", "-r", "openclaw", "gateway"], False),
+        (["sh", "-c", "exec /usr/bin/openclaw gateway"], False),  # its wrapper
         (["node", "/usr/bin/openclaw", "doctor"], False),
         (["vim", "/home/x/openclaw.json"], False),
         (["tail", "gateway"], False),
         (["node", "/srv/other/server.js", "gateway"], False),
     ],
 )
-def test_gateway_is_told_by_its_command_line(command: list[str], is_gateway: bool) -> None:  # noqa: FBT001 - a column
-    with subprocess.Popen(command, executable="yes", stdout=subprocess.PIPE) as process:
-        assert process.stdout is not None
-        process.stdout.readline()  # just after its start a process has no command line yet
-        assert identity_of(process).is_gateway is is_gateway
-        process.kill()
+def test_gateway_is_told_by_its_command_line(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, command: list[str], *, is_gateway: bool
+) -> None:
+    ourselves = tmp_path / str(os.getpid())
+    ourselves.mkdir()
+    for name in ("stat", "status"):
+        (ourselves / name).write_bytes(Path("/proc/self", name).read_bytes())
+    (ourselves / "cmdline").write_text("".join(f"{word}\0" for word in command))
+    (tmp_path / "stat").symlink_to("/proc/stat")
+    monkeypatch.setattr(psutil, "PROCFS_PATH", str(tmp_path))
+
+    found = identify(os.getpid())
+
+    assert found is not None
+    assert found.is_gateway is is_gateway
 
 
 def test_listener_is_found_by_its_port() -> None:

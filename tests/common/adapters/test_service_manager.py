@@ -252,8 +252,10 @@ async def test_await_process_returns_the_new_process(
 
 
 def test_await_process_tells_a_start_that_ended_at_once(
-    services: ServiceManager, fake: FakeServiceManager
+    services: ServiceManager, fake: FakeServiceManager, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(accounts, "own_uid", lambda: 0)
+    (systemd.RUNTIME_DIRS / "0").mkdir(exist_ok=True)
     fake.unit(NAME, ActiveState="failed", ExecMainPID="7", ExecMainCode="1", ExecMainStatus="78")
 
     with pytest.raises(ServiceManagerError, match=r"it ended at once \(exit code 78\)") as failure:

@@ -266,7 +266,10 @@ class HostGateway:
 
     async def log_command(self, process: ProcessIdentity) -> str | None:
         """Return what people type to see what it said; None where our own log has it."""
-        unit = (await asyncio.to_thread(self._ownership, process)).unit
+        return await asyncio.to_thread(self._log_command, process)
+
+    def _log_command(self, process: ProcessIdentity) -> str | None:
+        unit = self._ownership(process).unit
         return None if unit is None else self._services.log_command(unit)
 
     async def close(self) -> None:

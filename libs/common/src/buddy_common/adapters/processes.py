@@ -23,9 +23,9 @@ ALLOWED_ENVIRONMENT = frozenset(
 )  # fmt: skip
 
 
-# node, a few options of its own, and the script
-_PROGRAM_WORDS = 6
 _OPENCLAW = frozenset({"openclaw", "openclaw.mjs", "openclaw.js"})
+# options of Node.js whose value is a path in a word of its own, but not the script
+_NODE_PATH_OPTIONS = frozenset({"-r", "--require", "--import", "--loader", "--experimental-loader"})
 
 
 def child_environment(*, also: frozenset[str] = frozenset(), **extra: str) -> dict[str, str]:
@@ -62,9 +62,10 @@ def identify(pid: int) -> ProcessIdentity | None:
     try:
         process = psutil.Process(pid)
         with process.oneshot():
-            if process.status() == psutil.STATUS_ZOMBIE and process.num_threads() == 1:
+            is_zombie = process.status() == psutil.STATUS_ZOMBIE
+            if is_zombie and process.num_threads() == 1:
                 return None
-            command = process.cmdline()
+            command = [] if is_zombie else process.cmdline()  # psutil raises for a zombie's
             name = process.name()
             started = _after_boot(process)
     except psutil.NoSuchProcess:
@@ -177,7 +178,16 @@ def _is_gateway(command: list[str]) -> bool:
         return False
     if command[0].startswith("openclaw"):
         return True
-    for place, word in enumerate(command[:_PROGRAM_WORDS]):
-        if _OPENCLAW.intersection(Path(word).parts):
-            return "gateway" in command[place + 1 :]
+    if Path(command[0]).name in _OPENCLAW:
+        return "gateway" in command[1:]
+    for place, word in enumerate(command):
+        if place and _is_script(word, before=command[place - 1]):
+            return bool(_OPENCLAW.intersection(Path(word).parts)) and "gateway" in command[place + 1 :]
     return False
+
+
+def _is_script(word: str, *, before: str) -> bool:
+    """Whether an interpreter would run that word of its command line: a file, not an option's value."""
+    if word.startswith("-") or before in _NODE_PATH_OPTIONS:
+        return False
+    return "/" in word or word.endswith((".js", ".mjs"))

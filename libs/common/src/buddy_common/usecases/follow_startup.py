@@ -123,7 +123,7 @@ class _Startup:
             raise await self._ended(ended)
         await self._progress.line(f"It restarts itself (pid {successor.pid})")
         self._restarted = True
-        self._process, self._service_position = successor, None
+        self._process, self._service_position, self._failing = successor, None, []
         self._cpu, self._moved_at = 0.0, time.monotonic()
 
     async def _read_log(self, *, to_the_end: bool) -> None:
@@ -158,8 +158,9 @@ class _Startup:
             raise await self._not_up(f"has made no progress for {self._patience.stall_seconds:.0f} s")
 
     async def _not_up(self, what: str) -> GatewayStartError:
+        waits = f"It waits for: {', '.join(self._failing)}." if self._failing else await self._said()
         return GatewayStartError(
-            f"The gateway (pid {self._process.pid}) {what} and is left running. {await self._reason()}",
+            f"The gateway (pid {self._process.pid}) {what} and is left running. {waits}",
             pid=self._process.pid,
             failing=self._failing,
         )
@@ -167,7 +168,7 @@ class _Startup:
     async def _ended(self, how: ProcessExit) -> GatewayStartError:
         note = await self._hold_down()
         return GatewayStartError(
-            f"The gateway ended before it was ready ({how}). {await self._reason()}{note}",
+            f"The gateway ended before it was ready ({how}). {await self._said()}{note}",
             pid=self._process.pid,
             exitCode=how.code,
             signal=how.signal,
@@ -182,10 +183,8 @@ class _Startup:
             return f" Its service tries again: {exc.message}"
         return " Its service was about to try again and was stopped." if held else ""
 
-    async def _reason(self) -> str:
-        """Return what OpenClaw itself said last."""
-        if self._failing:
-            return f"It waits for: {', '.join(self._failing)}."
+    async def _said(self) -> str:
+        """Return what OpenClaw itself said last, or where people may read it."""
         if self._tail:
             return "It said: " + " | ".join(self._tail)
         command = await self._gateway.log_command(self._process)
