@@ -1,4 +1,4 @@
-"""The user's own specification: its routes and its JSON examples, and what it means to fit one."""
+"""The API guide that Buddy implements: its routes and its JSON examples, and what it means to fit one."""
 
 import json
 import re

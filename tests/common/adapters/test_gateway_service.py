@@ -12,13 +12,17 @@ import pytest
 from buddy_common.adapters import cgroups, gateway_host, journal, systemd, systemd_units
 from buddy_common.adapters.gateway_host import HostGateway
 from buddy_common.adapters.host_state import FileHostState
+from buddy_common.adapters.host_system import LocalSystem
 from buddy_common.adapters.openclaw_program import HostOpenClaw
 from buddy_common.adapters.processes import identify
 from buddy_common.errors import GatewayElsewhereError, ServiceManagerError
-from buddy_common.schemas.gateway import GatewayOwner
+from buddy_common.schemas.gateway import Desired, GatewayOwner, GatewaySnapshot, GatewayState
 from buddy_common.schemas.processes import ProcessExit, ProcessIdentity
 from buddy_common.settings import GatewaySettings, OpenClawSettings
+from buddy_common.usecases.observe_gateway import observe_gateway
+from buddy_common.usecases.stop_gateway import stop_gateway
 from eventually import eventually
+from fakes.progress import RecordingProgress
 from fakes.service_manager import FakeServiceManager, install_fake_service_manager
 
 NAME = "openclaw-gateway.service"
@@ -347,3 +351,50 @@ async def test_journal_that_may_not_be_read_or_gives_no_answer_has_no_lines(
     await asyncio.to_thread((fake.bin / "journalctl").unlink)
     monkeypatch.setenv("PATH", str(fake.bin))
     assert await gateway.service_lines(process, None) == ([], None)
+
+
+async def look(gateway: HostGateway, tmp_path: Path) -> GatewaySnapshot:
+    state = FileHostState(tmp_path / "node")
+    await state.set_desired(Desired.RUNNING)
+    return await observe_gateway(gateway, state, node="local", system=LocalSystem(tmp_path), busy=False)
+
+
+async def test_unit_that_starts_by_itself_is_seen_to_start(
+    gateway: HostGateway, fake: FakeServiceManager, process: ProcessIdentity, tmp_path: Path
+) -> None:
+    """At boot, and after a crash: it has not crashed, it only does not listen yet."""
+    await asyncio.to_thread(runs, fake, process)
+
+    seen = await look(gateway, tmp_path)
+
+    assert (seen.state, seen.owner) == (GatewayState.STARTING, GatewayOwner.SYSTEMD)
+    assert seen.pid == process.pid
+
+
+@pytest.mark.parametrize(("code", "state"), [(78, GatewayState.CONFIG_ERROR), (1, GatewayState.CRASHED)])
+async def test_config_that_blocks_the_unit_is_called_by_its_name(
+    gateway: HostGateway,
+    fake: FakeServiceManager,
+    child: subprocess.Popen[bytes],
+    tmp_path: Path,
+    code: int,
+    state: GatewayState,
+) -> None:
+    await asyncio.to_thread(ended, fake, child, code=code, state="failed")
+
+    assert (await look(gateway, tmp_path)).state is state
+
+
+async def test_stop_while_the_unit_waits_for_its_restart_keeps_it_down_and_says_so(
+    gateway: HostGateway, fake: FakeServiceManager, child: subprocess.Popen[bytes], tmp_path: Path
+) -> None:
+    await asyncio.to_thread(ended, fake, child, code=1, state="activating")
+    progress = RecordingProgress()
+
+    stopped = await stop_gateway(
+        gateway, FileHostState(tmp_path / "node"), progress=progress, drain_seconds=5, force=False
+    )
+
+    assert not stopped.wasRunning
+    assert progress.lines == ["The gateway is not running, its service was about to start it"]
+    assert await asyncio.to_thread(fake.orders) == ["stop"]

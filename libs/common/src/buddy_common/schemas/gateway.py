@@ -73,7 +73,7 @@ class Ownership:
 class Probe(BaseModel):
     """What the gateway's HTTP health routes said.
 
-    Source: OpenClaw's docs/gateway/health.md; `/startupz` exists since 2026.9 only.
+    Source: OpenClaw's docs/gateway/health.md.
     """
 
     model_config = ConfigDict(frozen=True)

@@ -8,7 +8,8 @@ class ProcessIdentity:
     """A process: its pid together with its start time, in seconds after boot.
 
     Such a time is the same for whoever looks, and stays when the clock is set.
-    A process of another user has pid 0: the system does not say more.
+    Of a process of another user the system may not say more than that it is there: then `started` is 0,
+    and so is the pid where only its port is known.
     """
 
     pid: int
@@ -22,7 +23,7 @@ class ProcessIdentity:
 
 @dataclass(frozen=True)
 class ProcessExit:
-    """How a process ended: exactly one of the two is set, or none when it was not our child."""
+    """How a process ended: exactly one of the two is set, or neither when nobody recorded it."""
 
     code: int | None = None
     signal: str | None = None

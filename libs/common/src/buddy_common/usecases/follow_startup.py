@@ -92,6 +92,7 @@ class _Startup:
             await self._read_log(to_the_end=ended is not None)
             if ended is not None:
                 await self._go_on_after(ended)
+                continue
             up = await self._look()
             if up is not None:
                 await self._read_log(to_the_end=True)
