@@ -32,6 +32,14 @@ async def finished(client: httpx.AsyncClient, task_id: str) -> dict[str, Any]:
             return task
 
 
+async def running(client: httpx.AsyncClient, task_id: str) -> None:
+    """Wait until the task has written its first line: then its program runs."""
+    while True:
+        answer = await client.get("/v1/tasks/status", params={"taskId": task_id, "wait": 30})
+        if answer.json()["data"]["output"]:
+            return
+
+
 async def many_jobs(buddy: Buddy, *, clients: int, jobs_each: int) -> tuple[list[str], list[dict[str, Any]]]:
     """Let many clients ask for a start of the gateway, again and again; return ids and ended tasks."""
     async with client_of(buddy) as client:

@@ -5,7 +5,7 @@ import asyncio
 import httpx
 import pytest
 
-from e2e.load import client_of, finished, many_jobs, seconds_between, submit
+from e2e.load import client_of, finished, many_jobs, running, seconds_between, submit
 from openclaw_system import System
 
 pytestmark = [pytest.mark.faults, pytest.mark.timeout(1800)]
@@ -30,6 +30,7 @@ def test_a_restart_starts_at_once_while_plugins_are_installed(system: System) ->
             installs = [
                 await submit(client, "/v1/openclaw/plugins/install", {"spec": PLUGIN}) for _ in range(4)
             ]
+            await running(client, installs[0])
             restart = await finished(client, await submit(client, "/v1/gateway/restart"))
             assert restart["status"] == "Completed", restart
             assert seconds_between(restart["queuedAt"], restart["startTime"]) < RESTART_SECONDS

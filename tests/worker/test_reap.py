@@ -11,6 +11,7 @@ import pytest
 
 from buddy_common.adapters import processes
 from buddy_common.adapters.child_process import run_child
+from buddy_common.adapters.presence import EXPIRY_SECONDS
 from buddy_common.db import task_claims
 from buddy_common.schemas.jobs import InstallPluginJob, Job, Lane, RestartGatewayJob
 from buddy_common.schemas.processes import ProcessIdentity
@@ -18,6 +19,7 @@ from buddy_common.schemas.tasks import TaskStatus
 from buddy_worker import reap
 from buddy_worker.owner import Owner
 from buddy_worker.reap import REPEAT_WITHIN, Reaper
+from buddy_worker.sweep import SWEEP_SECONDS
 from buddy_worker.wiring import Wiring
 from worker.queued import ago, queue, row, view
 
@@ -193,6 +195,27 @@ async def test_a_program_that_cannot_be_ended_keeps_its_task_running(
     await Reaper(w).reap()
 
     assert (await view(w, task_id)).status is TaskStatus.RUNNING
+
+
+async def test_one_task_that_cannot_be_reaped_keeps_no_other_waiting(
+    w: Wiring, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    gone = processes.to_record(ProcessIdentity(w.owner.pid, w.owner.started - 1, "keeper"))
+    bad = await claimed(w, INSTALL, owner=dead_worker(w), process=gone)
+    good = await claimed(w, INSTALL, owner=dead_worker(w))
+
+    def refuse(_process: ProcessIdentity, *, seconds: float) -> bool:
+        raise PermissionError(seconds)
+
+    monkeypatch.setattr(reap, "end_process_group", refuse)
+    await Reaper(w).reap()
+
+    assert (await view(w, good)).status is TaskStatus.INTERRUPTED
+    assert (await view(w, bad)).status is TaskStatus.RUNNING
+
+
+def test_a_worker_that_is_only_known_by_its_beats_is_reaped_in_time() -> None:
+    assert EXPIRY_SECONDS + reap.SILENT_SECONDS + SWEEP_SECONDS < 15
 
 
 async def test_a_worker_of_another_container_is_dead_when_it_falls_silent(

@@ -174,6 +174,16 @@ async def test_a_failure_leaves_its_facts_for_machines(w: Wiring) -> None:
     assert (await run(w, handler)).result == {"exitCode": 78, "signal": None}
 
 
+async def test_the_facts_of_a_failure_hold_no_secret_and_no_endless_line(w: Wiring) -> None:
+    async def handler(_job: RunningJob[RestartGatewayJob]) -> BaseModel:
+        raise GatewayStartError("It ended.", reason=["redis://:hidden@host", "x" * 300_000])
+
+    result = (await run(w, handler)).result
+
+    assert result is not None
+    assert result["reason"] == ["redis://:***@host", "x" * jobs.MAX_LINE_CHARACTERS]
+
+
 async def test_locks_are_held_while_a_job_runs_and_free_when_its_outcome_is_known(w: Wiring) -> None:
     held = []
 

@@ -8,12 +8,12 @@ from typing import Any
 
 import pytest
 
-from buddy_common.adapters import gateway_log
+from buddy_common.adapters import gateway_log, process_family
 from buddy_common.adapters.gateway_host import HostGateway
 from buddy_common.adapters.host_state import FileHostState
 from buddy_common.adapters.openclaw_program import HostOpenClaw
 from buddy_common.adapters.processes import identify
-from buddy_common.errors import GatewayStartError
+from buddy_common.errors import GatewayOfAnotherAccountError, GatewayStartError
 from buddy_common.schemas.gateway import Probe
 from buddy_common.schemas.processes import ProcessExit, ProcessIdentity
 from buddy_common.settings import GatewaySettings, OpenClawSettings
@@ -180,6 +180,48 @@ async def test_gateway_keeps_what_the_one_before_it_was_given_but_ours_wins(
 
     environment = seen["environment"]
     assert (environment["MY_API_KEY"], environment["OPENCLAW_NO_RESPAWN"]) == ("k", "1")
+
+
+async def test_what_says_where_the_old_one_was_is_not_handed_on(
+    fake_openclaw: FakeOpenClaw, tmp_path: Path
+) -> None:
+    seen = await started_with(
+        fake_openclaw, tmp_path, OPENCLAW_GATEWAY_PORT="19000", INVOCATION_ID="1", BUDDY_KEEPER="7:1.0"
+    )
+
+    assert not {"OPENCLAW_GATEWAY_PORT", "INVOCATION_ID", "BUDDY_KEEPER"} & set(seen["environment"])
+
+
+async def test_process_of_another_account_is_not_ended(
+    fake_openclaw: FakeOpenClaw, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings = GatewaySettings(config_dir=fake_openclaw.config_dir)
+    gateway = build(settings, tmp_path, fake_openclaw.program)
+    process = await gateway.start({})
+    monkeypatch.setattr(process_family, "foreign_account_of", lambda _process: "alice")
+
+    with pytest.raises(GatewayOfAnotherAccountError, match="runs as alice"):
+        await gateway.kill(process)
+
+    assert await gateway.poll_exit(process) is None
+
+
+async def test_running_gateway_keeps_its_port_whatever_the_config_says_now(
+    fake_openclaw: FakeOpenClaw, tmp_path: Path
+) -> None:
+    """Both generations restart themselves at such an edit, and keep listening where they did."""
+    settings = GatewaySettings(config_dir=fake_openclaw.config_dir)
+    gateway = build(settings, tmp_path, fake_openclaw.program)
+    process = await gateway.start({})
+    await eventually(gateway.listener, lambda listener: listener == process)
+
+    await asyncio.to_thread(write_port, settings, 4005)
+    assert await gateway.port() == fake_openclaw.port
+    assert await gateway.listener() == process
+
+    await gateway.kill(process)
+    await eventually(lambda: gateway.poll_exit(process), lambda ended: ended is not None)
+    assert await gateway.port() == 4005
 
 
 async def test_process_that_is_no_child_of_ours_ends_with_an_unknown_code(gateway: HostGateway) -> None:

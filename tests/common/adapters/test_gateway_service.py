@@ -398,3 +398,18 @@ async def test_stop_while_the_unit_waits_for_its_restart_keeps_it_down_and_says_
     assert not stopped.wasRunning
     assert progress.lines == ["The gateway is not running, its service was about to start it"]
     assert await asyncio.to_thread(fake.orders) == ["stop"]
+
+
+async def test_restart_starts_the_unit_that_it_has_stopped_even_if_no_file_gives_it_away(
+    gateway: HostGateway, fake: FakeServiceManager, process: ProcessIdentity, tmp_path: Path
+) -> None:
+    """A unit of somebody's own, whose command is a script: it is found by its process alone."""
+    await asyncio.to_thread((tmp_path / ".config/systemd/user" / NAME).unlink)
+    await asyncio.to_thread(runs, fake, process)
+    assert await gateway.owner(process) is GatewayOwner.SYSTEMD
+
+    await gateway.terminate(process)
+    await gateway.start({})
+
+    orders = await asyncio.to_thread(fake.orders)
+    assert (orders[0], orders[-1]) == ("stop", "start")

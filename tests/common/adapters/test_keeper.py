@@ -450,6 +450,34 @@ def test_gateway_gets_no_descriptor_and_the_usual_umask(gateways: list[Gateway],
     assert read_to_end(gateway.output).decode().split() == ["0022", "0", "1", "2", "3"]
 
 
+def test_lock_is_held_until_the_gateway_is_on_record(record: Path, gate: Path, tmp_path: Path) -> None:
+    """Whoever started it may die before: then nobody may start another beside it."""
+    path = tmp_path / "node.lock"
+    reading, writing = os.pipe()
+    with path.open("ab") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        keeper = subprocess.Popen(
+            [*KEEPER, "gateway", record, str(writing), *WAITER, gate],
+            pass_fds=(writing, lock.fileno()),
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+            start_new_session=True,
+        )
+        keeper.send_signal(signal.SIGSTOP)
+    os.close(writing)
+    had_recorded = record.exists()
+    assert is_locked(path) or had_recorded
+
+    keeper.send_signal(signal.SIGCONT)
+    with os.fdopen(reading) as report:
+        told = json.loads(report.readline())
+
+    assert record.exists()
+    assert not is_locked(path)
+    os.kill(told["pid"], signal.SIGKILL)
+    keeper.wait(timeout=5)
+
+
 def test_gateway_and_its_keeper_hold_no_lock(
     gateways: list[Gateway], record: Path, gate: Path, tmp_path: Path
 ) -> None:

@@ -87,3 +87,12 @@ def test_next_line_comes_after_all_that_were_written(database: Database) -> None
     assert next_seq() == 0
     add_output(database, task_id, 0, ["a", "b"])
     assert next_seq() == 2
+
+
+def test_lines_whose_commit_went_unanswered_may_come_again(database: Database) -> None:
+    task_id = add_task(database)
+    add_output(database, task_id, 0, ["a", "b"])
+
+    add_output(database, task_id, 0, ["a", "b", "c"])
+
+    assert output_of(database, task_id) == ["a", "b", "c"]

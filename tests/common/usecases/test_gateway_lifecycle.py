@@ -4,17 +4,21 @@ import asyncio
 import os
 import signal
 import socket
+import threading
 from pathlib import Path
+from typing import Any
 
 import psutil
 import pytest
 
+from buddy_common.adapters import gateway_host
 from buddy_common.adapters.gateway_host import HostGateway
+from buddy_common.adapters.gateway_launcher import launch_gateway
 from buddy_common.adapters.host_state import FileHostState
 from buddy_common.adapters.openclaw_program import HostOpenClaw
 from buddy_common.errors import GatewayStartError, OpenClawNotFoundError, PortTakenError
 from buddy_common.schemas.gateway import Desired
-from buddy_common.schemas.processes import ProcessExit
+from buddy_common.schemas.processes import ProcessExit, ProcessIdentity
 from buddy_common.settings import GatewaySettings, OpenClawSettings
 from buddy_common.usecases import stop_gateway as stop_module
 from common.usecases.host import Host, build_host
@@ -148,6 +152,44 @@ async def test_failed_start_leaves_code_and_reason_for_machines(
     assert (detail["exitCode"], detail["signal"]) == (78, None)
     assert "Invalid config" in detail["reason"]
     assert (await host.state.last_exit()) == ProcessExit(code=78)
+
+
+async def test_start_that_is_cancelled_while_it_launches_does_so_before_it_lets_go(
+    host: Host, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Else the next job, a stop say, finds nothing to stop, and the gateway comes up after it."""
+    launching, go_on = threading.Event(), threading.Event()
+    launch = launch_gateway
+
+    def slow_launch(*arguments: Any, **options: Any) -> ProcessIdentity:
+        launching.set()
+        go_on.wait(5)
+        return launch(*arguments, **options)
+
+    monkeypatch.setattr(gateway_host, "launch_gateway", slow_launch)
+    starting = asyncio.create_task(host.start())
+    await asyncio.to_thread(launching.wait, 5)
+    starting.cancel()
+    await asyncio.sleep(0)
+    assert not starting.done()
+    go_on.set()
+    with pytest.raises(asyncio.CancelledError):
+        await starting
+
+    assert (await host.stop()).wasRunning
+
+
+async def test_start_waits_for_a_process_that_drains_and_starts_another(
+    host: Host, fake_openclaw: FakeOpenClaw
+) -> None:
+    fake_openclaw.configure(drain=2)
+    first = await host.start()
+    os.kill(first.pid, signal.SIGTERM)
+    await eventually(host.gateway.probe, lambda probe: probe.draining)
+
+    second = await host.start()
+
+    assert (second.alreadyRunning, second.pid != first.pid, second.ready) == (False, True, True)
 
 
 async def test_start_names_the_program_that_has_the_port(host: Host, fake_openclaw: FakeOpenClaw) -> None:

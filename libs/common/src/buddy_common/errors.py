@@ -86,7 +86,7 @@ class UnknownTaskError(NotFoundError):
     error = "unknown_task"
 
     def __init__(self, task_id: str) -> None:
-        super().__init__(f"There is no task {task_id!r}.")
+        super().__init__(f"There is no task {task_id!r}. `GET /v1/tasks/status` lists the tasks of a node.")
 
 
 class TooManyAttemptsError(BuddyError):
@@ -120,6 +120,9 @@ class BrokerUnavailableError(TransientError):
 
     error = "broker_unavailable"
     status = HTTPStatus.SERVICE_UNAVAILABLE
+
+    def __init__(self, problem: str, **detail: Any) -> None:
+        super().__init__(f"{problem} Is Redis up? `buddy status` tells. Then try again.", **detail)
 
 
 class DatabaseUnavailableError(TransientError):
@@ -170,6 +173,9 @@ class GatewayConfigError(BuddyError):
     error = "config_unreadable"
     status = HTTPStatus.CONFLICT
 
+    def __init__(self, problem: str) -> None:
+        super().__init__(f"{problem} Correct the file; Buddy writes over no file that it cannot read.")
+
 
 class PortTakenError(BuddyError):
     """Another program listens where the gateway should; `holder` names it."""
@@ -186,7 +192,7 @@ class PortTakenError(BuddyError):
 
 
 class GatewayStartError(BuddyError):
-    """The gateway exited or never became ready; the message holds its own reason."""
+    """The gateway ended or never came up; the message holds its own reason."""
 
     error = "gateway_start_failed"
     status = HTTPStatus.BAD_GATEWAY
@@ -241,11 +247,27 @@ class GatewayElsewhereError(BuddyError):
         )
 
 
+class GatewayOfAnotherAccountError(BuddyError):
+    """The gateway is another account's process: Buddy could end it, but not start one that is as good."""
+
+    error = "gateway_of_another_account"
+    status = HTTPStatus.CONFLICT
+
+    def __init__(self, process: str, *, account: str) -> None:
+        super().__init__(
+            f"The gateway, {process}, runs as {account}. Run Buddy as {account}, or end it there first.",
+            account=account,
+        )
+
+
 class StateUnwritableError(BuddyError):
     """Buddy's own files on this host cannot be written: a full disk, or missing permissions."""
 
     error = "state_unwritable"
     status = HTTPStatus.INSUFFICIENT_STORAGE
+
+    def __init__(self, problem: str) -> None:
+        super().__init__(f"{problem} Free space, or give Buddy's user the right to write there.")
 
 
 class PluginNotInstalledError(BuddyError):
@@ -253,6 +275,9 @@ class PluginNotInstalledError(BuddyError):
 
     error = "plugin_not_installed"
     status = HTTPStatus.BAD_GATEWAY
+
+    def __init__(self, problem: str) -> None:
+        super().__init__(f"{problem} The output of the task shows what it said.")
 
 
 class DeadlineExceededError(BuddyError):
@@ -267,6 +292,9 @@ class JobInterruptedError(BuddyError):
 
     error = "interrupted"
     status = HTTPStatus.SERVICE_UNAVAILABLE
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(f"{reason} `POST /v1/tasks/{{id}}/retry` does it again.")
 
 
 class JobCancelledError(BuddyError):

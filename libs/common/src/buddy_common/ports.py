@@ -1,6 +1,6 @@
 """What use cases need from the outside, so that adapters and fakes can stand in for each other."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Protocol
 
 from pydantic import BaseModel
@@ -53,10 +53,13 @@ class Gateway(Protocol):
         """Return the variables that the process was given, as far as they can be read."""
         ...
 
-    async def start(self, environment: Mapping[str, str]) -> ProcessIdentity:
+    async def start(
+        self, environment: Mapping[str, str], *, lock_descriptors: Sequence[int] = ()
+    ) -> ProcessIdentity:
         """Start the gateway: its service, where it has one, else a process that outlives us.
 
-        `environment` is what an earlier process had; ours goes before it.
+        `environment` is what an earlier process had; ours goes before it. The locks stay held, even
+        without us, until the new process is on record.
         """
         ...
 

@@ -47,7 +47,8 @@ class JobQueue:
 
         Raises:
             BrokerUnavailableError: the message could not be sent; the row is Failed and says so.
-            DatabaseUnavailableError: there is no row, and nothing was sent.
+            DatabaseUnavailableError: nothing was sent. Should the row be there all the same, for its commit
+                went unanswered, the sweep runs it; who repeats the request with a key finds it.
             IdempotencyConflictError: the key came before, with another request.
         """
 

@@ -174,7 +174,7 @@ class RunningJob(Generic[AnyJob]):
                 self.task_id,
                 epoch=self._epoch,
                 status=outcome.status,
-                result=outcome.result,
+                result=None if outcome.result is None else _clean_all(outcome.result),
                 error=error,
                 error_code=outcome.error_code,
             )
@@ -210,3 +210,14 @@ class RunningJob(Generic[AnyJob]):
 def _clean(text: str, limit: int) -> str:
     """Make a text fit to be stored: no secrets, no NUL (PostgreSQL refuses it), no more than fits."""
     return mask(text.replace("\x00", ""))[:limit]
+
+
+def _clean_all(value: Any) -> Any:
+    """Do the same with every text in a structure."""
+    if isinstance(value, str):
+        return _clean(value, MAX_LINE_CHARACTERS)
+    if isinstance(value, list):
+        return [_clean_all(item) for item in value]
+    if isinstance(value, dict):
+        return {key: _clean_all(item) for key, item in value.items()}
+    return value

@@ -49,8 +49,8 @@ class Owner:
         return ProcessIdentity(self.pid, self.started, "worker")
 
     def is_dead(self, *, seen_by: "Owner") -> bool | None:
-        """Whether the process is gone; None when `seen_by` cannot tell: it is in another container."""
-        if self.namespace != seen_by.namespace:
+        """Whether the process is gone; None when `seen_by` cannot tell, from another container or host."""
+        if (self.namespace, self.hostname) != (seen_by.namespace, seen_by.hostname):
             return None
         if self.boot != seen_by.boot:
             return True

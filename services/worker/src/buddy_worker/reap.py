@@ -27,7 +27,7 @@ ATTEMPTS = 2  # a job that is declared repeatable runs once more, not for ever
 REPEAT_WITHIN = timedelta(hours=1)
 END_SECONDS = 8.0
 # a worker of another container that sent no beat for so long, while its key had expired before
-SILENT_SECONDS = 2 * BEAT_SECONDS + 1
+SILENT_SECONDS = BEAT_SECONDS + 1
 
 
 class Reaper:
@@ -49,9 +49,11 @@ class Reaper:
         others = {row.owner for row in rows if row.owner and row.owner != str(self._w.owner)}
         dead = {owner for owner in others if await self._is_dead(owner)}
         self._silent_since = {owner: at for owner, at in self._silent_since.items() if owner in others}
-        for row in rows:
-            if row.owner in dead or (row.id, row.epoch) in lost:
-                await self._end(row)
+        lost_rows = [row for row in rows if row.owner in dead or (row.id, row.epoch) in lost]
+        outcomes = await asyncio.gather(*(self._end(row) for row in lost_rows), return_exceptions=True)
+        for row, outcome in zip(lost_rows, outcomes, strict=True):
+            if isinstance(outcome, Exception):  # of one task; the others must not wait for it
+                log.error("task_not_reaped", task_id=row.id, reason=repr(outcome))
 
     def _lost_here(self, rows: list[TaskRow]) -> frozenset[tuple[str, int]]:
         """Return claims of this very process that it has not in hand, twice in a row.

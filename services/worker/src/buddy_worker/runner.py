@@ -82,7 +82,8 @@ async def execute(w: Wiring, task_id: str, kind: type[AnyJob], handler: Handler[
         return await _run_claimed(w, claim, kind, handler, work)
     finally:
         claim.locks.release()
-        del _running[task_id]
+        if _running.get(task_id) is work:  # it was taken for lost, and taken again
+            del _running[task_id]
         await wake_waiting(w)
 
 
@@ -113,7 +114,10 @@ async def _run_claimed(
         job = RunningJob(w, claim, kind.model_validate(claim.row.payload))
     except ValidationError as exc:
         unreadable = RunningJob(w, claim, kind.model_construct())
-        error = InvalidPayloadError(f"The job's payload is not readable: {exc}")
+        fields = ", ".join(".".join(str(part) for part in error["loc"]) for error in exc.errors())
+        error = InvalidPayloadError(
+            f"Another version of Buddy wrote this job: {fields} does not fit any more."
+        )
         return await _finish(unreadable, _failure(error), claim)
     outcome = _failure(claim.problem) if claim.problem else await _outcome(job, kind, handler, work)
     if outcome.status is not TaskStatus.INTERRUPTED:
@@ -136,7 +140,7 @@ async def _outcome(
         return _failure(exc)
     except Exception as exc:  # the outermost loop of a job: a bug must still end its row
         log.exception("task_crashed")
-        return _failure(BuddyError(f"Unexpected {type(exc).__name__}; the worker's log has it."))
+        return _failure(BuddyError(f"Unexpected {type(exc).__name__}; logs/worker-*.log has it."))
     return Outcome(TaskStatus.COMPLETED, result=result.model_dump(mode="json"))
 
 
@@ -157,6 +161,7 @@ async def _within_deadline(
             raise
         raise DeadlineExceededError(
             f"Not done after {kind.deadline_seconds:.0f} s, the limit for this kind of job."
+            f" It was at: {job.current_stage or 'its beginning'}."
         ) from exc
 
 

@@ -28,6 +28,7 @@ class Sweeper:
     def __init__(self, wiring: Wiring) -> None:
         self._w = wiring
         self._reaper = Reaper(wiring)
+        self._reaping: asyncio.Task[None] | None = None
 
     async def sweep_forever(self) -> None:
         """Sweep every second; what cannot be reached now is tried again at the next one."""
@@ -49,15 +50,23 @@ class Sweeper:
         w = self._w
         for task_id in await w.database.run(lambda s: task_claims.to_cancel(s, owner=str(w.owner))):
             runner.cancel(task_id)
-        await self._reaper.reap()
         await w.database.run(lambda session: _give_up_old(session, w.node))
         await wake_waiting(w)
         await resend_lost(w)
+        self._reap()
+
+    def _reap(self) -> None:
+        """Reap beside the next sweeps: to end what a dead worker had started takes seconds."""
+        if self._reaping is not None and not self._reaping.done():
+            return
+        if self._reaping is not None and (failure := self._reaping.exception()) is not None:
+            log.warning("reaping_failed", reason=repr(failure))
+        self._reaping = asyncio.create_task(self._reaper.reap())
 
 
 def _give_up_old(session: Session, node: str) -> None:
     """End what nobody has run for a day."""
-    error = JobInterruptedError("Nobody ran this job within a day. Ask for it again if it is still wanted.")
+    error = JobInterruptedError("Nobody ran this job within a day.")
     for row in task_claims.queued_before(session, node, age=QUEUED_FOR_MOST):
         ended = task_claims.end_queued(
             session, row.id, status=TaskStatus.INTERRUPTED, error=error.message, error_code=error.error

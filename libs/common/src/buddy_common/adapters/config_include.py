@@ -55,7 +55,10 @@ def _included(name: Any, file: Path, *, roots: list[Path], depth: int) -> Any:
         raise GatewayConfigError(f"{file}: {KEY} must name a file.")
     if depth > MAX_DEPTH:
         raise GatewayConfigError(f"{file}: {KEY} goes deeper than {MAX_DEPTH} files.")
-    target = (file.parent / name).resolve()
+    try:
+        target = (file.parent / name).resolve()
+    except (OSError, RuntimeError, ValueError) as exc:  # a loop of links, a NUL
+        raise GatewayConfigError(f"{file}: {KEY} {name!r} names no file: {exc}") from exc
     if not any(target.is_relative_to(root) for root in roots):
         raise GatewayConfigError(f"{file}: {KEY} {name!r} lies outside the config's folder.")
     part = read_config(target)

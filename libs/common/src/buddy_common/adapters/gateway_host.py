@@ -3,7 +3,8 @@
 import asyncio
 import signal
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 
 import psutil
@@ -11,6 +12,7 @@ import psutil
 from buddy_common.adapters import process_family, processes
 from buddy_common.adapters.config_file import configured_bind, configured_port
 from buddy_common.adapters.config_include import read_effective_config
+from buddy_common.adapters.finishing import to_its_end
 from buddy_common.adapters.gateway_launcher import launch_gateway
 from buddy_common.adapters.gateway_log import GatewayLog
 from buddy_common.adapters.gateway_owner import owner_of
@@ -20,8 +22,14 @@ from buddy_common.adapters.host_state import FileHostState, recall_port, remembe
 from buddy_common.adapters.openclaw_environment import openclaw_environment
 from buddy_common.adapters.openclaw_program import HostOpenClaw
 from buddy_common.adapters.openclaw_version import is_old_generation
+from buddy_common.adapters.process_tree import MARK
 from buddy_common.adapters.service_manager import ServiceManager
-from buddy_common.errors import GatewayConfigError, GatewayElsewhereError
+from buddy_common.errors import (
+    GatewayConfigError,
+    GatewayElsewhereError,
+    GatewayOfAnotherAccountError,
+    StateUnwritableError,
+)
 from buddy_common.schemas.gateway import GatewayOwner, Ownership, Probe, ServiceUnit
 from buddy_common.schemas.processes import ProcessExit, ProcessIdentity, ProcessUsage
 from buddy_common.settings import GatewaySettings
@@ -36,6 +44,16 @@ _GATEWAY_ENVIRONMENT = {
 # how long after a process has gone its keeper, or its service manager, may take to record how
 RECORD_SECONDS = 2.0
 _RECORDED = (GatewayOwner.OURS, GatewayOwner.SYSTEMD, GatewayOwner.LAUNCHD)
+
+
+# of an earlier process's variables: what says where its state is, and who had started it
+_NOT_HANDED_ON = frozenset(
+    {
+        "OPENCLAW_GATEWAY_PORT", "OPENCLAW_STATE_DIR", "OPENCLAW_CONFIG_PATH", "OPENCLAW_HOME",
+        "OPENCLAW_PROFILE", "OPENCLAW_SERVICE_MARKER", "OPENCLAW_SERVICE_KIND",
+        "INVOCATION_ID", "JOURNAL_STREAM", "NOTIFY_SOCKET", "LISTEN_FDS", "LISTEN_PID", MARK,
+    }
+)  # fmt: skip
 
 
 class HostGateway:
@@ -57,23 +75,36 @@ class HostGateway:
         self._service = GatewayService(self._services)
         self._log = GatewayLog(log_file)
         self._port_file = port_file
+        self._started_port_file = port_file.with_name("started-port.json")
         self._probe = GatewayProbe()
         self._measured: dict[ProcessIdentity, psutil.Process] = {}
         self._owners: dict[ProcessIdentity, Ownership] = {}
+        self._ended_unit: ServiceUnit | None = None  # a restart starts what it has stopped
         self._gone_since: dict[ProcessIdentity, float] = {}
 
     async def port(self) -> int:
-        """Return the configured port: our setting, else `gateway.port`, else OpenClaw's default."""
-        if self._settings.port is not None:
-            return self._settings.port
-        return await asyncio.to_thread(self._read_port)
+        """Return the configured port: our setting, else `gateway.port`, else OpenClaw's default.
+
+        A gateway of ours that runs keeps the port that it was started with, whatever the config says now.
+        """
+        return await asyncio.to_thread(self._port)
+
+    def _port(self) -> int:
+        configured = self._settings.port or self._read_port()
+        started_with = recall_port(self._started_port_file)
+        if started_with is None or started_with == configured:
+            return configured
+        listener = processes.find_listener(started_with)
+        ours = listener is not None and self._state.is_spawned(listener)
+        return started_with if ours else configured
 
     def _read_port(self) -> int:
         try:
             port = configured_port(read_effective_config(self._settings.config_file))
         except GatewayConfigError:  # a running gateway lives on with its last good config, and its port
             return recall_port(self._port_file) or configured_port(None)
-        remember_port(self._port_file, port)
+        with suppress(StateUnwritableError):  # a full disk must not blind who only looks
+            remember_port(self._port_file, port)
         return port
 
     async def listener(self) -> ProcessIdentity | None:
@@ -105,26 +136,33 @@ class HostGateway:
         """Return the variables that the process was given, as far as they can be read."""
         return await asyncio.to_thread(process_family.environment_of, process)
 
-    async def start(self, environment: Mapping[str, str]) -> ProcessIdentity:
+    async def start(
+        self, environment: Mapping[str, str], *, lock_descriptors: Sequence[int] = ()
+    ) -> ProcessIdentity:
         """Start the gateway: its service, where it has one, else a process that outlives us.
+
+        The locks stay held, even without us, until the new process is on record.
 
         Raises:
             OpenClawNotFoundError: there is no usable program.
             ServiceManagerError: its service cannot be started.
             GatewayStartError: it could not be executed.
         """
-        # a job that is cancelled just now must not leave a gateway that nobody has a record of
-        return await asyncio.shield(asyncio.to_thread(self._start, environment))
+        return await to_its_end(
+            asyncio.to_thread(self._start, environment, lock_descriptors=lock_descriptors)
+        )
 
-    def _start(self, environment: Mapping[str, str]) -> ProcessIdentity:
-        started = self._service.start()
+    def _start(self, environment: Mapping[str, str], *, lock_descriptors: Sequence[int]) -> ProcessIdentity:
+        started = self._service.start(instead_of=self._ended_unit)
         if started is not None:
             return self._own(*started)
         program = self._openclaw.program()
+        remember_port(self._started_port_file, self._settings.port or self._read_port())
         ours = openclaw_environment(program, self._settings) | _GATEWAY_ENVIRONMENT
         return launch_gateway(
             [program.path, "gateway", "run", *self._options(program.version)],
-            environment={**environment, **ours},
+            environment=_handed_on(environment) | ours,
+            lock_descriptors=lock_descriptors,
             cwd=self._settings.config_dir,
             log=self._log,
             record=self._state.gateway_file,
@@ -144,7 +182,7 @@ class HostGateway:
 
         None: it starts none, or there is no service.
         """
-        return await asyncio.to_thread(self._successor, process)
+        return await to_its_end(asyncio.to_thread(self._successor, process))
 
     def _successor(self, process: ProcessIdentity) -> ProcessIdentity | None:
         unit = self._ownership(process).unit
@@ -195,9 +233,10 @@ class HostGateway:
 
         Raises:
             GatewayElsewhereError: it runs in another container, where a signal would not be the end of it.
+            GatewayOfAnotherAccountError: somebody else runs it, and nothing of ours could take its place.
             ServiceManagerError: its service cannot be stopped.
         """
-        await asyncio.to_thread(self._end, process, signal.SIGTERM)
+        await to_its_end(asyncio.to_thread(self._end, process, signal.SIGTERM))
 
     async def kill(self, process: ProcessIdentity) -> None:
         """End it by force, if it is still the same process.
@@ -206,18 +245,25 @@ class HostGateway:
             GatewayElsewhereError: it runs in another container.
             ServiceManagerError: its service cannot be stopped.
         """
-        await asyncio.to_thread(self._end, process, signal.SIGKILL)
+        await to_its_end(asyncio.to_thread(self._end, process, signal.SIGKILL))
 
     def _end(self, process: ProcessIdentity, number: signal.Signals) -> None:
         owned = self._ownership(process)
         if owned.owner is GatewayOwner.CONTAINER:
             raise GatewayElsewhereError(str(process))
+        self._ended_unit = owned.unit
         if owned.unit is None:
-            processes.send_signal(process, number)
+            self._signal(process, number)
         elif number is signal.SIGTERM:
             self._services.stop(owned.unit)
         else:
             self._services.kill(owned.unit)
+
+    def _signal(self, process: ProcessIdentity, number: signal.Signals) -> None:
+        account = process_family.foreign_account_of(process)
+        if account is not None:
+            raise GatewayOfAnotherAccountError(str(process), account=account)
+        processes.send_signal(process, number)
 
     async def hold_down(self) -> bool:
         """Keep its service from starting it, where there is no process now; whether it was about to.
@@ -225,7 +271,7 @@ class HostGateway:
         Raises:
             ServiceManagerError: its service cannot be stopped.
         """
-        return await asyncio.to_thread(self._service.hold_down)
+        return await to_its_end(asyncio.to_thread(self._service.hold_down))
 
     async def usage(self, process: ProcessIdentity) -> ProcessUsage | None:
         """Return what the process uses, or None when it is gone."""
@@ -275,3 +321,7 @@ class HostGateway:
     async def close(self) -> None:
         """Let go of the connections; the gateway is left as it is."""
         await self._probe.close()
+
+
+def _handed_on(environment: Mapping[str, str]) -> dict[str, str]:
+    return {name: value for name, value in environment.items() if name not in _NOT_HANDED_ON}

@@ -26,10 +26,12 @@ def launch_gateway(
     cwd: Path,
     log: GatewayLog,
     record: Path,
+    lock_descriptors: Sequence[int] = (),
 ) -> ProcessIdentity:
     """Start the program, its output going to the log, and return its process.
 
-    The keeper writes the process into the file `record`, and later how it ended.
+    The keeper writes the process into the file `record`, and later how it ended. Until it has done the
+    first, it holds the locks: should we die now, nobody starts another beside it.
 
     Raises:
         GatewayStartError: it could not be executed.
@@ -44,7 +46,7 @@ def launch_gateway(
                 stdin=subprocess.DEVNULL,
                 stdout=output,
                 stderr=output,
-                pass_fds=(writing,),
+                pass_fds=(writing, *lock_descriptors),
                 start_new_session=True,
             )
     except OSError as exc:

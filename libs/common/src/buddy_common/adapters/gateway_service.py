@@ -23,13 +23,16 @@ class GatewayService:
         pid = self._services.main_pid(unit) if unit is not None else None
         return identify(pid) if pid is not None else None
 
-    def start(self) -> tuple[ProcessIdentity, ServiceUnit] | None:
+    def start(self, *, instead_of: ServiceUnit | None = None) -> tuple[ProcessIdentity, ServiceUnit] | None:
         """Start it and return its process; None where there is no service.
+
+        `instead_of` is the unit whose process was ended just now: found by its process, it may be one
+        that no file gives away.
 
         Raises:
             ServiceManagerError: it cannot be started.
         """
-        unit = self._services.installed_unit()
+        unit = instead_of or self._services.installed_unit()
         return None if unit is None else (self._note_run(self._services.run(unit), unit), unit)
 
     def start_command(self) -> str | None:

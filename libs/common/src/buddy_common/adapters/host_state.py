@@ -94,5 +94,8 @@ def remember_port(path: Path, port: int) -> None:
 
 def recall_port(path: Path) -> int | None:
     """Return the port that was kept, None when there is none."""
-    record = _read(path)
-    return None if record is None else int(record["port"])
+    try:
+        record = _read(path)
+        return None if record is None else int(record["port"])
+    except (ValueError, KeyError, TypeError):  # damaged: as good as none
+        return None

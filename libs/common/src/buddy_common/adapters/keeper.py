@@ -13,10 +13,11 @@ Run by its path as `python -IS keeper.py …`, never imported; the standard libr
         MARK tells whose they are, should this process be killed. Other inherited descriptors are
         locks: held here, and in the program too, which then goes on under the lock.
     gateway RECORD REPORT PROGRAM [ARGUMENT …]
-        Starts the program in a session of its own, without locks, and never ends it. REPORT gets one
-        JSON line, `{"pid": 7, "started": 1.23, "boot": "…"}` or an error as above. The file RECORD
-        gets that too, with `code`, `signal` and `ended_at` once the gateway has ended; nobody else may
-        write it. A `problem` in the line says why it could not be written.
+        Starts the program in a session of its own, without locks, and never ends it. Other inherited
+        descriptors are locks, held until the file RECORD says `{"pid": 7, "started": 1.23, "boot": "…"}`.
+        REPORT then gets the same as one JSON line, or an error as above; a `problem` in it says why RECORD
+        could not be written. RECORD also gets `code`, `signal` and `ended_at` once the gateway has ended;
+        nobody else may write it.
 
 Both end when the last descendant has; on Linux also those that left the session.
 """
@@ -125,14 +126,17 @@ def keep_gateway(record: str, report: int, arguments: list[str]) -> None:
     """Start the gateway, say who it is, and how it ended; no signal to us is one to it."""
     for number in _HANDLED:
         signal.signal(number, _ignore)
-    _close_all_but(report)
+    for descriptor in _ours():
+        _keep_to_ourselves(descriptor)
     os.umask(0o022)  # the usual one: the agents' workspaces are their owner's business, not ours
     try:
         gateway = _start(arguments, own_session=True)
     except OSError as exc:
         return _tell(report, _failure(exc, arguments[0]))
     identity: dict[str, object] = {"pid": gateway, "started": _started(gateway), "boot": _boot()}
-    _tell(report, identity | _write(record, identity))
+    told = identity | _write(record, identity)
+    _close_all_but(report)  # the locks: from here on, whoever looks finds the gateway
+    _tell(report, told)
     os.close(report)
     ours = _read(record)
     while True:
@@ -266,11 +270,19 @@ def _keep_to_ourselves(descriptor: int) -> None:
 
 
 def _close_all_but(kept: int) -> None:
-    _keep_to_ourselves(kept)
+    for descriptor in _ours():
+        if descriptor != kept:
+            os.close(descriptor)
+
+
+def _ours() -> list[int]:
+    """Return the descriptors that we were given beside the usual three."""
+    found = []
     for name in os.listdir("/dev/fd"):
-        if int(name) not in {0, 1, 2, kept}:
-            with suppress(OSError):  # the one that listed them
-                os.close(int(name))
+        with suppress(OSError):  # the one that listed them
+            os.fstat(int(name))
+            found.append(int(name))
+    return [descriptor for descriptor in found if descriptor > 2]  # noqa: PLR2004 - stderr
 
 
 def _ignore(_number: int, _frame: FrameType | None) -> None:

@@ -9,7 +9,7 @@ from buddy_common.adapters.redis_client import broker_errors
 from buddy_common.schemas.jobs import Lane
 
 BEAT_SECONDS = 3.0
-EXPIRY_SECONDS = 12
+EXPIRY_SECONDS = 9
 
 
 @dataclass(frozen=True)

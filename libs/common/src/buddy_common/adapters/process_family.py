@@ -1,5 +1,7 @@
 """What a process was given, where it came from, and what it and its children have used."""
 
+import os
+
 import psutil
 
 from buddy_common.adapters.processes import identify
@@ -7,13 +9,27 @@ from buddy_common.schemas.processes import ProcessIdentity
 
 
 def environment_of(process: ProcessIdentity) -> dict[str, str]:
-    """Return the variables that the process was started with; none where they cannot be read."""
-    if identify(process.pid) != process:
+    """Return the variables that the process was started with; none where they cannot be read.
+
+    None of another account's either: they could make a program of ours do as that account likes.
+    """
+    if identify(process.pid) != process or foreign_account_of(process) is not None:
         return {}
     try:
         return psutil.Process(process.pid).environ()
-    except psutil.Error:
+    except (psutil.Error, OSError):
         return {}
+
+
+def foreign_account_of(process: ProcessIdentity) -> str | None:
+    """Return whose process it is, None when it is of our own account or gone."""
+    try:
+        running = psutil.Process(process.pid)
+        return None if set(running.uids()) == {os.geteuid()} else running.username()
+    except psutil.NoSuchProcess:
+        return None
+    except psutil.AccessDenied:
+        return "another account"
 
 
 def descends_from(process: ProcessIdentity, ancestor: ProcessIdentity) -> bool:

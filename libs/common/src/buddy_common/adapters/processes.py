@@ -126,7 +126,7 @@ def send_signal(process: ProcessIdentity, number: signal.Signals) -> bool:
         return False
     try:
         os.kill(process.pid, number)
-    except ProcessLookupError:
+    except (ProcessLookupError, PermissionError):  # gone, or another account's
         return False
     return True
 

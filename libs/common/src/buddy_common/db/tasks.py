@@ -74,10 +74,10 @@ def with_key(session: Session, *, actor: str, idempotency_key: str) -> TaskRow |
 
 
 def add_output(session: Session, task_id: str, *, first_seq: int, lines: Iterable[str]) -> None:
-    """Append lines to a task's output."""
+    """Append lines to a task's output; lines that are there already, their commit unanswered, stay."""
     now = datetime.now(UTC)
     for offset, line in enumerate(lines):
-        session.add(TaskOutputRow(task_id=task_id, seq=first_seq + offset, at=now, line=line))
+        session.merge(TaskOutputRow(task_id=task_id, seq=first_seq + offset, at=now, line=line))
 
 
 def next_seq(session: Session, task_id: str) -> int:

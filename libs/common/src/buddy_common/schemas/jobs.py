@@ -1,9 +1,10 @@
 """The kinds of job: the name and the payload of each, which api and worker share."""
 
+import re
 from enum import StrEnum
 from typing import Annotated, ClassVar
 
-from pydantic import BaseModel, ConfigDict, StringConstraints
+from pydantic import AfterValidator, BaseModel, ConfigDict, StringConstraints
 
 
 class Lane(StrEnum):
@@ -68,7 +69,9 @@ class StartGatewayJob(_LifecycleJob):
     task: ClassVar[str] = "buddy.gateway.start"
     title: ClassVar[str] = "Start gateway"
     action: ClassVar[str] = "start"
-    deadline_seconds: ClassVar[float] = 330  # a start may take 300 s (GatewaySettings)
+    deadline_seconds: ClassVar[float] = (
+        720  # an old process's drain, 330 s; 60 s for a service; a start, 300 s
+    )
 
 
 class StopGatewayJob(_LifecycleJob):
@@ -88,16 +91,25 @@ class RestartGatewayJob(_LifecycleJob):
     task: ClassVar[str] = "buddy.gateway.restart"
     title: ClassVar[str] = "Restart gateway"
     action: ClassVar[str] = "restart"
-    deadline_seconds: ClassVar[float] = 720  # a stop and a start
+    deadline_seconds: ClassVar[float] = 800  # a stop, 390 s, and a start
 
     force: bool = False
 
 
-# a package of npm or ClawHub, with or without a version; never a path, an address or an option
 _NAME = r"[A-Za-z0-9](?:\.?[A-Za-z0-9_-])*"
-PluginSpec = Annotated[
-    str, StringConstraints(max_length=128, pattern=rf"^(?:@{_NAME}/)?{_NAME}(?:@{_NAME})?$")
-]
+_PACKAGE = re.compile(rf"(?:@{_NAME}/)?{_NAME}(?:@{_NAME})?")
+
+
+def _package(spec: str) -> str:
+    if not _PACKAGE.fullmatch(spec):
+        raise ValueError(
+            "give a package name such as `@openclaw/voice-call` or `name@1.2.3`; no path, address or option"
+        )
+    return spec
+
+
+# a package of npm or ClawHub, with or without a version
+PluginSpec = Annotated[str, StringConstraints(max_length=128), AfterValidator(_package)]
 
 
 class InstallPluginJob(Job):

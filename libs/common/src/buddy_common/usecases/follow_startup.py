@@ -25,6 +25,7 @@ class Patience:
 
     ceiling_seconds: float  # however much it does
     stall_seconds: float  # without any progress: no CPU time, no log line, no new phase
+    drain_seconds: float = 330.0  # of a process before it that is on its way out
 
 
 @dataclass(frozen=True)

@@ -1,5 +1,7 @@
 """Restart the gateway: stop and start, the only way that also applies a changed port or bind."""
 
+from collections.abc import Sequence
+
 from pydantic import BaseModel
 
 from buddy_common.ports import Gateway, HostState, Progress
@@ -34,6 +36,7 @@ async def restart_gateway(
     drain_seconds: float,
     force: bool,
     asked_seconds_ago: float | None = None,
+    lock_descriptors: Sequence[int] = (),
 ) -> GatewayRestarted:
     """Stop the gateway if it runs, then start it and wait until it is up.
 
@@ -57,7 +60,12 @@ async def restart_gateway(
             gateway, host, progress=progress, drain_seconds=drain_seconds, force=force
         )
     started = await start_gateway(
-        gateway, host, progress=progress, patience=patience, environment=environment
+        gateway,
+        host,
+        progress=progress,
+        patience=patience,
+        environment=environment,
+        lock_descriptors=lock_descriptors,
     )
     return GatewayRestarted(
         oldPid=stopped.pid,

@@ -124,6 +124,9 @@ async def _kill(gateway: Gateway, process: ProcessIdentity, *, progress: Progres
     deadline = time.monotonic() + KILL_SECONDS
     while (ended := await gateway.poll_exit(process)) is None:
         if time.monotonic() >= deadline:
-            raise GatewayStopError(f"The gateway (pid {process.pid}) survived SIGKILL.")
+            raise GatewayStopError(
+                f"The gateway (pid {process.pid}) survived SIGKILL: it hangs in the kernel."
+                " Look at its disk or mount, or reboot the host."
+            )
         await asyncio.sleep(POLL_SECONDS)
     return ended

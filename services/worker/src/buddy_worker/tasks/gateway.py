@@ -36,7 +36,11 @@ def restart_gateway_task(task_id: str) -> None:
 async def _start(job: RunningJob[StartGatewayJob]) -> BaseModel:
     host = job.host
     return await start_gateway(
-        host.gateway, host.state, progress=job, patience=_patience(host.gateway_settings)
+        host.gateway,
+        host.state,
+        progress=job,
+        patience=_patience(host.gateway_settings),
+        lock_descriptors=job.lock_descriptors,
     )
 
 
@@ -61,10 +65,13 @@ async def _restart(job: RunningJob[RestartGatewayJob]) -> BaseModel:
         drain_seconds=host.gateway_settings.drain_seconds,
         force=job.payload.force,
         asked_seconds_ago=job.seconds_since_first_start if job.attempt > 1 else None,
+        lock_descriptors=job.lock_descriptors,
     )
 
 
 def _patience(settings: GatewaySettings) -> Patience:
     return Patience(
-        ceiling_seconds=settings.start_ceiling_seconds, stall_seconds=settings.start_stall_seconds
+        ceiling_seconds=settings.start_ceiling_seconds,
+        stall_seconds=settings.start_stall_seconds,
+        drain_seconds=settings.drain_seconds,
     )

@@ -1,0 +1,36 @@
+"""Work in a thread goes on when its waiter is cancelled; so the waiter stays with it."""
+
+import asyncio
+import threading
+
+import pytest
+
+from buddy_common.adapters.finishing import to_its_end
+
+
+async def test_result_and_failure_are_handed_on() -> None:
+    assert await to_its_end(asyncio.to_thread(int, "7")) == 7
+    with pytest.raises(ValueError, match="invalid literal"):
+        await to_its_end(asyncio.to_thread(int, "x"))
+
+
+async def test_who_is_cancelled_stays_until_the_thread_is_done() -> None:
+    go_on, began, done = threading.Event(), threading.Event(), threading.Event()
+
+    def work() -> None:
+        began.set()
+        go_on.wait(5)
+        done.set()
+
+    waiting = asyncio.create_task(to_its_end(asyncio.to_thread(work)))
+    await asyncio.to_thread(began.wait, 5)
+    for _ in range(3):  # however often
+        waiting.cancel()
+        await asyncio.sleep(0)
+    assert not waiting.done()
+
+    go_on.set()
+    async with asyncio.timeout(5):
+        with pytest.raises(asyncio.CancelledError):
+            await waiting
+    assert done.is_set()
