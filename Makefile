@@ -14,11 +14,12 @@ help: ## Show this list
 
 setup: $(VENV)/.installed ## Build the environment (once; again when the lock changes)
 
-# Wheels with hashes from the lock first, then our own packages, editable and without looking anything up.
+# Wheels with hashes from the lock first: it names everything, so nothing is left to resolve (pip takes an extra
+# of a locked package for an unlocked one where a constraints file is set). Then our own packages, editable.
 $(VENV)/.installed: requirements.lock pyproject.toml $(MEMBERS:%=%/pyproject.toml)
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "Buddy needs Python 3.11 or newer; set PYTHON=…"; exit 2; }
 	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements.lock
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --require-hashes -r requirements.lock
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation $(MEMBERS:%=-e ./%)
 	@touch $@
 
