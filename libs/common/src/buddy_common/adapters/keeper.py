@@ -36,7 +36,7 @@ from types import FrameType
 _SET_CHILD_SUBREAPER = 36  # linux/prctl.h
 _LOOK_AGAIN_MS = 100
 _HANDLED = (signal.SIGHUP, signal.SIGINT, signal.SIGQUIT, signal.SIGTERM, signal.SIGUSR1, signal.SIGUSR2)
-_TO_RESET = (*_HANDLED, signal.SIGCHLD, signal.SIGPIPE, signal.SIGXFSZ)  # Python ignores the last two
+_TO_RESET = signal.valid_signals() - {signal.SIGKILL, signal.SIGSTOP}  # whoever ignored one: Python, nohup, …
 
 
 class Job:
