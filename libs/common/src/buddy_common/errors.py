@@ -234,6 +234,74 @@ class OpenClawCliError(BuddyError):
         self.signal = signal
 
 
+class UnknownBotError(NotFoundError):
+    """OpenClaw has no bot of this id."""
+
+    error = "unknown_bot"
+
+    def __init__(self, bot: str) -> None:
+        super().__init__(f"There is no bot {bot!r}. `GET /v1/openclaw/bots-models` lists them.", bot=bot)
+
+
+class UnknownBotFileError(NotFoundError):
+    """The bot's workspace has no such file."""
+
+    error = "unknown_file"
+
+    def __init__(self, name: str) -> None:
+        super().__init__(f"The bot has no file {name!r} yet.", file=name)
+
+
+class BotFileError(BuddyError):
+    """The file cannot be read as a text of the bot's workspace."""
+
+    error = "bad_file"
+    status = HTTPStatus.BAD_REQUEST
+
+
+class ReaderSilentError(TransientError):
+    """The node's worker did not answer in time."""
+
+    error = "reader_silent"
+    status = HTTPStatus.GATEWAY_TIMEOUT
+
+    def __init__(self, node: str) -> None:
+        super().__init__(f"Node {node!r} did not answer in time. Is its worker running? Then try again.")
+
+
+class GatewayUnreachableError(TransientError):
+    """The gateway gave no answer before its deadline, or there is none."""
+
+    error = "gateway_unreachable"
+    status = HTTPStatus.BAD_GATEWAY
+
+
+class GatewayRefusedError(BuddyError):
+    """The gateway does not let Buddy in; `code` is its own word for why."""
+
+    error = "gateway_refused"
+    status = HTTPStatus.BAD_GATEWAY
+
+    def __init__(self, reason: str, *, code: str) -> None:
+        super().__init__(
+            f"The gateway does not let Buddy in: {reason.rstrip('.')}. Is `gateway.auth` of openclaw.json"
+            " what the gateway was started with?",
+            code=code,
+        )
+
+
+class GatewayRpcError(BuddyError):
+    """The gateway refused a call; `code` is its own."""
+
+    error = "gateway_rpc_failed"
+    status = HTTPStatus.BAD_GATEWAY
+
+    def __init__(self, method: str, *, code: str, reason: str) -> None:
+        super().__init__(f"The gateway refused `{method}`: {reason}", method=method, code=code)
+        self.code = code
+        self.reason = reason
+
+
 class GatewayElsewhereError(BuddyError):
     """The gateway runs in a container that Buddy does not share, and that would start it again."""
 
