@@ -20,13 +20,23 @@ def read_effective_config(path: Path) -> dict[str, Any] | None:
     Raises:
         GatewayConfigError: the file or an included one cannot be read, or lies outside the folder.
     """
+    return read_with_parts(path)[0]
+
+
+def read_with_parts(path: Path) -> tuple[dict[str, Any] | None, list[Path]]:
+    """Return the same, and all files that it was read from.
+
+    Raises:
+        GatewayConfigError: the file or an included one cannot be read, or lies outside the folder.
+    """
     config = read_config(path)
     if config is None:
-        return None
-    resolved = _resolve(config, path.absolute(), roots=_roots(path), depth=0)
+        return None, [path]
+    reader = _Reader(_roots(path))
+    resolved = reader.resolve(config, path.absolute(), depth=0)
     if not isinstance(resolved, dict):
         raise GatewayConfigError(f"{path} includes something that is no object.")
-    return resolved
+    return resolved, [path, *reader.parts]
 
 
 def _roots(path: Path) -> list[Path]:
@@ -34,37 +44,43 @@ def _roots(path: Path) -> list[Path]:
     return [path.absolute().parent.resolve(), *(Path(root).resolve() for root in extra if root)]
 
 
-def _resolve(value: Any, file: Path, *, roots: list[Path], depth: int) -> Any:
-    if isinstance(value, list):
-        return [_resolve(item, file, roots=roots, depth=depth) for item in value]
-    if not isinstance(value, dict):
-        return value
-    siblings = {
-        key: _resolve(item, file, roots=roots, depth=depth) for key, item in value.items() if key != KEY
-    }
-    if KEY not in value:
-        return siblings
-    merged: Any = {}
-    for name in value[KEY] if isinstance(value[KEY], list) else [value[KEY]]:
-        merged = _merge(merged, _included(name, file, roots=roots, depth=depth + 1))
-    return _merge(merged, siblings) if siblings else merged
+class _Reader:
+    """Resolves includes and remembers which files they named."""
 
+    def __init__(self, roots: list[Path]) -> None:
+        self.parts: list[Path] = []
+        self._roots = roots
 
-def _included(name: Any, file: Path, *, roots: list[Path], depth: int) -> Any:
-    if not isinstance(name, str) or not name:
-        raise GatewayConfigError(f"{file}: {KEY} must name a file.")
-    if depth > MAX_DEPTH:
-        raise GatewayConfigError(f"{file}: {KEY} goes deeper than {MAX_DEPTH} files.")
-    try:
-        target = (file.parent / name).resolve()
-    except (OSError, RuntimeError, ValueError) as exc:  # a loop of links, a NUL
-        raise GatewayConfigError(f"{file}: {KEY} {name!r} names no file: {exc}") from exc
-    if not any(target.is_relative_to(root) for root in roots):
-        raise GatewayConfigError(f"{file}: {KEY} {name!r} lies outside the config's folder.")
-    part = read_config(target)
-    if part is None:
-        raise GatewayConfigError(f"{file}: the included {name!r} does not exist.")
-    return _resolve(part, target, roots=roots, depth=depth)
+    def resolve(self, value: Any, file: Path, *, depth: int) -> Any:
+        """Return the value with the files that it includes laid under it."""
+        if isinstance(value, list):
+            return [self.resolve(item, file, depth=depth) for item in value]
+        if not isinstance(value, dict):
+            return value
+        siblings = {key: self.resolve(item, file, depth=depth) for key, item in value.items() if key != KEY}
+        if KEY not in value:
+            return siblings
+        merged: Any = {}
+        for name in value[KEY] if isinstance(value[KEY], list) else [value[KEY]]:
+            merged = _merge(merged, self._included(name, file, depth=depth + 1))
+        return _merge(merged, siblings) if siblings else merged
+
+    def _included(self, name: Any, file: Path, *, depth: int) -> Any:
+        if not isinstance(name, str) or not name:
+            raise GatewayConfigError(f"{file}: {KEY} must name a file.")
+        if depth > MAX_DEPTH:
+            raise GatewayConfigError(f"{file}: {KEY} goes deeper than {MAX_DEPTH} files.")
+        try:
+            target = (file.parent / name).resolve()
+        except (OSError, RuntimeError, ValueError) as exc:  # a loop of links, a NUL
+            raise GatewayConfigError(f"{file}: {KEY} {name!r} names no file: {exc}") from exc
+        if not any(target.is_relative_to(root) for root in self._roots):
+            raise GatewayConfigError(f"{file}: {KEY} {name!r} lies outside the config's folder.")
+        part = read_config(target)
+        if part is None:
+            raise GatewayConfigError(f"{file}: the included {name!r} does not exist.")
+        self.parts.append(target)
+        return self.resolve(part, target, depth=depth)
 
 
 def _merge(below: Any, above: Any) -> Any:
