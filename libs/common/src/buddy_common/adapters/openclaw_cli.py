@@ -131,6 +131,22 @@ def find_json(result: ChildResult) -> Any:
     raise _failure(result, "OpenClaw's answer holds no JSON.")
 
 
+def require_success(answer: Any) -> None:
+    """Check what a command answered when it exited with 0: the older generation fails that way, too.
+
+    Not for answers that report on something else's health, where `ok` is their news.
+
+    Raises:
+        OpenClawCliError: the answer is an error, or says that nothing was done.
+    """
+    if not isinstance(answer, dict):
+        return
+    error, idle = answer.get("error"), answer.get("result") == "not-loaded"
+    if answer.get("ok") is False or idle or (isinstance(error, str) and error):
+        reason = _error_of(answer) or answer.get("message") or "it gave no reason"
+        raise OpenClawCliError(f"OpenClaw did not do it: {reason}", exit_code=0, signal=None)
+
+
 def _failure(result: ChildResult, message: str) -> OpenClawCliError:
     return OpenClawCliError(message, exit_code=result.exit.code, signal=result.exit.signal)
 
@@ -150,13 +166,10 @@ def _error_of(answer: Any) -> str | None:
     error = answer.get("error")
     if isinstance(error, dict):
         error = error.get("message")
-    if isinstance(error, str) and error:
-        return error
-    issues = answer.get("issues")
-    if not isinstance(issues, list):
-        return None
-    found = [f"{issue.get('path')}: {issue.get('message')}" for issue in issues if isinstance(issue, dict)]
-    return "; ".join(found) or None
+    issues = answer.get("issues")  # without them, the error names the file and not the fault
+    rows = [issue for issue in issues if isinstance(issue, dict)] if isinstance(issues, list) else []
+    found = [error] if isinstance(error, str) and error else []
+    return "; ".join([*found, *(f"{row.get('path')}: {row.get('message')}" for row in rows)]) or None
 
 
 def _last_lines(text: str) -> str:
