@@ -1,6 +1,7 @@
 """What becomes of a broker that does not answer."""
 
 import asyncio
+import contextlib
 
 import pytest
 from redis.asyncio import Redis
@@ -60,3 +61,37 @@ async def test_deadline_of_the_caller_is_not_taken_for_a_broken_broker(redis: Re
     with pytest.raises(TimeoutError):
         async with asyncio.timeout(0.05), broker_errors():
             await redis.blpop(["nothing"], timeout=5)
+
+
+async def test_a_cancellation_that_redis_py_swallows_is_not_lost() -> None:
+    begun = asyncio.Event()
+
+    async def call() -> str:
+        async with broker_errors():
+            begun.set()
+            with contextlib.suppress(asyncio.CancelledError):  # as asyncio.wait_for of Python 3.11 does
+                await asyncio.Event().wait()
+        return "went on"
+
+    task = asyncio.create_task(call())
+    await begun.wait()
+    task.cancel()
+
+    with pytest.raises(asyncio.CancelledError):
+        await task
+
+
+async def test_a_call_in_a_task_that_was_cancelled_before_is_let_through() -> None:
+    async def clean_up() -> str:
+        try:
+            await asyncio.Event().wait()
+        except asyncio.CancelledError:
+            async with broker_errors():
+                return "cleaned up"
+        return "never"
+
+    task = asyncio.create_task(clean_up())
+    await asyncio.sleep(0)
+    task.cancel()
+
+    assert await task == "cleaned up"

@@ -1,5 +1,6 @@
 """Connections to Redis that fail fast and in our own terms."""
 
+import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
@@ -33,12 +34,19 @@ def open_redis(url: str) -> Redis:
 
 @asynccontextmanager
 async def broker_errors() -> AsyncIterator[None]:
-    """Turn redis-py's exceptions into ours.
+    """Turn redis-py's exceptions into ours, and let no cancellation get lost.
+
+    redis-py sends inside `asyncio.wait_for`, which before Python 3.12 forgets a cancellation that comes just
+    when it is done: a task that reads for ever would then go on for ever.
 
     Raises:
         BrokerUnavailableError: Redis did not answer.
     """
+    task = asyncio.current_task()
+    cancelled_before = task.cancelling() if task is not None else 0
     try:
         yield
     except (RedisError, OSError, TimeoutError) as exc:
         raise BrokerUnavailableError(f"The broker (Redis) did not answer: {type(exc).__name__}.") from exc
+    if task is not None and task.cancelling() > cancelled_before:
+        raise asyncio.CancelledError
