@@ -2,14 +2,16 @@
 
 import os
 import shutil
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
 import psutil
 import pytest
 from blockbuster import blockbuster_ctx
+from redis.asyncio import Redis
 
 import real_openclaw
+from buddy_common.adapters.redis_client import open_redis
 from buddy_common.db.engine import Database, open_engine
 from buddy_common.db.migrate import upgrade
 from buddy_common.log import configure_logging
@@ -84,6 +86,14 @@ def redis_url(broker_server: BrokerServer) -> str:
     """A running, empty broker."""
     broker_server.flush()
     return broker_server.url
+
+
+@pytest.fixture
+async def redis(redis_url: str) -> AsyncIterator[Redis]:
+    """A client of a running, empty broker."""
+    client = open_redis(redis_url)
+    yield client
+    await client.aclose()
 
 
 @pytest.fixture

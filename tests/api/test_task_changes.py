@@ -1,7 +1,6 @@
 """What wakes those who watch a task."""
 
 import asyncio
-from collections.abc import AsyncIterator
 from functools import partial
 
 import pytest
@@ -17,13 +16,6 @@ from eventually import eventually
 from fakes.broker import BrokerServer
 
 TASK = "task-1774656000-9f3c1a7e"
-
-
-@pytest.fixture
-async def redis(redis_url: str) -> AsyncIterator[Redis]:
-    client = open_redis(redis_url)
-    yield client
-    await client.aclose()
 
 
 @pytest.fixture

@@ -36,6 +36,7 @@ NAMES: list[tuple[type[Settings], str, str, str, object]] = [
     (WebSettings, "BUDDY_FORWARDED_ALLOW_IPS", "forwarded_allow_ips", "10.0.0.1", "10.0.0.1"),
     (WebSettings, "BUDDY_WAIT_SECONDS", "wait_seconds", "0.5", 0.5),
     (WebSettings, "BUDDY_DEFAULT_NODE", "default_node", "vps-1", "vps-1"),
+    (WebSettings, "BUDDY_EXPERTS_DIR", "experts_dir", "/x", Path("/x")),
     (WebSettings, "BUDDY_EXTERNAL_DASHBOARD_URL", "external_dashboard_url", "https://d", "https://d"),
     (WebSettings, "EXTERNAL_DASHBOARD_URL", "external_dashboard_url", "https://d", "https://d"),
     (DatabaseSettings, "BUDDY_DB_FILE", "file", "/data/b.db", Path("/data/b.db")),

@@ -10,14 +10,6 @@ from fakes.broker import BrokerServer
 
 
 @pytest.fixture
-async def redis(redis_url: str) -> AsyncIterator[Redis]:
-    """A client of a running, empty broker."""
-    client = open_redis(redis_url)
-    yield client
-    await client.aclose()
-
-
-@pytest.fixture
 async def dead_redis(own_broker: BrokerServer) -> AsyncIterator[Redis]:
     """A client that was connected to a broker that is gone now."""
     client = open_redis(own_broker.url)

@@ -34,6 +34,8 @@ def _printable(token: SecretStr) -> SecretStr:
 
 
 Token = Annotated[SecretStr, AfterValidator(_printable)]
+# the folder of the repository, where Buddy runs from a checkout; an image names its own
+_EXPERTS = Path(__file__).parents[4] / "experts"
 NODE_NAME = r"^[a-z0-9][a-z0-9_-]{0,62}$"
 # a systemd unit or a launchd label; it becomes an argument, so it must not look like an option
 SERVICE_NAME = r"^[A-Za-z0-9_][A-Za-z0-9:_.@\\-]{0,250}$"
@@ -145,6 +147,7 @@ class WebSettings(Settings):
     forwarded_allow_ips: str = Field("", validation_alias=_env("BUDDY_FORWARDED_ALLOW_IPS"))
     wait_seconds: Seconds = Field(20.0, validation_alias=_env("BUDDY_WAIT_SECONDS"))
     default_node: str | None = Field(None, pattern=NODE_NAME, validation_alias=_env("BUDDY_DEFAULT_NODE"))
+    experts_dir: ExpandedPath = Field(_EXPERTS, validation_alias=_env("BUDDY_EXPERTS_DIR"))
     external_dashboard_url: str | None = Field(
         None,
         validation_alias=_env("BUDDY_EXTERNAL_DASHBOARD_URL", "EXTERNAL_DASHBOARD_URL"),

@@ -4,7 +4,10 @@ import asyncio
 
 import structlog
 
-from buddy_common.errors import BrokerUnavailableError
+from buddy_common.adapters.refresh_requests import RefreshRequests
+from buddy_common.errors import BrokerUnavailableError, StateUnwritableError
+from buddy_common.schemas.jobs import Job, NodeLock
+from buddy_common.schemas.resources import MIRRORED
 from buddy_common.usecases.observe_gateway import observe_gateway
 from buddy_common.usecases.publish_node import publish_gateway
 from buddy_worker.wiring import Wiring
@@ -12,6 +15,7 @@ from buddy_worker.wiring import Wiring
 log = structlog.get_logger(__name__)
 
 PUBLISH_SECONDS = 15.0
+READ_AGAIN_SECONDS = 10.0
 
 
 async def publish_snapshot(w: Wiring) -> None:
@@ -28,3 +32,18 @@ async def publish_snapshot(w: Wiring) -> None:
         log.warning("read_model_unavailable", reason=exc.message)
     except Exception:  # a picture that cannot be taken must not cost the job its outcome
         log.exception("publish_failed")
+
+
+async def read_again(w: Wiring, kind: type[Job]) -> None:
+    """Have the lists read anew that a job may have changed; who sees it Completed sees them fresh, too.
+
+    What only a command can tell takes longer and follows later. A failure is a log line.
+    """
+    if NodeLock.CONFIG not in kind.locks:  # a new gateway process tells of itself
+        return
+    try:
+        if await asyncio.to_thread(w.host.locks.are_free, {NodeLock.READER}):
+            return  # nobody reads; who begins to, reads everything
+        await RefreshRequests(w.redis).ask(w.node, resources=list(MIRRORED), seconds=READ_AGAIN_SECONDS)
+    except (BrokerUnavailableError, StateUnwritableError) as exc:
+        log.warning("lists_not_read_again", reason=exc.message)

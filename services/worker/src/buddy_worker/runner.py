@@ -19,7 +19,7 @@ from buddy_common.schemas.tasks import TaskStatus
 from buddy_worker.claims import Claim, JobWaitsError, take
 from buddy_worker.jobs import AnyJob, Outcome, RunningJob
 from buddy_worker.loop import LoopThread
-from buddy_worker.publish import publish_snapshot
+from buddy_worker.publish import publish_snapshot, read_again
 from buddy_worker.wake import wake_waiting
 from buddy_worker.wiring import Wiring, wiring
 
@@ -122,6 +122,7 @@ async def _run_claimed(
     outcome = _failure(claim.problem) if claim.problem else await _outcome(job, kind, handler, work)
     if outcome.status is not TaskStatus.INTERRUPTED:
         await publish_snapshot(w)
+        await read_again(w, kind)
     return await _finish(job, outcome, claim)
 
 

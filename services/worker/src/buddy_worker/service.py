@@ -11,6 +11,8 @@ from celery.signals import worker_ready, worker_shutdown, worker_shutting_down
 from buddy_common.adapters.presence import BEAT_SECONDS
 from buddy_common.db import nodes
 from buddy_common.errors import TransientError
+from buddy_common.schemas.jobs import Lane
+from buddy_worker.reads.mirror import Mirror
 from buddy_worker.runner import interrupt_all, loop_thread
 from buddy_worker.sweep import Sweeper
 from buddy_worker.wiring import Wiring, WorkerConfig, build_wiring, set_wiring
@@ -43,6 +45,8 @@ class _Service:
             loop_thread.spawn(self._beat_forever()),
             loop_thread.spawn(Sweeper(self.wiring).sweep_forever()),
         ]
+        if self._config.lane is Lane.FAST:
+            self._background.append(loop_thread.spawn(Mirror(self.wiring).run_forever()))
 
     def on_shutting_down(self, **_: Any) -> None:
         """SIGTERM: jobs get a moment to end by themselves, then they are interrupted."""

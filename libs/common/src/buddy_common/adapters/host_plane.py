@@ -1,6 +1,7 @@
 """The real objects of one host plane, for the services that run on it."""
 
 from dataclasses import dataclass
+from pathlib import Path
 
 from redis.asyncio import Redis
 
@@ -28,6 +29,7 @@ class HostPlane:
     read_model: ReadModel
     locks: NodeLocks
     gateway_settings: GatewaySettings
+    device_file: Path  # the key that gateways know this node by
     # what was published counts as stale after three looks of the watchdog that did not come
     fresh_seconds: float
     redis: Redis
@@ -65,6 +67,7 @@ def build_host_plane(
         read_model=ReadModel(redis),
         locks=NodeLocks(home.node_state),
         gateway_settings=gateway,
+        device_file=home.node_state / "device.key",
         fresh_seconds=3 * watchdog.check_interval_seconds + PROBE_SECONDS,
         redis=redis,
     )

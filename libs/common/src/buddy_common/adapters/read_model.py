@@ -1,5 +1,10 @@
-"""The read model: what a node last said about each resource, kept in Redis."""
+"""The read model: what a node last said about each resource, kept in Redis as ready JSON with its tag.
 
+One hash per node: the head of a resource (tag, source, age) in the field of its name, its JSON in
+`NAME:data`, and in `link` whether the node holds a connection to its gateway.
+"""
+
+import hashlib
 import json
 import time
 from dataclasses import dataclass
@@ -10,25 +15,38 @@ from redis.asyncio import Redis
 
 from buddy_common.adapters.redis_client import broker_errors
 
+_LINK = "link"
+_UP, _DOWN = "up", "down"
+
+
+@dataclass(frozen=True)
+class ReadHead:
+    """What is known of a resource besides its content."""
+
+    etag: str  # of the content
+    source: str
+    updated_at: datetime
+    fresh_seconds: float
+    of_gateway: bool = False  # it mirrors the gateway: without a connection to that, it is out of date
+    linked: bool = True
+
+    @property
+    def age_seconds(self) -> float:
+        """Seconds since the node published it, or found it unchanged."""
+        return max(0.0, time.time() - self.updated_at.timestamp())
+
+    @property
+    def stale(self) -> bool:
+        """Whether the node should have looked again by now, or cannot."""
+        return self.age_seconds > self.fresh_seconds or (self.of_gateway and not self.linked)
+
 
 @dataclass(frozen=True)
 class ReadEntry:
     """A resource as a node last published it."""
 
     data: str  # JSON
-    source: str
-    updated_at: datetime
-    fresh_seconds: float
-
-    @property
-    def age_seconds(self) -> float:
-        """Seconds since the node published it."""
-        return max(0.0, time.time() - self.updated_at.timestamp())
-
-    @property
-    def stale(self) -> bool:
-        """Whether the node should have published again by now."""
-        return self.age_seconds > self.fresh_seconds
+    head: ReadHead
 
 
 class ReadModel:
@@ -38,21 +56,30 @@ class ReadModel:
         self._redis = redis
 
     async def put(
-        self, node: str, resource: str, value: BaseModel, *, source: str, fresh_seconds: float
+        self,
+        node: str,
+        resource: str,
+        value: BaseModel | str,
+        *,
+        source: str,
+        fresh_seconds: float,
+        of_gateway: bool = False,
     ) -> None:
-        """Publish a resource; without news for `fresh_seconds` it counts as stale.
+        """Publish a resource, a model or its JSON; without news for `fresh_seconds` it counts as stale.
 
         Raises:
             BrokerUnavailableError: Redis did not answer.
         """
-        entry = {
-            "data": value.model_dump_json(),
+        data = value if isinstance(value, str) else value.model_dump_json()
+        head = {
+            "etag": content_tag(data.encode()),
             "source": source,
-            "updated_at": datetime.now(UTC).isoformat(),
+            "updated_at": time.time(),
             "fresh_seconds": fresh_seconds,
+            "of_gateway": of_gateway,
         }
         async with broker_errors():
-            await self._redis.set(_key(node, resource), json.dumps(entry))
+            await self._redis.hset(_key(node), mapping={resource: json.dumps(head), f"{resource}:data": data})
 
     async def get(self, node: str, resource: str) -> ReadEntry | None:
         """Return what the node last published, None when it never did.
@@ -61,17 +88,58 @@ class ReadModel:
             BrokerUnavailableError: Redis did not answer.
         """
         async with broker_errors():
-            raw = await self._redis.get(_key(node, resource))
-        if raw is None:
-            return None
-        entry = json.loads(raw)
-        return ReadEntry(
-            data=entry["data"],
-            source=entry["source"],
-            updated_at=datetime.fromisoformat(entry["updated_at"]),
-            fresh_seconds=entry["fresh_seconds"],
-        )
+            raw, data, link = await self._redis.hmget(_key(node), [resource, f"{resource}:data", _LINK])
+        head = _head(raw, link)
+        return ReadEntry(str(data), head) if head is not None and data is not None else None
+
+    async def head(self, node: str, resource: str) -> ReadHead | None:
+        """Return the same without the content.
+
+        Raises:
+            BrokerUnavailableError: Redis did not answer.
+        """
+        async with broker_errors():
+            raw, link = await self._redis.hmget(_key(node), [resource, _LINK])
+        return _head(raw, link)
+
+    async def set_link(self, node: str, *, up: bool) -> None:
+        """Say whether the node holds a connection to its gateway.
+
+        Raises:
+            BrokerUnavailableError: Redis did not answer.
+        """
+        async with broker_errors():
+            await self._redis.hset(_key(node), _LINK, _UP if up else _DOWN)
+
+    async def has_link(self, node: str) -> bool | None:
+        """Return what the node said last of its connection, None when it has said nothing.
+
+        Raises:
+            BrokerUnavailableError: Redis did not answer.
+        """
+        async with broker_errors():
+            link = await self._redis.hget(_key(node), _LINK)
+        return None if link is None else link == _UP
 
 
-def _key(node: str, resource: str) -> str:
-    return f"buddy:{node}:read:{resource}"
+def content_tag(content: bytes) -> str:
+    """Return what tells one content from another."""
+    return hashlib.blake2b(content, digest_size=12).hexdigest()
+
+
+def _head(raw: str | bytes | None, link: str | bytes | None) -> ReadHead | None:
+    if raw is None:
+        return None
+    head = json.loads(raw)
+    return ReadHead(
+        etag=head["etag"],
+        source=head["source"],
+        updated_at=datetime.fromtimestamp(head["updated_at"], UTC),
+        fresh_seconds=head["fresh_seconds"],
+        of_gateway=head["of_gateway"],
+        linked=link == _UP,
+    )
+
+
+def _key(node: str) -> str:
+    return f"buddy:{node}:read"

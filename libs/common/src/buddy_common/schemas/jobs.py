@@ -19,6 +19,7 @@ class NodeLock(StrEnum):
 
     LIFECYCLE = "lifecycle"  # start, stop and replace the gateway's process
     CONFIG = "config"  # write what `openclaw` keeps: its config and its plugins
+    READER = "reader"  # hold the connection to the gateway and fill the read model; no job needs it
 
 
 class JobMessage(BaseModel):

@@ -54,9 +54,9 @@ async def read_status(read_model: ReadModel, *, node: str) -> OpenClawStatus:
         desired=gateway.desired,
         rssMB=memory_mb,
         heartbeat=guide_time(gateway.observed_at),
-        updated_at=guide_time(entry.updated_at),
-        age_ms=int(entry.age_seconds * 1000),
-        stale=entry.stale,
+        updated_at=guide_time(entry.head.updated_at),
+        age_ms=int(entry.head.age_seconds * 1000),
+        stale=entry.head.stale,
     )
 
 

@@ -1,0 +1,238 @@
+"""The node's reader: one worker process holds the connection to the gateway and fills the read model."""
+
+import asyncio
+import time
+from collections.abc import Coroutine, Iterable
+from contextlib import suppress
+from typing import Any
+
+import structlog
+
+from buddy_common.adapters.config_watch import WatchedConfig
+from buddy_common.adapters.gateway_access import find_token
+from buddy_common.adapters.gateway_device import GatewayDevice, load_device
+from buddy_common.adapters.gateway_link import GatewayLink
+from buddy_common.adapters.refresh_requests import ReadAnswer, ReadQuestion, RefreshRequests
+from buddy_common.adapters.transcripts import TranscriptCounter
+from buddy_common.errors import (
+    BrokerUnavailableError,
+    BuddyError,
+    GatewayUnreachableError,
+    StateUnwritableError,
+)
+from buddy_common.schemas.jobs import NodeLock
+from buddy_common.schemas.resources import Resource
+from buddy_common.usecases.find_gateway import find_gateway
+from buddy_worker.reads.bot_file import read_bot_file
+from buddy_worker.reads.capabilities import capabilities_of
+from buddy_worker.reads.commands import CliCommands
+from buddy_worker.reads.refresher import Refresher, to_json
+from buddy_worker.reads.table import BY_RESOURCE, READS, Read
+from buddy_worker.reads.top import KEEP_DAYS
+from buddy_worker.wiring import Wiring
+
+log = structlog.get_logger(__name__)
+
+LOOK_SECONDS = 0.5  # at the config, and whether the broker has forgotten us
+LEAD_SECONDS = 2.0  # between attempts to become the reader
+# an event is followed by others of the same change; a read never takes more than a twentieth of the time
+SETTLE_SECONDS = 0.25
+COST_FACTOR = 20
+# the older generation does not tell when it has taken an edit in
+TAKEN_IN_SECONDS = (1.5, 4.0)
+
+
+class Mirror:
+    """Runs in every worker of the fast lane; the one that holds the lock is the reader."""
+
+    def __init__(self, w: Wiring) -> None:
+        host = w.host
+        self._w = w
+        self._node = w.node
+        self._config = WatchedConfig(host.gateway_settings.config_file)
+        self._requests = RefreshRequests(w.redis)
+        self._link = GatewayLink(self._where, on_event=self._on_event, on_change=self._on_change)
+        self._changed = asyncio.Event()
+        self._planned: set[Resource] = set()
+        self._tasks: set[asyncio.Task[Any]] = set()
+        self._seen_version = 0
+        self._refresher = Refresher(
+            self._node,
+            link=self._link,
+            config=self._config,
+            commands=CliCommands(host.cli, host.openclaw),
+            transcripts=TranscriptCounter(host.gateway_settings.config_dir / "agents", keep_days=KEEP_DAYS),
+            read_model=host.read_model,
+        )
+
+    async def run_forever(self) -> None:
+        """Become the reader as soon as no other worker of the node is, and stay it."""
+        while True:
+            try:
+                await self._lead_if_free()
+            except StateUnwritableError as exc:
+                log.warning("reader_lock_unusable", reason=exc.message)
+            except Exception:  # the outermost loop: a reader that dies of a bug leaves every list behind
+                log.exception("reader_crashed")
+            await asyncio.sleep(LEAD_SECONDS)
+
+    async def _lead_if_free(self) -> None:
+        held = await asyncio.to_thread(self._w.host.locks.try_hold, {NodeLock.READER})
+        if held is None:
+            return
+        log.info("reader_begins")
+        self._changed.set()
+        try:
+            async with asyncio.TaskGroup() as group:
+                for work in (
+                    self._link.run_forever,
+                    self._follow_link,
+                    self._look_forever,
+                    self._answer_forever,
+                ):
+                    group.create_task(work())
+        finally:
+            for task in self._tasks:
+                task.cancel()
+            held.release()
+
+    async def _where(self) -> tuple[int, str | None, GatewayDevice]:
+        """Return port, token and our key; the token is for the gateway only, never for who else listens."""
+        host = self._w.host
+        found = await find_gateway(host.gateway, host.state)
+        if found.process is None or not found.listens:
+            raise GatewayUnreachableError("No gateway listens on its port.")
+        await asyncio.to_thread(self._config.refresh)
+        environment = await host.gateway.environment(found.process)
+        token = find_token(self._config.config, environment)
+        device = await asyncio.to_thread(load_device, host.device_file)
+        return await host.gateway.port(), token, device
+
+    def _on_event(self, name: str, _payload: dict[str, Any]) -> None:
+        self._plan(read for read in READS if name in read.events)
+
+    def _on_change(self) -> None:
+        self._changed.set()
+
+    async def _follow_link(self) -> None:
+        """Read everything anew when the gateway is there, and say at once when it is not."""
+        while True:
+            await self._changed.wait()
+            self._changed.clear()
+            if self._link.hello is None:
+                await self._say_linked(up=False)
+                await self._refresh(READS)
+                continue
+            with suppress(BuddyError):  # without the subscription, only the clock tells of new sessions
+                await self._link.call("sessions.subscribe")
+            slow = [read for read in READS if self._refresher.needs_command(read)]
+            await self._refresh([read for read in READS if read not in slow])
+            if self._link.hello is not None:
+                await self._say_linked(up=True)
+            self._plan(slow)
+
+    async def _say_linked(self, *, up: bool) -> None:
+        try:
+            await self._w.host.read_model.set_link(self._node, up=up)
+            await self._publish_capabilities()
+        except BrokerUnavailableError as exc:
+            self._refresher.behind = True
+            log.warning("read_model_unavailable", reason=exc.message)
+
+    async def _publish_capabilities(self) -> None:
+        install = await self._w.host.openclaw.inspect()
+        value = capabilities_of(
+            self._link.hello, version=install.version, problem=install.problem or self._link.problem.message
+        )
+        await self._w.host.read_model.put(
+            self._node, Resource.CAPABILITIES, to_json(value), source="rpc" if self._link.hello else "file",
+            fresh_seconds=READS[0].fresh_seconds, of_gateway=True,
+        )  # fmt: skip
+
+    async def _look_forever(self) -> None:
+        while True:
+            await asyncio.sleep(LOOK_SECONDS)
+            await asyncio.to_thread(self._config.refresh)
+            if self._config.version != self._seen_version:
+                self._seen_version = self._config.version
+                self._take_edit_in()
+            self._plan(read for read in READS if self._refresher.is_due(read))
+            await self._catch_up()
+
+    def _take_edit_in(self) -> None:
+        reads = [read for read in READS if read.of_config]
+        self._plan(reads)
+        if self._link.hello is not None and "config.changed" not in self._link.hello.events:
+            for seconds in TAKEN_IN_SECONDS:
+                self._spawn(self._refresh_later(reads, seconds))
+
+    async def _catch_up(self) -> None:
+        """Fill the read model again when the broker was away, or has forgotten it."""
+        try:
+            linked = await self._w.host.read_model.has_link(self._node)
+            if linked is None or self._refresher.behind:
+                await self._refresher.publish_again()
+                await self._say_linked(up=self._link.hello is not None)
+        except BrokerUnavailableError:
+            self._refresher.behind = True
+
+    def _plan(self, reads: Iterable[Read]) -> None:
+        """Read them soon; what is planned already is not planned again."""
+        for read in reads:
+            if read.resource not in self._planned:
+                self._planned.add(read.resource)
+                seconds = max(SETTLE_SECONDS, COST_FACTOR * self._refresher.cost_seconds(read))
+                self._spawn(self._planned_refresh(read, seconds))
+
+    async def _planned_refresh(self, read: Read, seconds: float) -> None:
+        await asyncio.sleep(seconds)
+        self._planned.discard(read.resource)
+        await self._refresher.refresh(read)
+
+    async def _refresh_later(self, reads: Iterable[Read], seconds: float) -> None:
+        await asyncio.sleep(seconds)
+        await self._refresh(reads)
+
+    async def _refresh(self, reads: Iterable[Read], *, asked: bool = False) -> None:
+        await asyncio.gather(*(self._refresher.refresh(read, asked=asked) for read in reads))
+
+    async def _answer_forever(self) -> None:
+        while True:
+            try:
+                question = await self._requests.next_question(self._node)
+            except BrokerUnavailableError:
+                await asyncio.sleep(LOOK_SECONDS)
+                continue
+            if question is not None:
+                self._spawn(self._answer(question))
+
+    async def _answer(self, question: ReadQuestion) -> None:
+        began = time.monotonic()
+        try:
+            answer = await self._read_file(question) if question.bot else await self._read_all(question)
+        except BuddyError as exc:
+            answer = ReadAnswer(error=exc.error, message=exc.message, status=exc.status, data=exc.detail)
+        log.debug("question_answered", seconds=round(time.monotonic() - began, 3), error=answer.error)
+        with suppress(BrokerUnavailableError):  # whoever waits gives up by itself
+            await self._requests.answer(self._node, question, answer)
+
+    async def _read_all(self, question: ReadQuestion) -> ReadAnswer:
+        await asyncio.to_thread(self._config.refresh)
+        reads = [BY_RESOURCE[Resource(name)] for name in question.resources if name in BY_RESOURCE]
+        await self._refresh(reads, asked=bool(question.id))
+        return ReadAnswer()
+
+    async def _read_file(self, question: ReadQuestion) -> ReadAnswer:
+        bots = self._refresher.files().last.get(Resource.BOTS_MODELS)
+        if bots is None or all(bot["id"] != question.bot for bot in bots["bots"]):
+            await self._refresher.refresh(BY_RESOURCE[Resource.BOTS_MODELS])
+            bots = self._refresher.files().last.get(Resource.BOTS_MODELS)
+        found = await asyncio.to_thread(
+            read_bot_file, bots["bots"] if bots else [], bot=str(question.bot), name=str(question.file)
+        )
+        return ReadAnswer(data=found)
+
+    def _spawn(self, work: Coroutine[Any, Any, None]) -> None:
+        task = asyncio.create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)

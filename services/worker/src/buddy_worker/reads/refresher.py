@@ -1,0 +1,198 @@
+"""Reads one resource at a time once, however many ask, and publishes what came of it."""
+
+import asyncio
+import json
+import time
+from dataclasses import dataclass
+from typing import Any
+
+import structlog
+
+from buddy_common.adapters.config_watch import WatchedConfig
+from buddy_common.adapters.gateway_link import GatewayLink
+from buddy_common.adapters.read_model import ReadModel
+from buddy_common.adapters.transcripts import TranscriptCounter
+from buddy_common.errors import BrokerUnavailableError, BuddyError
+from buddy_common.schemas.resources import Resource
+from buddy_worker.reads.commands import CliCommands
+from buddy_worker.reads.sources import Files
+from buddy_worker.reads.table import BY_RESOURCE, Read
+
+log = structlog.get_logger(__name__)
+
+# a command costs seconds of CPU: it is run when somebody asks, when something has changed, and rarely besides
+COMMAND_SECONDS = 900.0
+# a gateway that starts needs the processor itself, and tells more when it is up
+PATIENCE_SECONDS = 30.0
+TRY_AGAIN_SECONDS = 5.0
+RPC, CLI, FILE = "rpc", "cli", "file"
+
+
+@dataclass
+class _Known:
+    """What was read last of a resource."""
+
+    text: str
+    source: str
+    read_at: float  # monotonic
+    seconds: float  # that it took
+    of_config: dict[str, Any]
+
+
+class Refresher:
+    """The resources of one node."""
+
+    def __init__(
+        self,
+        node: str,
+        *,
+        link: GatewayLink,
+        config: WatchedConfig,
+        commands: CliCommands,
+        transcripts: TranscriptCounter,
+        read_model: ReadModel,
+    ) -> None:
+        self._node = node
+        self._link = link
+        self._config = config
+        self._commands = commands
+        self._transcripts = transcripts
+        self._read_model = read_model
+        self._known: dict[Resource, _Known] = {}
+        self._last: dict[str, Any] = {}
+        self._running: dict[Resource, asyncio.Task[None]] = {}
+        self._next: dict[Resource, asyncio.Task[None]] = {}
+        self._next_asked: set[Resource] = set()  # somebody waits for the truth there
+        self._tried_at: dict[Resource, float] = {}
+        self._alone_since = time.monotonic()
+        self.behind = False  # the broker did not take something
+
+    def files(self) -> Files:
+        """Return what the state folder holds, as far as it could be read."""
+        return Files(self._config.folder, self._config.config, self._transcripts, self._last)
+
+    def is_due(self, read: Read) -> bool:
+        """Whether it is time to read it again."""
+        now, known = time.monotonic(), self._known.get(read.resource)
+        if now - self._tried_at.get(read.resource, 0.0) < TRY_AGAIN_SECONDS:
+            return False
+        seconds = COMMAND_SECONDS if known is not None and known.source == CLI else read.seconds
+        return known is None or now - known.read_at > seconds
+
+    def needs_command(self, read: Read) -> bool:
+        """Whether only a command can tell, which takes seconds."""
+        return read.command is not None and not self._gateway_tells(read)
+
+    def cost_seconds(self, read: Read) -> float:
+        """Return how long it took the last time."""
+        known = self._known.get(read.resource)
+        return known.seconds if known is not None else 0.0
+
+    async def refresh(self, read: Read, *, asked: bool = False) -> None:
+        """Read it from now on: whoever asks while a reading runs waits for the one after it.
+
+        `asked`: somebody waits for the truth, so that even a command is worth its price.
+        """
+        resource = read.resource
+        waiting = self._next.get(resource)  # it has not begun, even where the one before it has just ended
+        if waiting is None:
+            running = self._running.get(resource)
+            if running is None:
+                await asyncio.shield(self._start(read, asked=asked))
+                return
+            waiting = self._next[resource] = asyncio.create_task(self._after(running, read))
+        if asked:
+            self._next_asked.add(resource)
+        await asyncio.shield(waiting)
+
+    async def publish_again(self) -> None:
+        """Publish all that is known: the broker has forgotten it.
+
+        Raises:
+            BrokerUnavailableError: Redis did not answer.
+        """
+        self.behind = False  # whatever gets lost meanwhile says so again
+        try:
+            for resource in list(self._known):  # what is known by then: it may be read anew meanwhile
+                await self._publish(BY_RESOURCE[resource], self._known[resource])
+        except BrokerUnavailableError:
+            self.behind = True
+            raise
+
+    def _start(self, read: Read, *, asked: bool) -> asyncio.Task[None]:
+        task = asyncio.create_task(self._read(read, asked=asked))
+        self._running[read.resource] = task
+        task.add_done_callback(lambda _: self._running.pop(read.resource, None))
+        return task
+
+    async def _after(self, running: asyncio.Task[None], read: Read) -> None:
+        await asyncio.wait([running])
+        self._next.pop(read.resource, None)
+        asked = read.resource in self._next_asked
+        self._next_asked.discard(read.resource)
+        await self._start(read, asked=asked)
+
+    async def _read(self, read: Read, *, asked: bool) -> None:
+        began = self._tried_at[read.resource] = time.monotonic()
+        config = self._config.config
+        if self._link.hello is not None:
+            self._alone_since = began
+        try:
+            found = await (self._of_gateway(read) if self._link.hello else self._alone(read, asked=asked))
+        except BuddyError as exc:
+            log.warning("read_failed", resource=read.resource, error=exc.error, reason=exc.message)
+            return
+        except Exception:  # an answer of a shape that nobody has seen yet must not end the other reads
+            log.exception("read_crashed", resource=read.resource)
+            return
+        if found is None:
+            return
+        value, source = found
+        self._last[read.resource] = value
+        text = await asyncio.to_thread(to_json, value)
+        ended = time.monotonic()
+        known = self._known[read.resource] = _Known(text, source, ended, ended - began, config)
+        try:
+            await self._publish(read, known)
+        except BrokerUnavailableError as exc:
+            self.behind = True
+            log.warning("read_not_published", resource=read.resource, reason=exc.message)
+
+    def _gateway_tells(self, read: Read) -> bool:
+        return read.gateway is not None and all(self._link.has(method) for method in read.methods)
+
+    async def _of_gateway(self, read: Read) -> tuple[Any, str] | None:
+        """Read while there is a connection: what the gateway does not tell, the command does."""
+        files = self.files()
+        if read.gateway is not None and self._gateway_tells(read):
+            return await read.gateway(self._link, files), RPC
+        if read.command is not None:
+            return await read.command(self._commands, files), CLI
+        return None if read.files is None else (await asyncio.to_thread(read.files, files), FILE)
+
+    async def _alone(self, read: Read, *, asked: bool) -> tuple[Any, str] | None:
+        """Read without the gateway: what it said last holds until the config is another one."""
+        files, known = self.files(), self._known.get(read.resource)
+        if read.gateway is not None and known is not None and known.of_config is files.config and not asked:
+            return None
+        if read.files is not None:
+            return await asyncio.to_thread(read.files, files), FILE
+        waited = time.monotonic() - self._alone_since > PATIENCE_SECONDS
+        if read.command is not None and (asked or (known is None and waited)):
+            return await read.command(self._commands, files), CLI
+        return None
+
+    async def _publish(self, read: Read, known: _Known) -> None:
+        await self._read_model.put(
+            self._node,
+            read.resource,
+            known.text,
+            source=known.source,
+            fresh_seconds=3 * COMMAND_SECONDS if known.source == CLI else read.fresh_seconds,
+            of_gateway=True,
+        )
+
+
+def to_json(value: Any) -> str:
+    """Return a value as the read model keeps it."""
+    return json.dumps(value, ensure_ascii=False, separators=(",", ":"))
