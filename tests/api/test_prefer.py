@@ -15,12 +15,12 @@ from buddy_api.prefer import responds_async
         ["wait=10", "respond-async"],
     ],
 )
-def test_respond_async_is_found_wherever_it_stands(headers: list[str]) -> None:
-    assert responds_async(headers)
+async def test_respond_async_is_found_wherever_it_stands(headers: list[str]) -> None:
+    assert await responds_async(headers)
 
 
 @pytest.mark.parametrize(
     "headers", [None, [], [""], ["wait=10"], ["respond-asynchronously"], ["x=respond-async"]]
 )
-def test_anything_else_waits(headers: list[str] | None) -> None:
-    assert not responds_async(headers)
+async def test_anything_else_waits(headers: list[str] | None) -> None:
+    assert not await responds_async(headers)

@@ -14,21 +14,34 @@ from buddy_api.login_page import install_login_page
 from buddy_api.middleware import BodyLimit, RequestContext
 from buddy_api.routers import (
     auth,
+    bots,
+    capabilities,
+    chat,
+    experts,
     gateway,
     health,
     metrics,
+    models,
     nodes,
     openclaw,
     plugins,
+    sessions,
+    skills,
     system,
     task_events,
     tasks,
+    wechat,
 )
 from buddy_common import __version__
 
 log = structlog.get_logger(__name__)
 
 _SHORT_TOKEN = 16
+# what pages poll comes first: each router before it costs as much as reading from Redis does
+_ROUTERS = (
+    bots, sessions, skills, plugins, models, chat, openclaw, tasks, wechat, capabilities, experts, system,
+    health, auth, nodes, gateway, task_events, metrics,
+)  # fmt: skip
 
 
 def create_app(config: ApiConfig) -> FastAPI:
@@ -54,7 +67,7 @@ def create_app(config: ApiConfig) -> FastAPI:
     )
     app.state.wiring = w
     install_error_handlers(app)
-    for module in (health, auth, nodes, gateway, tasks, task_events, openclaw, plugins, system, metrics):
+    for module in _ROUTERS:
         app.include_router(module.router)
     install_login_page(app)
     install_docs(app, public=config.auth.docs_public)

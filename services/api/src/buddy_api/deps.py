@@ -10,7 +10,10 @@ from redis.asyncio import Redis
 
 from buddy_api.auth import Authenticator, Operator
 from buddy_api.config import ApiConfig
+from buddy_api.experts import Experts
+from buddy_api.known_nodes import KnownNodes
 from buddy_api.login_limit import LoginLimit
+from buddy_api.mirrored import Lists
 from buddy_api.queue import JobQueue
 from buddy_api.stopping import Stopping
 from buddy_api.task_changes import TaskChanges
@@ -18,9 +21,9 @@ from buddy_common.adapters.job_sender import JobSender
 from buddy_common.adapters.presence import Presence
 from buddy_common.adapters.read_model import ReadModel
 from buddy_common.adapters.redis_client import open_redis
+from buddy_common.adapters.refresh_requests import RefreshRequests
 from buddy_common.adapters.secret_file import resolve_token
 from buddy_common.adapters.task_stream import TaskStream
-from buddy_common.db import nodes
 from buddy_common.db.engine import Database, open_engine
 from buddy_common.errors import (
     AmbiguousNodeError,
@@ -31,6 +34,7 @@ from buddy_common.errors import (
     InvalidRequestError,
     NoNodeError,
     NotAuthenticatedError,
+    NotReportedError,
     UnknownNodeError,
 )
 from buddy_common.schemas.jobs import Job
@@ -46,6 +50,10 @@ class Wiring:
     database: Database
     redis: Redis
     read_model: ReadModel
+    requests: RefreshRequests
+    lists: Lists
+    known_nodes: KnownNodes
+    experts: Experts
     stream: TaskStream
     changes: TaskChanges
     presence: Presence
@@ -69,11 +77,16 @@ def build_wiring(config: ApiConfig) -> Wiring:
     database = Database(open_engine(config.database.resolve(config.home.home)))
     stream = TaskStream(redis)
     stopping = Stopping()
+    read_model, requests = ReadModel(redis), RefreshRequests(redis)
     return Wiring(
         config=config,
         database=database,
         redis=redis,
-        read_model=ReadModel(redis),
+        read_model=read_model,
+        requests=requests,
+        lists=Lists(read_model, requests, wait_seconds=config.web.wait_seconds),
+        known_nodes=KnownNodes(database),
+        experts=Experts.load(config.web.experts_dir),
         stream=stream,
         changes=TaskChanges(stream, stopping),
         presence=Presence(redis),
@@ -85,12 +98,19 @@ def build_wiring(config: ApiConfig) -> Wiring:
     )
 
 
-def wiring(request: Request) -> Wiring:
+def wiring_of(request: Request) -> Wiring:
     """Return the objects of this process."""
     found = request.app.state.wiring
     if not isinstance(found, Wiring):
         raise TypeError("the app was built without wiring")
     return found
+
+
+# The dependencies are all async, since FastAPI runs any other in a thread, and flat, since it walks their
+# whole tree for each request: both cost more than what most routes do.
+async def wiring(request: Request) -> Wiring:
+    """Return the objects of this process."""
+    return wiring_of(request)
 
 
 Wired = Annotated[Wiring, Depends(wiring)]
@@ -99,22 +119,22 @@ Wired = Annotated[Wiring, Depends(wiring)]
 _BEARER = HTTPBearer(auto_error=False, description="The token that `buddy token` shows")
 
 
-async def operator(request: Request, w: Wired, _documented: Annotated[object, Depends(_BEARER)]) -> Operator:
+async def operator(request: Request, _documented: Annotated[object, Depends(_BEARER)]) -> Operator:
     """Return the authenticated caller."""
-    return await w.authenticator.authenticate(request)
+    return await wiring_of(request).authenticator.authenticate(request)
 
 
 Caller = Annotated[Operator, Depends(operator)]
 
 
 async def node(
-    w: Wired,
+    request: Request,
     _caller: Caller,
     query: Annotated[str | None, Query(alias="node", description="The node that is meant")] = None,
     header: Annotated[str | None, Header(alias="X-Buddy-Node")] = None,
 ) -> str:
     """Return the node that is meant."""
-    return await resolve_node(w, query or header)
+    return await resolve_node(wiring_of(request), query or header)
 
 
 async def resolve_node(w: Wiring, named: str | None) -> str:
@@ -125,7 +145,7 @@ async def resolve_node(w: Wiring, named: str | None) -> str:
         AmbiguousNodeError: none was named and there are several.
         NoNodeError: none has registered yet.
     """
-    known = await w.database.run(nodes.names)
+    known = await w.known_nodes.names(wanted=named)
     wanted = named or default_node(w.config.web, known)
     if wanted is None:
         raise AmbiguousNodeError(known) if known else NoNodeError
@@ -148,6 +168,14 @@ NODE_ERRORS = (
     DatabaseUnavailableError,
 )
 Node = Annotated[str, Depends(node)]
+
+# what a list that mirrors OpenClaw can answer because of it
+LIST_ERRORS = (*NODE_ERRORS, BrokerUnavailableError, NotReportedError)
+IfNoneMatch = Annotated[
+    str | None, Header(alias="If-None-Match", description="An `ETag` of before: 304 if it holds")
+]
+# OpenClaw would silently change others
+BOT_ID = r"^[a-z0-9][a-z0-9_-]{0,63}$"
 
 # wider than the ids that we make; PostgreSQL refuses NUL in a text
 TASK_ID = r"^[A-Za-z0-9_-]{1,64}$"

@@ -1,6 +1,8 @@
 """Pure ASGI layers: request id, security headers, body limit, access log, metrics."""
 
+import logging
 import time
+from http import HTTPStatus
 
 import structlog
 from prometheus_client import CollectorRegistry, Counter, Histogram
@@ -8,12 +10,13 @@ from starlette.datastructures import Headers, MutableHeaders
 from starlette.requests import HTTPConnection
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from buddy_api.auth import client_address
+from buddy_api.auth import SAFE_METHODS, client_address
 from buddy_api.errors import problem_response
 from buddy_common.errors import BodyTooLargeError, BuddyError
 from buddy_common.request_id import HEADER, choose_request_id
 
-log = structlog.get_logger("buddy_api.access")
+_LOGGER = "buddy_api.access"
+log = structlog.get_logger(_LOGGER)
 
 _SECURITY_HEADERS = {
     "X-Content-Type-Options": "nosniff",
@@ -67,6 +70,10 @@ class RequestContext:
         route = getattr(scope.get("route"), "path", "unknown")
         self._requests.labels(route, scope["method"], str(status)).inc()
         self._seconds.labels(route).observe(seconds)
+        # what only reads, and succeeds, is for those who debug: pages poll, and a line costs as much as that
+        quiet = scope["method"] in SAFE_METHODS and status is not None and status < HTTPStatus.BAD_REQUEST
+        if quiet and not logging.getLogger(_LOGGER).isEnabledFor(logging.DEBUG):
+            return
         log.info(
             "request",
             method=scope["method"],
@@ -107,7 +114,7 @@ class BodyLimit:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Handle one request."""
-        if scope["type"] != "http":
+        if scope["type"] != "http" or _has_no_body(scope):
             await self._app(scope, receive, send)
             return
         declared = Headers(scope=scope).get("content-length", "0")
@@ -132,3 +139,8 @@ class BodyLimit:
                 await problem_response(BodyTooLargeError(self._limit))(scope, receive, send)
 
         await self._app(scope, receive_bounded, send_unless_refused)
+
+
+def _has_no_body(scope: Scope) -> bool:
+    """Whether the request announces none (RFC 9112 section 6.3)."""
+    return not any(name in {b"content-length", b"transfer-encoding"} for name, _ in scope["headers"])

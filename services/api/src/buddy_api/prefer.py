@@ -5,7 +5,7 @@ from typing import Annotated
 from fastapi import Depends, Header
 
 
-def responds_async(
+async def responds_async(
     prefer: Annotated[
         list[str] | None, Header(description="`respond-async`: answer 202 instead of waiting for the outcome")
     ] = None,

@@ -1,16 +1,21 @@
 """OpenClaw's plugins."""
 
 from http import HTTPStatus
+from typing import Annotated
 
-from fastapi import APIRouter
+from fastapi import APIRouter, Query, Response
 from pydantic import AliasChoices, BaseModel, ConfigDict, Field
 
-from buddy_api.deps import JOB_ERRORS, Jobs
+from buddy_api.deps import JOB_ERRORS, LIST_ERRORS, Jobs
 from buddy_api.envelope import Envelope, ok, problems
+from buddy_api.mirrored import Mirrored, Rows
+from buddy_api.node_lists import Mirror
+from buddy_api.openclaw_schemas import Plugin
 from buddy_common.schemas.jobs import InstallPluginJob, PluginSpec
+from buddy_common.schemas.resources import Resource
 from buddy_common.schemas.tasks import TaskAccepted
 
-router = APIRouter(prefix="/v1/openclaw/plugins", tags=["plugins"], responses=problems(*JOB_ERRORS))
+router = APIRouter(prefix="/v1/openclaw/plugins", tags=["plugins"])
 
 
 class InstallPlugin(BaseModel):
@@ -25,7 +30,25 @@ class InstallPlugin(BaseModel):
     force: bool = Field(default=False, description="Also from a source that OpenClaw does not know")
 
 
-@router.post("/install", status_code=HTTPStatus.ACCEPTED)
+@router.get("", response_model=Envelope[Mirrored[list[Plugin]]], responses=problems(*LIST_ERRORS))
+async def plugins(
+    mirror: Mirror,
+    *,
+    installed: Annotated[bool, Query(description="Without those that OpenClaw brings along")] = False,
+) -> Response:
+    """List the plugins that OpenClaw knows."""
+    listed = await mirror.get(Resource.PLUGINS)
+    if installed:
+        listed, _ = await mirror.part(Resource.PLUGINS, listed, "installed", _installed)
+    return mirror.nested(listed)
+
+
+def _installed(rows: Rows) -> tuple[Rows, int]:
+    found = [row for row in rows if row.get("origin") != "bundled"]
+    return found, len(found)
+
+
+@router.post("/install", status_code=HTTPStatus.ACCEPTED, responses=problems(*JOB_ERRORS))
 async def install(body: InstallPlugin, jobs: Jobs) -> Envelope[TaskAccepted]:
     """Install a plugin from its registry; the task shows the output while it runs."""
     accepted = await jobs.submit(InstallPluginJob(spec=body.spec, force=body.force))
