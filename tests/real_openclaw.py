@@ -46,8 +46,8 @@ tests_run: Counter[Generation] = Counter()
 def mark(item: pytest.Item) -> None:
     """Remember that the test needs the real program, the newer one unless it names the older."""
     parameters = getattr(item, "callspec", None)
-    chosen = parameters.params.get("each_system") if parameters else None
-    older = chosen is Generation.OLD or "older_system" in getattr(item, "fixturenames", ())
+    chosen = parameters.params.values() if parameters else ()
+    older = Generation.OLD in chosen or "older_system" in getattr(item, "fixturenames", ())
     marked[item.nodeid] = Generation.OLD if older else Generation.NEW
 
 
