@@ -1,0 +1,249 @@
+"""How fast lists are answered, beside a bare route, the gateway's own RPC and the `openclaw` command.
+
+`python -m bench.reads [--requests N] [--commands N]` prints Markdown tables. One real gateway, one run; the
+bare route (`bench.bare`) does one Redis GET of the same bytes, in a process of its own.
+"""
+
+import argparse
+import asyncio
+import json
+import os
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
+from pathlib import Path
+from typing import Any
+
+import httpx
+import redis
+from sqlmodel import Session
+
+sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))
+from bench.http_load import Load, load
+from buddy_common.adapters.gateway_device import load_device
+from buddy_common.adapters.gateway_rpc import GatewayConnection, open_gateway
+from buddy_common.adapters.read_model import ReadModel
+from buddy_common.adapters.redis_client import open_redis
+from buddy_common.db import nodes
+from buddy_common.db.engine import open_engine
+from e2e.machine import until
+from fakes.ports import free_port
+from openclaw_system import System, running_system
+from real_openclaw import Generation
+
+# route, the gateway's methods that it stands for, the command for the same
+LISTS: list[tuple[str, list[tuple[str, dict[str, Any]]], list[str]]] = [
+    ("bots-models", [("agents.list", {}), ("models.list", {"agentId": "main"})], ["agents", "list"]),
+    ("models/config", [("config.get", {})], ["config", "get", "models"]),
+    ("skills", [("skills.status", {"agentId": "main"})], ["skills", "list", "--agent", "main"]),
+    ("plugins", [("plugins.list", {})], ["plugins", "list"]),
+    ("sessions", [("sessions.list", {"limit": 1000})], ["sessions", "--all-agents"]),
+    ("bots/top", [("sessions.list", {"limit": 1000})], ["sessions", "--all-agents"]),
+    ("chat/status", [("config.get", {})], ["config", "get", "gateway.http"]),
+]
+CLIENTS = (1, 32)
+BIG = "big"
+
+
+def main() -> None:
+    """Measure and print."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--requests", type=int, default=2000)
+    parser.add_argument("--commands", type=int, default=2)
+    options = parser.parse_args()
+    with (
+        tempfile.TemporaryDirectory() as folder,
+        running_system(Generation.NEW, Path(folder)) as system,
+        bare_server(system.buddy.machine.broker_url) as bare_url,
+    ):
+        for user in range(5):
+            chat(system, f"user-{user}")
+        system.buddy.get("/v1/openclaw/sessions", refresh="true")
+        system.buddy.until(
+            lambda: system.buddy.get("/v1/capabilities").json()["data"]["stale"] is False, what="fresh lists"
+        )
+        asyncio.run(measure(system, bare_url, options.requests))
+        print_commands(system, options.commands)
+
+
+async def measure(system: System, bare_url: str, requests: int) -> None:
+    """Measure all lists over HTTP and by RPC, and the big roster beside the small one."""
+    token, base = system.buddy.token, f"{system.buddy.url}/v1/openclaw"
+    print(
+        "| list | clients | Buddy p50, ms | p99 | req/s | bare p50 | p99 | req/s | p50 : bare"
+        " | RPC p50 | Buddy : RPC |"
+    )
+    print("|---|---|---|---|---|---|---|---|---|---|---|")
+    async with gateway(system) as connection:
+        for name, methods, _ in LISTS:
+            body = (await asyncio.to_thread(system.buddy.get, f"/v1/openclaw/{name}")).content
+            publish_bare(system, "small", body)
+            direct = await rpc_ms(connection, methods)
+            for clients in CLIENTS:
+                ours, bare = await both(f"{base}/{name}", f"{bare_url}/small", token, clients, requests)
+                print(
+                    f"| {name} ({len(body) / 1024:.1f} KB) | {clients} |"
+                    f" {ours.p50:.2f} | {ours.p99:.2f} | {ours.per_second:.0f} |"
+                    f" {bare.p50:.2f} | {bare.p99:.2f} | {bare.per_second:.0f} | {ours.p50 / bare.p50:.2f} |"
+                    f" {direct:.2f} | {ours.p50 / direct:.2f} |"
+                )
+    await measure_big(system, requests)
+
+
+async def measure_big(system: System, requests: int) -> None:
+    """500 bots and 5,000 sessions, made of the real rows, as another node's."""
+    await publish_big(system)
+    token, base = system.buddy.token, f"{system.buddy.url}/v1/openclaw"
+    print("\n| list, 500 bots and 5,000 sessions | clients | p50, ms | p99 | small p99 | big : small p99 |")
+    print("|---|---|---|---|---|---|")
+    for name in ("bots-models", "bots/top", "sessions?limit=50", "sessions"):
+        for clients in CLIENTS:
+            glue = "&" if "?" in name else "?"
+            big, small = await both(
+                f"{base}/{name}{glue}node={BIG}",
+                f"{base}/{name}{glue}node=local",
+                token,
+                clients,
+                requests // 4,
+            )
+            print(
+                f"| {name} | {clients} | {big.p50:.2f} | {big.p99:.2f} | {small.p99:.2f} |"
+                f" {big.p99 / small.p99:.2f} |"
+            )
+
+
+async def both(one: str, other: str, token: str, clients: int, requests: int) -> tuple[Load, Load]:
+    """Measure two addresses in turns, so that other work hits both; return the better of three each."""
+    ones, others = [], []
+    for _ in range(3):
+        ones.append(await load(one, token=token, clients=clients, requests=requests // 3))
+        others.append(await load(other, token=token, clients=clients, requests=requests // 3))
+    return min(ones, key=lambda found: found.p50), min(others, key=lambda found: found.p50)
+
+
+async def rpc_ms(connection: GatewayConnection, methods: list[tuple[str, dict[str, Any]]]) -> float:
+    """Return the median time of the calls that a list stands for, in ms."""
+    times = []
+    for _ in range(50):
+        began = time.perf_counter()
+        for method, params in methods:
+            await connection.call(method, params, seconds=60)
+        times.append((time.perf_counter() - began) * 1000)
+    return statistics.median(times)
+
+
+@asynccontextmanager
+async def gateway(system: System) -> AsyncIterator[GatewayConnection]:
+    """Connect to the gateway as Buddy does."""
+    device = load_device(system.buddy.machine.home / "nodes" / "local" / "device.key")
+    openclaw = system.openclaw
+    async with open_gateway(
+        openclaw.port, token=openclaw.token, device=device, on_event=lambda *_: None
+    ) as connection:
+        listening = asyncio.create_task(connection.listen())
+        yield connection
+        listening.cancel()
+
+
+def print_commands(system: System, rounds: int) -> None:
+    """Print what the command line takes for the same lists, and how often Buddy is faster."""
+    print("\n| list | `openclaw` command, ms | Buddy p50 at 1 client, ms | command : Buddy |")
+    print("|---|---|---|---|")
+    token, base = system.buddy.token, f"{system.buddy.url}/v1/openclaw"
+    for name, _, command in LISTS:
+        times = [command_ms(system, command) for _ in range(rounds)]
+        ours = asyncio.run(load(f"{base}/{name}?node=local", token=token, clients=1, requests=200))
+        shown = statistics.median(times)
+        print(
+            f"| {name} (`{' '.join(command[:2])}`) | {shown:.0f} | {ours.p50:.2f} | {shown / ours.p50:.0f} |"
+        )
+
+
+def command_ms(system: System, command: list[str]) -> float:
+    """Run a command once."""
+    found = system.openclaw.found
+    environment = os.environ | {
+        "PATH": found.search_path,
+        "OPENCLAW_STATE_DIR": str(system.openclaw.config_dir),
+        "OPENCLAW_CONFIG_PATH": str(system.openclaw.config_file),
+    }
+    began = time.perf_counter()
+    subprocess.run(
+        [found.path, *command, "--json"], env=environment, check=True, capture_output=True, timeout=120
+    )
+    return (time.perf_counter() - began) * 1000
+
+
+def chat(system: System, user: str) -> None:
+    """Make a session."""
+    openclaw = system.openclaw
+    question = {"model": "openclaw", "user": user, "messages": [{"role": "user", "content": "Hello"}]}
+    headers = {"Authorization": f"Bearer {openclaw.token}"}
+    url = f"http://127.0.0.1:{openclaw.port}/v1/chat/completions"
+    httpx.post(url, json=question, headers=headers, timeout=120, trust_env=False).raise_for_status()
+
+
+def publish_bare(system: System, key: str, body: bytes) -> None:
+    """Give the bare route the same bytes."""
+    with redis.Redis.from_url(system.buddy.machine.broker_url) as client:
+        client.set(f"bench:{key}", body)
+
+
+async def publish_big(system: System) -> None:
+    """Publish a node with many bots and sessions, each a copy of a real one under another name."""
+    client = open_redis(system.buddy.machine.broker_url)
+    model = ReadModel(client)
+    content = {
+        name: json.loads(entry.data)
+        for name in ("bots-models", "bots-top", "sessions")
+        if (entry := await model.get("local", name)) is not None
+    }
+    bot, top, session = content["bots-models"]["bots"][0], content["bots-top"][0], content["sessions"][0]
+    big = {
+        "bots-models": content["bots-models"] | {"bots": [bot | {"id": f"bot_{n}"} for n in range(500)]},
+        "bots-top": [top | {"id": f"bot_{n}"} for n in range(500)],
+        "sessions": [
+            session | {"key": f"agent:bot_{n % 500}:openai-user:{n}", "agentId": f"bot_{n % 500}"}
+            for n in range(5000)
+        ],
+    }
+    for name, value in big.items():
+        text = json.dumps(value, ensure_ascii=False, separators=(",", ":"))
+        await model.put(BIG, name, text, source="rpc", fresh_seconds=3600, of_gateway=True)
+    await model.set_link(BIG, up=True)
+    await client.aclose()
+    engine = open_engine(f"sqlite:///{system.buddy.machine.home / 'buddy.db'}")
+    with Session(engine) as session_:
+        nodes.touch(session_, BIG, hostname="bench")
+        session_.commit()
+    engine.dispose()
+
+
+@contextmanager
+def bare_server(broker_url: str) -> Iterator[str]:
+    """Run the bare route."""
+    port = free_port()
+    environment = os.environ | {"BENCH_BROKER": broker_url, "BENCH_PORT": str(port)}
+    process = subprocess.Popen([sys.executable, "-m", "bench.bare"], env=environment)
+    url = f"http://127.0.0.1:{port}"
+
+    def answers() -> bool:
+        try:
+            return httpx.get(f"{url}/openapi.json", timeout=5, trust_env=False).status_code > 0
+        except httpx.HTTPError:
+            return False
+
+    try:
+        until(answers, seconds=30, what="the bare route")
+        yield url
+    finally:
+        process.terminate()
+        process.wait(timeout=10)
+
+
+if __name__ == "__main__":
+    main()
