@@ -8,12 +8,13 @@ import argparse
 import asyncio
 import json
 import os
+import signal
 import statistics
 import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
 from typing import Any
@@ -54,6 +55,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--requests", type=int, default=2000)
     parser.add_argument("--commands", type=int, default=2)
+    parser.add_argument("--restarts", type=int, default=3)
     options = parser.parse_args()
     with (
         tempfile.TemporaryDirectory() as folder,
@@ -68,6 +70,8 @@ def main() -> None:
         )
         asyncio.run(measure(system, bare_url, options.requests))
         print_commands(system, options.commands)
+        for _ in range(options.restarts):
+            asyncio.run(measure_recovery(system))
 
 
 async def measure(system: System, bare_url: str, requests: int) -> None:
@@ -114,6 +118,35 @@ async def measure_big(system: System, requests: int) -> None:
                 f"| {name} | {clients} | {big.p50:.2f} | {big.p99:.2f} | {small.p99:.2f} |"
                 f" {big.p99 / small.p99:.2f} |"
             )
+
+
+async def measure_recovery(system: System) -> None:
+    """Kill the gateway; from the moment when a new one is ready: direct calls, and lists that are fresh."""
+    os.kill(system.ensure_running(), signal.SIGKILL)
+    await asyncio.to_thread(system.buddy.until, lambda: is_fresh(system) is False, what="stale lists")
+    await asyncio.to_thread(system.buddy.submit, "/v1/gateway/start")
+    fresh = asyncio.create_task(asyncio.to_thread(moment_of, lambda: is_fresh(system)))
+    ready = await asyncio.to_thread(moment_of, system.is_ready)
+    async with gateway(system) as connection:
+        for _, methods, _ in LISTS:
+            for method, params in methods:
+                await connection.call(method, params, seconds=60)
+    direct = time.monotonic() - ready
+    ours = await fresh - ready
+    print(
+        f"\nGateway ready again: direct calls done after {direct:.2f} s, all lists fresh after {ours:.2f} s"
+    )
+
+
+def is_fresh(system: System) -> bool:
+    """Whether the lists are those of a gateway that runs."""
+    return system.buddy.get("/v1/openclaw/skills").json()["data"]["stale"] is False
+
+
+def moment_of(condition: Callable[[], bool]) -> float:
+    """Return when a condition was met (monotonic)."""
+    until(condition, seconds=300, what="fresh lists")
+    return time.monotonic()
 
 
 async def both(one: str, other: str, token: str, clients: int, requests: int) -> tuple[Load, Load]:

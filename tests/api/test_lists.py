@@ -28,6 +28,7 @@ CONTENT: dict[Resource, Any] = {
     Resource.SKILLS: [{"name": "weather", "bundled": True}, {"name": "mine", "bundled": False}],
     Resource.PLUGINS: [
         {"id": "xai", "enabled": False, "status": "disabled", "origin": "bundled"},
+        {"id": "offered", "enabled": False, "status": "not-installed", "installed": False},
         {"id": "openclaw-weixin", "enabled": True, "status": "loaded", "origin": "global"},
     ],
     Resource.SESSIONS: [
@@ -142,7 +143,7 @@ async def test_only_what_was_installed_is_listed_on_demand(path: str, api: Api) 
 
     data = await data_of(await api.client.get(path, params={"installed": "true"}))
 
-    assert data["data"] == CONTENT[ALL[path]][1:]
+    assert data["data"] == CONTENT[ALL[path]][-1:]
 
 
 async def test_sessions_are_all_there_and_can_be_paged_and_filtered(api: Api) -> None:

@@ -32,6 +32,7 @@ LISTS = (
     "/v1/capabilities",
 )  # fmt: skip
 FRESH_SECONDS = 60.0
+PLUGIN = "@tencent-weixin/openclaw-weixin@2.4.9"
 
 
 @dataclass
@@ -349,6 +350,22 @@ def test_reads_change_nothing_of_openclaw(rich: Rich) -> None:
     rich.get("/v1/openclaw/bots-models", refresh="true")
 
     assert digests() == before
+
+
+def test_a_plugin_from_npm_is_listed_by_the_time_its_task_is_completed(system: System) -> None:
+    rich = Rich(system)
+    system.ensure_running()
+
+    task = system.buddy.finish("/v1/openclaw/plugins/install", spec=PLUGIN)
+
+    assert task["status"] == "Completed", task
+    (row,) = rich.rows("/v1/openclaw/plugins", installed="true")
+    said = {plugin["id"]: plugin for plugin in rich.ask("plugins.list")["plugins"]}["openclaw-weixin"]
+    assert {name: row[name] for name in said} == said
+    assert (row["version"], row["enabled"]) == ("2.4.9", True)
+    wechat = rich.get("/v1/wechat/config/status")
+    assert (wechat["installed"], wechat["enabled"], wechat["pluginVersion"]) == (True, True, "2.4.9")
+    assert (wechat["configured"], wechat["accounts"]) == (False, [])
 
 
 def test_a_dead_gateway_leaves_every_list_and_a_new_one_makes_them_fresh_by_itself(rich: Rich) -> None:

@@ -403,6 +403,17 @@ async def test_pauses_grow_with_each_failure_and_begin_anew_after_a_connection(
     assert {refused for _, refused in hurried} == {False}
 
 
+async def test_a_gateway_that_is_starting_is_asked_again_without_growing_pauses(
+    follower: Follower, gateway: FakeGateway, hurried: list[tuple[int, bool]]
+) -> None:
+    follower.trouble = [GatewayUnreachableError("Not ready yet.", starting=True) for _ in range(3)]
+
+    follower.follow(gateway.port)
+    await follower.up()
+
+    assert [failed for failed, _ in hurried[:3]] == [0, 0, 0]
+
+
 async def test_after_a_refusal_a_connection_that_ends_is_no_refusal(
     follower: Follower, gateway: FakeGateway, hurried: list[tuple[int, bool]]
 ) -> None:

@@ -14,7 +14,7 @@ from buddy_common.errors import BuddyError, GatewayRefusedError, GatewayRpcError
 log = structlog.get_logger(__name__)
 
 FIRST_PAUSE_SECONDS = 0.25
-# a connect to a port that nobody listens on costs nothing, so a gateway that comes back is seen at once
+# a look at the port costs 8 ms; a new gateway listens for seconds before it takes connections
 LONGEST_PAUSE_SECONDS = 2.0
 # a token that is wrong stays wrong until somebody changes it; each attempt leaves a line in the gateway's log
 REFUSED_PAUSE_SECONDS = 15.0
@@ -32,7 +32,6 @@ class GatewayLink:
         self._on_event = on_event
         self._on_change = on_change
         self._connection: GatewayConnection | None = None
-        self._closing: asyncio.Event | None = None
         self.problem: BuddyError = GatewayUnreachableError("Not connected to the gateway yet.")
 
     @property
@@ -71,7 +70,7 @@ class GatewayLink:
                 failures = 0
             except GatewayUnreachableError as exc:
                 self.problem = exc
-                failures += 1
+                failures = 0 if exc.detail.get("starting") else failures + 1  # it will be ready any moment
             except BuddyError as exc:  # the token, the key file: a person has to look
                 if exc.message != self.problem.message:
                     log.warning("gateway_refuses_us", error=exc.error, reason=exc.message)

@@ -202,7 +202,7 @@ def _connect_failure(error: Any) -> GatewayRefusedError | GatewayUnreachableErro
     error = error if isinstance(error, dict) else {}
     message = str(error.get("message") or "no reason given")
     if error.get("retryable") is True:
-        return GatewayUnreachableError(f"The gateway is not ready yet: {message}.")
+        return GatewayUnreachableError(f"The gateway is not ready yet: {message}.", starting=True)
     details = error.get("details")
     reason = details.get("code") if isinstance(details, dict) else None
     return GatewayRefusedError(message, code=str(reason or error.get("code") or "unknown"))

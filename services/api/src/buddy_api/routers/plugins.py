@@ -44,7 +44,8 @@ async def plugins(
 
 
 def _installed(rows: Rows) -> tuple[Rows, int]:
-    found = [row for row in rows if row.get("origin") != "bundled"]
+    # the newer generation also lists what could be installed
+    found = [row for row in rows if row.get("origin") != "bundled" and row.get("installed") is not False]
     return found, len(found)
 
 
