@@ -89,6 +89,8 @@ def test_only_what_may_pass_by_itself_is_retried() -> None:
     assert retried == {
         "BrokerUnavailableError",
         "DatabaseUnavailableError",
+        "GatewayUnreachableError",
         "NoNodeError",
         "NotReportedError",
+        "ReaderSilentError",
     }

@@ -55,7 +55,9 @@ def test_secrets_are_found_however_deep_they_are() -> None:
 def test_each_text_of_a_list_under_a_telling_name_is_masked() -> None:
     value = {"apiKeys": [SECRET, "${KEY}", {"id": "one", "token": SECRET}, [SECRET], 5]}
 
-    assert mask_secrets(value) == {"apiKeys": [MASKED, "${KEY}", {"id": "one", "token": MASKED}, [MASKED], 5]}
+    assert mask_secrets(value) == {
+        "apiKeys": [MASKED, "${KEY}", {"id": "one", "token": MASKED}, [MASKED], "…"]
+    }
 
 
 @pytest.mark.parametrize("value", [None, True, 5, 1.5, "plain", [], {}, {"maxTokens": 64000, "token": None}])
@@ -75,3 +77,36 @@ def test_the_value_itself_is_left_alone() -> None:
     mask_secrets(value)
 
     assert value == {"a": {"token": SECRET}, "b": [{"token": SECRET}]}
+
+
+def test_everything_in_headers_and_in_an_auth_section_is_masked_but_what_says_how() -> None:
+    provider = {
+        "headers": {"X-Portkey-Virtual": SECRET, "X-Id": 5},
+        "request": {
+            "auth": {"mode": "header", "headerName": "X-Auth", "value": SECRET},
+            "tls": {"passphrase": SECRET, "ca": "/etc/ca.pem"},
+        },
+        "contextTokens": 64000,
+    }
+
+    assert mask_secrets(provider) == {
+        "headers": {"X-Portkey-Virtual": MASKED, "X-Id": "…"},
+        "request": {
+            "auth": {"mode": "header", "headerName": "X-Auth", "value": MASKED},
+            "tls": {"passphrase": MASKED, "ca": "/etc/ca.pem"},
+        },
+        "contextTokens": 64000,
+    }
+
+
+@pytest.mark.parametrize(
+    ("address", "shown"),
+    [
+        ("https://api.example.com/v1", "https://api.example.com/v1"),
+        ("https://user:hunter2@api.example.com/v1", "https://…@api.example.com/v1"),
+        ("https://api.example.com/v1?key=hunter2&x=1", "https://api.example.com/v1?key=…&x=…"),
+        ("https://[broken", "https://[broken"),
+    ],
+)
+def test_of_an_address_the_password_and_the_query_are_masked(address: str, shown: str) -> None:
+    assert mask_secrets({"baseUrl": address}) == {"baseUrl": shown}

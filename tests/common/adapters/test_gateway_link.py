@@ -109,6 +109,7 @@ def hurried(monkeypatch: pytest.MonkeyPatch) -> list[tuple[int, bool]]:
         return 0.001
 
     monkeypatch.setattr(gateway_link, "_pause", pause)
+    monkeypatch.setattr(gateway_link, "STEADY_SECONDS", 0.0)
     # asyncio forgets a connection that it accepts in the moment in which its server is closed
     monkeypatch.setattr(gateway_rpc, "HANDSHAKE_SECONDS", 1.0)
     return pauses
@@ -412,6 +413,23 @@ async def test_a_gateway_that_is_starting_is_asked_again_without_growing_pauses(
     await follower.up()
 
     assert [failed for failed, _ in hurried[:3]] == [0, 0, 0]
+
+
+async def test_a_gateway_that_greets_and_hangs_up_is_asked_less_and_less_often(
+    follower: Follower,
+    gateway: FakeGateway,
+    hurried: list[tuple[int, bool]],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(gateway_link, "STEADY_SECONDS", 60.0)
+    follower.follow(gateway.port)
+    await follower.up()
+
+    await gateway.stop()
+    await follower.down()
+    await follower.attempt()
+
+    assert hurried[0] == (1, False)
 
 
 async def test_after_a_refusal_a_connection_that_ends_is_no_refusal(

@@ -7,6 +7,7 @@ import pytest
 from pydantic import BaseModel
 from redis.asyncio import Redis
 
+from buddy_common.adapters import read_model
 from buddy_common.adapters.read_model import ReadHead, ReadModel
 from buddy_common.errors import BrokerUnavailableError
 
@@ -119,9 +120,39 @@ async def test_the_link_goes_up_and_down_with_all_that_mirrors_the_gateway(redis
         await model.set_link("local", up=up)
         head = await model.head("local", "weather")
         assert head is not None
-        seen.append((head.stale, await model.has_link("local")))
+        seen.append((head.stale, head.linked))
 
     assert seen == [(False, True), (True, False)]
+
+
+async def test_what_is_doubted_is_stale_until_it_is_published_again(redis: Redis) -> None:
+    model = ReadModel(redis)
+    await model.doubt("local", "weather")
+    assert await model.head("local", "weather") is None
+    await publish(model)
+    seen = []
+    for act in (model.doubt("local", "weather"), publish(model)):
+        await act
+        head = await model.head("local", "weather")
+        assert head is not None
+        seen.append(head.stale)
+
+    assert seen == [True, False]
+
+
+async def test_a_reader_that_says_nothing_any_more_has_no_link(
+    redis: Redis, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    model = ReadModel(redis)
+    await publish(model, of_gateway=True)
+    await model.set_link("local", up=True)
+
+    monkeypatch.setattr(read_model, "LINK_SECONDS", -1.0)
+
+    head = await model.head("local", "weather")
+    assert head is not None
+    assert head.stale
+    assert not head.linked
 
 
 async def test_a_node_that_has_said_nothing_of_its_link_has_none(redis: Redis) -> None:
@@ -130,7 +161,6 @@ async def test_a_node_that_has_said_nothing_of_its_link_has_none(redis: Redis) -
 
     entry = await model.get("local", "weather")
 
-    assert await model.has_link("local") is None
     assert entry is not None
     assert entry.head.stale
 
@@ -144,7 +174,7 @@ async def test_model_without_its_broker_is_unavailable(dead_redis: Redis) -> Non
             model.get("local", "weather"),
             model.head("local", "weather"),
             model.set_link("local", up=True),
-            model.has_link("local"),
+            model.doubt("local", "weather"),
         ):
             with pytest.raises(BrokerUnavailableError):
                 await call

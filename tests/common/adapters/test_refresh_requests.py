@@ -94,7 +94,7 @@ async def test_requests_without_a_broker_fail_as_such(dead_redis: Redis) -> None
             requests.tell("local", ["skills"]),
             requests.ask("local", resources=["skills"], seconds=3),
             requests.next_question("local"),
-            requests.answer("local", ReadQuestion(id="x"), ReadAnswer()),
+            requests.answer("local", ReadQuestion(id="x", until=0), ReadAnswer()),
         ):
             with pytest.raises(BrokerUnavailableError):
                 await call

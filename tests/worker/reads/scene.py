@@ -86,6 +86,13 @@ class FakeReadModel:
     held: dict[str, asyncio.Event] = field(default_factory=dict)  # it takes this resource only then
     published: list[tuple[str, Published]] = field(default_factory=list)
     texts: list[str] = field(default_factory=list)
+    doubted: list[str] = field(default_factory=list)
+
+    async def doubt(self, node: str, resource: str) -> None:
+        if self.gone:
+            raise BrokerUnavailableError("gone")
+        assert node == "local"
+        self.doubted.append(resource)
 
     async def put(
         self, node: str, resource: str, value: str, *, source: str, fresh_seconds: float, of_gateway: bool

@@ -56,7 +56,8 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def without_workspace(bots: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    return [{name: value for name, value in bot.items() if name != "workspace"} for bot in bots]
+    left_out = {"workspace", "workspaceGuessed"}
+    return [{name: value for name, value in bot.items() if name not in left_out} for bot in bots]
 
 
 def workspaces(view: dict[str, Any]) -> dict[str, str]:
@@ -189,6 +190,7 @@ async def test_bot_that_the_file_does_not_know_is_told_as_the_gateway_tells_it(t
         "bots": [
             {
                 "id": "late", "name": "late", "model": None, "emoji": None, "workspace": "/w",
+                "workspaceGuessed": False,
                 "isDefault": False, "agentName": None, "identity": {},
             }
         ],
@@ -297,3 +299,16 @@ def test_workspace_that_the_file_names_for_all_bots_comes_first(
     workspace = guess_workspace(files_of(tmp_path / "state", config), bot)
 
     assert workspace == str(tmp_path / found)
+
+
+async def test_a_guess_gives_way_to_what_the_gateway_tells(tmp_path: Path) -> None:
+    config = config_of(OLD)
+    guessed = await asyncio.to_thread(bots_models_of, files_of(tmp_path, config))
+    assert {bot["workspaceGuessed"] for bot in guessed["bots"]} == {True}
+
+    view = await read_bots_models(
+        RecordedGateway(OLD), files_of(tmp_path, config, {Resource.BOTS_MODELS: guessed})
+    )
+
+    assert workspaces(view)["main"] == "/home/user/.openclaw/workspace"
+    assert {bot["workspaceGuessed"] for bot in view["bots"]} == {False}

@@ -84,7 +84,7 @@ async def test_commands_are_run_one_at_a_time(cli: FakeCli) -> None:
 async def test_command_that_takes_too_long_is_ended_and_the_next_one_is_run(
     cli: FakeCli, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(commands, "COMMAND_SECONDS", 0.01)
+    monkeypatch.setattr(commands, "LIMIT_SECONDS", 0.01)
     cli.may_end.clear()
     openclaw = commands_with(cli)
 
@@ -92,7 +92,7 @@ async def test_command_that_takes_too_long_is_ended_and_the_next_one_is_run(
         await openclaw.json("skills", "list")
     assert cli.running == 0
 
-    monkeypatch.setattr(commands, "COMMAND_SECONDS", 5)
+    monkeypatch.setattr(commands, "LIMIT_SECONDS", 5)
     cli.may_end.set()
     assert await openclaw.json("skills", "list") == {"plugins": []}
 

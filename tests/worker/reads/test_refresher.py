@@ -11,7 +11,7 @@ from buddy_common.adapters.transcripts import TranscriptCounter
 from buddy_common.errors import BrokerUnavailableError, GatewayRpcError, OpenClawCliError
 from buddy_common.schemas.resources import Resource
 from buddy_worker.reads import refresher as module
-from buddy_worker.reads.refresher import COMMAND_SECONDS, PATIENCE_SECONDS, TRY_AGAIN_SECONDS, Refresher
+from buddy_worker.reads.refresher import COMMAND_EVERY_SECONDS, PATIENCE_SECONDS, TRY_AGAIN_SECONDS, Refresher
 from buddy_worker.reads.sources import Files, GatewayCalls
 from buddy_worker.reads.table import Read
 from worker.reads.recorded import NEW, OLD, recorded_hello
@@ -73,7 +73,7 @@ async def test_command_tells_what_the_gateway_does_not_know(scene: Scene) -> Non
     await scene.refresher.refresh(PLUGINS)
 
     assert scene.read_model.latest == {
-        Resource.PLUGINS: Published("of the command", "cli", 3 * COMMAND_SECONDS, of_gateway=True)
+        Resource.PLUGINS: Published("of the command", "cli", 3 * COMMAND_EVERY_SECONDS, of_gateway=True)
     }
 
 
@@ -251,6 +251,8 @@ async def test_read_that_fails_keeps_what_is_known(scene: Scene, failure: Except
 
     assert scene.read_model.data(Resource.SKILLS) == ["of the gateway"]
     assert scene.refresher.files().last == {Resource.SKILLS: "of the gateway"}
+    assert scene.refresher.has_failed(SKILLS)
+    assert scene.read_model.doubted == [Resource.SKILLS]
     await scene.refresher.publish_again()
     assert scene.read_model.data(Resource.SKILLS) == ["of the gateway", "of the gateway"]
 
@@ -385,7 +387,7 @@ async def test_command_is_run_for_whoever_asks_while_the_gateway_is_down(scene: 
 
     await scene.refresher.refresh(SKILLS, asked=True)
     assert scene.read_model.latest[Resource.SKILLS] == Published(
-        "of the command", "cli", 3 * COMMAND_SECONDS, of_gateway=True
+        "of the command", "cli", 3 * COMMAND_EVERY_SECONDS, of_gateway=True
     )
 
 
@@ -451,7 +453,8 @@ async def test_what_was_read_is_due_after_its_time(scene: Scene, later: float, *
 
 
 @pytest.mark.parametrize(
-    ("later", "due"), [(SKILLS.seconds + 1, False), (COMMAND_SECONDS, False), (COMMAND_SECONDS + 1, True)]
+    ("later", "due"),
+    [(SKILLS.seconds + 1, False), (COMMAND_EVERY_SECONDS, False), (COMMAND_EVERY_SECONDS + 1, True)],
 )
 async def test_what_a_command_told_is_due_much_later(scene: Scene, later: float, *, due: bool) -> None:
     scene.link.hello = recorded_hello(OLD)
@@ -481,16 +484,71 @@ async def test_what_is_out_of_date_is_not_tried_all_the_time_either(scene: Scene
     assert scene.refresher.is_due(SKILLS)
 
 
-async def test_cost_is_what_the_last_reading_took(scene: Scene) -> None:
+async def test_a_command_that_fails_again_and_again_is_tried_less_and_less_often(scene: Scene) -> None:
+    scene.go_down()
+    scene.clock.now += PATIENCE_SECONDS + 1
+    scene.commands.answer = OpenClawCliError("It fails.", exit_code=1, signal=None)
+    pauses = []
+    for _ in range(6):
+        await scene.refresher.refresh(PLUGINS)
+        began = scene.clock.now
+        while not scene.refresher.is_due(PLUGINS):
+            scene.clock.now += 5
+        pauses.append(scene.clock.now - began)
+
+    assert pauses == [60, 120, 240, 480, 900, 900]
+    assert scene.commands.runs == 6
+
+
+async def test_what_is_doubted_is_doubted_once_until_it_is_read_again(scene: Scene) -> None:
+    await scene.refresher.doubt(SKILLS)
+    await scene.refresher.refresh(SKILLS)
+    for _ in range(2):
+        await scene.refresher.doubt(SKILLS)
+    await scene.refresher.refresh(SKILLS)
+    await scene.refresher.doubt(SKILLS)
+
+    assert scene.read_model.doubted == [Resource.SKILLS, Resource.SKILLS]
+
+
+async def test_doubt_without_a_broker_is_caught_up_later(scene: Scene) -> None:
+    await scene.refresher.refresh(SKILLS)
+    scene.read_model.gone = True
+
+    await scene.refresher.doubt(SKILLS)
+
+    assert scene.refresher.behind
+
+
+async def test_closing_ends_what_is_being_read(scene: Scene) -> None:
+    async def for_ever(_gateway: GatewayCalls, _files: Files) -> Any:
+        await asyncio.Event().wait()
+
+    endless = replace(SKILLS, gateway=for_ever)
+    reading = [asyncio.create_task(scene.refresher.refresh(endless)) for _ in range(2)]
+    await asyncio.sleep(0)
+    await asyncio.sleep(0)
+
+    async with asyncio.timeout(5):
+        await scene.refresher.close()
+        results = await asyncio.gather(*reading, return_exceptions=True)
+
+    assert {type(result) for result in results} == {asyncio.CancelledError}
+
+
+async def test_cost_is_what_a_reading_takes_again_and_again(scene: Scene) -> None:
+    took = iter([4.0, 2.5, 3.0, 0.5])
+
     async def slowly(_gateway: GatewayCalls, _files: Files) -> Any:
-        scene.clock.now += 2.5
+        scene.clock.now += next(took)
         return "at last"
 
-    assert scene.refresher.cost_seconds(SKILLS) == 0
+    costs = [scene.refresher.cost_seconds(SKILLS)]
+    for _ in range(4):
+        await scene.refresher.refresh(replace(SKILLS, gateway=slowly))
+        costs.append(scene.refresher.cost_seconds(SKILLS))
 
-    await scene.refresher.refresh(replace(SKILLS, gateway=slowly))
-
-    assert scene.refresher.cost_seconds(SKILLS) == 2.5
+    assert costs == [0, 0, 2.5, 2.5, 0.5]
 
 
 @pytest.mark.parametrize(

@@ -2,8 +2,14 @@
 
 import re
 from typing import Any
+from urllib.parse import urlsplit, urlunsplit
 
-_SECRET_NAME = re.compile(r"(?i)(key|token|secret|password|passwd|authorization|credential|cookie)s?$")
+_SECRET_NAME = re.compile(
+    r"(?i)(key|token|secret|password|passwd|passphrase|passcode|authorization|credential|cookie)s?$"
+)
+# objects in which everything is, but what is named here
+_SECRET_PLACE = re.compile(r"(?i)^(headers|auth)$")
+_PLAIN_THERE = frozenset({"mode", "type", "headerName", "source", "provider", "id"})
 _REFERENCE = re.compile(r"\$\{[A-Za-z_][A-Za-z0-9_]*\}")
 _SHOWN_FROM = 12  # characters; of a shorter one, three and four would be too much
 _ELLIPSIS = "…"
@@ -16,18 +22,36 @@ def mask_secret(value: str) -> str:
     return f"{value[:3]}{_ELLIPSIS}{value[-4:]}" if len(value) >= _SHOWN_FROM else _ELLIPSIS
 
 
-def mask_secrets(value: Any) -> Any:
-    """Return a copy of a JSON value in which each text under a telling name is masked."""
+def mask_secrets(value: Any, *, secret: bool = False) -> Any:
+    """Return a copy of a JSON value in which each text and number under a telling name is masked.
+
+    Of an address, the password and the values of its query are.
+    """
     if isinstance(value, dict):
-        return {name: _mask_field(name, item) for name, item in value.items()}
-    return [mask_secrets(item) for item in value] if isinstance(value, list) else value
-
-
-def _mask_field(name: str, value: Any) -> Any:
-    return _mask_texts(value) if _SECRET_NAME.search(name) else mask_secrets(value)
-
-
-def _mask_texts(value: Any) -> Any:
+        return {
+            name: mask_secrets(item, secret=_is_secret(name, item, secret)) for name, item in value.items()
+        }
     if isinstance(value, list):
-        return [_mask_texts(item) for item in value]
-    return mask_secret(value) if isinstance(value, str) else mask_secrets(value)
+        return [mask_secrets(item, secret=secret) for item in value]
+    if isinstance(value, bool) or value is None:
+        return value
+    if secret:
+        return mask_secret(value) if isinstance(value, str) else _ELLIPSIS
+    return _mask_address(value) if isinstance(value, str) and "://" in value else value
+
+
+def _is_secret(name: str, value: Any, inherited: bool) -> bool:  # noqa: FBT001 - private
+    counts = isinstance(value, int | float) and name.lower().endswith("tokens")  # of a model's context
+    if name in _PLAIN_THERE or counts:
+        return False
+    return inherited or _SECRET_NAME.search(name) is not None or _SECRET_PLACE.match(name) is not None
+
+
+def _mask_address(value: str) -> str:
+    try:
+        parts = urlsplit(value)
+    except ValueError:
+        return value
+    host = f"{_ELLIPSIS}@{parts.netloc.rpartition('@')[2]}" if "@" in parts.netloc else parts.netloc
+    query = re.sub(r"=[^&]+", f"={_ELLIPSIS}", parts.query)
+    return urlunsplit((parts.scheme, host, parts.path, query, parts.fragment))

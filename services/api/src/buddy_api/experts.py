@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
@@ -10,7 +10,18 @@ from buddy_common.errors import SetupError
 
 Language = Literal["zh", "en"]
 Category = Literal["engineering", "data", "business", "writing", "education", "life", "operations", "design"]
-Texts = dict[Language, Annotated[str, Field(min_length=1)]]
+
+
+class Texts(BaseModel):
+    """A text in both languages."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    zh: str = Field(min_length=1)
+    en: str = Field(min_length=1)
+
+    def __getitem__(self, language: Language) -> str:
+        return self.zh if language == "zh" else self.en
 
 
 class Expert(BaseModel):
@@ -89,7 +100,7 @@ class Experts:
                 emoji=expert.emoji,
                 category=expert.category,
                 tags=expert.tags,
-                names=expert.name,
+                names={"zh": expert.name.zh, "en": expert.name.en},
                 identity=expert.identity[lang],
                 soul=expert.soul[lang],
             )

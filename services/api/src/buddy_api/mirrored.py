@@ -25,9 +25,10 @@ REVALIDATE_SECONDS = 5.0
 TELL_SECONDS = 1.0
 PARSE_IN_LOOP_BYTES = 100_000
 KEPT_PARTS = 64
+KEPT_PART_BYTES = 256 * 1024
 
-# what is made of a content, and how many rows there are of it in all
-Part = tuple[bytes, int]
+# what is made of a content, its tag, and how many rows there are of it in all
+Part = tuple[bytes, str, int]
 
 
 def _example(schema: dict[str, Any], model: type[BaseModel]) -> None:
@@ -116,8 +117,10 @@ class Lists:
         """
         head = None if refresh else await self._read_model.head(node, resource)
         if head is None:
-            await self._requests.ask(node, resources=[resource], seconds=self._wait_seconds)
+            answer = await self._requests.ask(node, resources=[resource], seconds=self._wait_seconds)
             head = await self._read_model.head(node, resource)
+            if head is not None and (answer is None or resource in answer.data.get("failed", ())):
+                head = replace(head, doubtful=True)  # it is not what was asked for
         elif head.age_seconds > REVALIDATE_SECONDS and head.linked:
             await self._tell(node, resource)
         if head is None:
@@ -139,12 +142,14 @@ class Lists:
             if kept.parsed is None:
                 kept.parsed = await _parse(kept.content)
             rows, total = make(kept.parsed)
-            found = kept.content if rows is kept.parsed else _to_json(rows), total
-            if len(kept.parts) >= KEPT_PARTS:
-                kept.parts.pop(next(iter(kept.parts)))
-            kept.parts[key] = found
-        content, total = found
-        return Listed(replace(listed.head, etag=content_tag(content)), content), total
+            content = kept.content if rows is kept.parsed else _to_json(rows)
+            found = content, content_tag(content), total
+            if content is kept.content or len(content) < KEPT_PART_BYTES:
+                if len(kept.parts) >= KEPT_PARTS:
+                    kept.parts.pop(next(iter(kept.parts)))
+                kept.parts[key] = found
+        content, tag, total = found
+        return Listed(replace(listed.head, etag=tag), content), total
 
     async def _with_content(self, node: str, resource: Resource, head: ReadHead) -> Listed:
         kept = self._kept.get((node, resource))
@@ -153,8 +158,8 @@ class Lists:
         entry = await self._read_model.get(node, resource)
         if entry is None:
             raise NotReportedError(node, resource)
-        self._kept[node, resource] = _Kept(entry.head.etag, entry.data.encode())
-        return Listed(entry.head, self._kept[node, resource].content)
+        kept = self._kept[node, resource] = _Kept(entry.head.etag, entry.data.encode())
+        return Listed(replace(entry.head, doubtful=head.doubtful or entry.head.doubtful), kept.content)
 
     async def _tell(self, node: str, resource: Resource) -> None:
         """Have it read again, at most once a second; whoever reads now does not wait for that."""

@@ -16,6 +16,7 @@ _BOT = {
     "model": "yovole/glm-5",
     "emoji": "🦞",
     "workspace": "/home/buddy/.openclaw/workspace",
+    "workspaceGuessed": False,
     "isDefault": True,
     "agentName": None,
     "identity": {"name": "核心Bot", "emoji": "🦞"},
@@ -66,6 +67,7 @@ class Bot(BaseModel):
     model: str | None
     emoji: str | None
     workspace: str | None
+    workspaceGuessed: bool
     isDefault: bool
     agentName: str | None
     identity: dict[str, Any]

@@ -15,7 +15,7 @@ from buddy_worker.wiring import Wiring
 log = structlog.get_logger(__name__)
 
 PUBLISH_SECONDS = 15.0
-READ_AGAIN_SECONDS = 10.0
+READ_AGAIN_SECONDS = 5.0  # with the grace of a stopping worker it stays under what supervisors allow
 
 
 async def publish_snapshot(w: Wiring) -> None:
@@ -47,3 +47,5 @@ async def read_again(w: Wiring, kind: type[Job]) -> None:
         await RefreshRequests(w.redis).ask(w.node, resources=list(MIRRORED), seconds=READ_AGAIN_SECONDS)
     except (BrokerUnavailableError, StateUnwritableError) as exc:
         log.warning("lists_not_read_again", reason=exc.message)
+    except Exception:  # a list that is not read must not cost the job its outcome
+        log.exception("lists_not_read_again")

@@ -27,11 +27,11 @@ class WatchedConfig:
         if stamp == self._stamp and self.problem is None:  # else what is wrong may be a file not known yet
             return False
         try:
-            config, parts = read_with_parts(self._path)
+            config, parts = self._read()
             if parts != self._parts:  # read again, so that no edit falls between the reading and the look
                 self._parts = parts
                 stamp = self._look()
-                config, self._parts = read_with_parts(self._path)
+                config, self._parts = self._read()
         except GatewayConfigError as exc:
             known = self.problem is not None and self.problem.message == exc.message
             self.problem = exc
@@ -42,6 +42,12 @@ class WatchedConfig:
         self._stamp = stamp
         self.version += 1
         return True
+
+    def _read(self) -> tuple[dict[str, Any] | None, list[Path]]:
+        config, parts = read_with_parts(self._path)
+        if config is None and self.config:  # the gateway goes on with what it has read, and so do we
+            raise GatewayConfigError(f"{self._path} is gone.")
+        return config, parts
 
     def _look(self) -> Stamp:
         return tuple(_stamp(part) for part in self._parts)

@@ -2,6 +2,7 @@
 
 import asyncio
 import random
+import time
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 
@@ -18,6 +19,7 @@ FIRST_PAUSE_SECONDS = 0.25
 LONGEST_PAUSE_SECONDS = 2.0
 # a token that is wrong stays wrong until somebody changes it; each attempt leaves a line in the gateway's log
 REFUSED_PAUSE_SECONDS = 15.0
+STEADY_SECONDS = 5.0
 
 Where = Callable[[], Awaitable[tuple[int, str | None, GatewayDevice]]]
 OnChange = Callable[[], None]
@@ -65,9 +67,11 @@ class GatewayLink:
         """Keep the connection until cancelled."""
         failures = 0
         while True:
+            began = time.monotonic()
             try:
                 await self._hold()
-                failures = 0
+                # one that greets and hangs up again is no better than one that does not answer
+                failures = 0 if time.monotonic() - began > STEADY_SECONDS else failures + 1
             except GatewayUnreachableError as exc:
                 self.problem = exc
                 failures = 0 if exc.detail.get("starting") else failures + 1  # it will be ready any moment

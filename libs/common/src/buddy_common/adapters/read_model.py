@@ -17,6 +17,8 @@ from buddy_common.adapters.redis_client import broker_errors
 
 _LINK = "link"
 _UP, _DOWN = "up", "down"
+# a reader that was killed says nothing any more: after this long without its word there is no connection
+LINK_SECONDS = 15.0
 
 
 @dataclass(frozen=True)
@@ -29,6 +31,7 @@ class ReadHead:
     fresh_seconds: float
     of_gateway: bool = False  # it mirrors the gateway: without a connection to that, it is out of date
     linked: bool = True
+    doubtful: bool = False  # it has changed since, or could not be read again
 
     @property
     def age_seconds(self) -> float:
@@ -38,7 +41,8 @@ class ReadHead:
     @property
     def stale(self) -> bool:
         """Whether the node should have looked again by now, or cannot."""
-        return self.age_seconds > self.fresh_seconds or (self.of_gateway and not self.linked)
+        overdue = self.age_seconds > self.fresh_seconds
+        return overdue or self.doubtful or (self.of_gateway and not self.linked)
 
 
 @dataclass(frozen=True)
@@ -81,6 +85,18 @@ class ReadModel:
         async with broker_errors():
             await self._redis.hset(_key(node), mapping={resource: json.dumps(head), f"{resource}:data": data})
 
+    async def doubt(self, node: str, resource: str) -> None:
+        """Say that a resource is out of date until it is published again.
+
+        Raises:
+            BrokerUnavailableError: Redis did not answer.
+        """
+        async with broker_errors():
+            raw = await self._redis.hget(_key(node), resource)
+            if raw is not None:
+                head = json.loads(raw) | {"doubtful": True}
+                await self._redis.hset(_key(node), resource, json.dumps(head))
+
     async def get(self, node: str, resource: str) -> ReadEntry | None:
         """Return what the node last published, None when it never did.
 
@@ -103,23 +119,13 @@ class ReadModel:
         return _head(raw, link)
 
     async def set_link(self, node: str, *, up: bool) -> None:
-        """Say whether the node holds a connection to its gateway.
+        """Say whether the node holds a connection to its gateway; it holds for `LINK_SECONDS`.
 
         Raises:
             BrokerUnavailableError: Redis did not answer.
         """
         async with broker_errors():
-            await self._redis.hset(_key(node), _LINK, _UP if up else _DOWN)
-
-    async def has_link(self, node: str) -> bool | None:
-        """Return what the node said last of its connection, None when it has said nothing.
-
-        Raises:
-            BrokerUnavailableError: Redis did not answer.
-        """
-        async with broker_errors():
-            link = await self._redis.hget(_key(node), _LINK)
-        return None if link is None else link == _UP
+            await self._redis.hset(_key(node), _LINK, f"{_UP if up else _DOWN} {time.time():.3f}")
 
 
 def content_tag(content: bytes) -> str:
@@ -137,8 +143,14 @@ def _head(raw: str | bytes | None, link: str | bytes | None) -> ReadHead | None:
         updated_at=datetime.fromtimestamp(head["updated_at"], UTC),
         fresh_seconds=head["fresh_seconds"],
         of_gateway=head["of_gateway"],
-        linked=link == _UP,
+        linked=link is not None and _is_up(link),
+        doubtful=head.get("doubtful", False),
     )
+
+
+def _is_up(link: str | bytes) -> bool:
+    state, _, said_at = str(link).partition(" ")
+    return state == _UP and time.time() - float(said_at or 0) < LINK_SECONDS
 
 
 def _key(node: str) -> str:

@@ -47,6 +47,8 @@ async def broker_errors() -> AsyncIterator[None]:
     try:
         yield
     except (RedisError, OSError, TimeoutError) as exc:
+        if task is not None and task.cancelling() > cancelled_before:
+            raise asyncio.CancelledError from exc
         raise BrokerUnavailableError(f"The broker (Redis) did not answer: {type(exc).__name__}.") from exc
     if task is not None and task.cancelling() > cancelled_before:
         raise asyncio.CancelledError

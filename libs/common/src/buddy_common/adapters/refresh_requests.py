@@ -3,6 +3,7 @@
 import asyncio
 import secrets
 import time
+from collections import defaultdict
 from typing import Any
 
 from pydantic import BaseModel, ConfigDict, ValidationError
@@ -13,8 +14,9 @@ from buddy_common.adapters.redis_client import broker_errors
 # shorter than the client's socket timeout
 BLOCK_SECONDS = 2.0
 KEEP_SECONDS = 60
-# each wait holds a connection to the broker, of which redis-py allows a hundred; further ones queue up
-MAX_WAITING = 40
+# each wait holds a connection to the broker, of which redis-py allows a hundred; further ones queue up, those
+# of a node that does not answer behind each other only
+MAX_WAITING = 10
 MAX_UNREAD = 1000
 
 
@@ -24,6 +26,7 @@ class ReadQuestion(BaseModel):
     model_config = ConfigDict(frozen=True)
 
     id: str
+    until: float  # Unix seconds: nobody waits for the answer any longer
     resources: list[str] = []
     bot: str | None = None
     file: str | None = None
@@ -36,7 +39,6 @@ class ReadAnswer(BaseModel):
 
     data: dict[str, Any] = {}
     error: str | None = None
-    status: int = 200
     message: str = ""
 
 
@@ -45,7 +47,9 @@ class RefreshRequests:
 
     def __init__(self, redis: Redis) -> None:
         self._redis = redis
-        self._waiting = asyncio.Semaphore(MAX_WAITING)
+        self._waiting: defaultdict[str, asyncio.Semaphore] = defaultdict(
+            lambda: asyncio.Semaphore(MAX_WAITING)
+        )
 
     async def tell(self, node: str, resources: list[str]) -> None:
         """Ask a node to read resources anew, and do not wait for it.
@@ -53,7 +57,7 @@ class RefreshRequests:
         Raises:
             BrokerUnavailableError: Redis did not answer.
         """
-        await self._send(node, ReadQuestion(id="", resources=resources))
+        await self._send(node, ReadQuestion(id="", until=time.time() + KEEP_SECONDS, resources=resources))
 
     async def ask(
         self,
@@ -69,11 +73,17 @@ class RefreshRequests:
         Raises:
             BrokerUnavailableError: Redis did not answer.
         """
-        question = ReadQuestion(id=secrets.token_hex(8), resources=resources or [], bot=bot, file=file)
+        question = ReadQuestion(
+            id=secrets.token_hex(8),
+            until=time.time() + seconds,
+            resources=resources or [],
+            bot=bot,
+            file=file,
+        )
         deadline = time.monotonic() + seconds
         try:
             async with asyncio.timeout(seconds):
-                async with self._waiting:
+                async with self._waiting[node]:
                     await self._send(node, question)
                     while (left := deadline - time.monotonic()) > 0:
                         raw = await self._pop(_answers(node, question.id), min(left, BLOCK_SECONDS))

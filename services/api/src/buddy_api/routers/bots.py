@@ -22,7 +22,7 @@ from buddy_common.errors import (
 )
 from buddy_common.schemas.resources import Resource
 
-# a Markdown file of the workspace, or one in a folder of it
+# a visible file of the workspace, or one in a folder of it
 _PART = "[A-Za-z0-9_\u4e00-\u9fff][A-Za-z0-9_.\u4e00-\u9fff-]*"
 FILE_NAME = rf"^{_PART}(/{_PART}){{0,3}}$"
 

@@ -16,7 +16,7 @@ from buddy_common.adapters.openclaw_config import (
     section,
 )
 from buddy_common.schemas.resources import Resource
-from buddy_worker.reads.sources import Files, GatewayCalls
+from buddy_worker.reads.sources import Files, GatewayCalls, is_new_generation
 
 
 async def read_bots_models(gateway: GatewayCalls, files: Files) -> dict[str, Any]:
@@ -34,17 +34,15 @@ async def read_bots_models(gateway: GatewayCalls, files: Files) -> dict[str, Any
 def bots_models_of(files: Files) -> dict[str, Any]:
     """Return what the files alone tell; where a workspace is, the gateway may have said before."""
     config, default = files.config, default_agent(files.config)
-    known = {bot["id"]: bot for bot in (files.last.get(Resource.BOTS_MODELS) or {}).get("bots", [])}
+    told = _told_workspaces(files)
     bots = [
         _bot({"id": agent.id, "name": agent.name, "identity": agent.identity}, agent, default)
         for agent in agents_of(config)
     ]
     for bot in bots:
-        bot["workspace"] = (
-            bot["workspace"]
-            or (known.get(bot["id"]) or {}).get("workspace")
-            or guess_workspace(files, bot["id"])
-        )
+        bot["workspace"] = bot["workspace"] or told.get(bot["id"])
+        if bot["workspace"] is None:
+            bot |= {"workspace": guess_workspace(files, bot["id"]), "workspaceGuessed": True}
     catalog = {model["id"]: model for model in (files.last.get(Resource.BOTS_MODELS) or {}).get("models", [])}
     models = [_configured(entry, catalog.get(entry.key, {}), config) for entry in models_of(config)]
     return {"bots": bots, "models": models}
@@ -73,6 +71,7 @@ def _bot(entry: dict[str, Any], in_file: AgentEntry | None, default: str) -> dic
         "model": primary_model(entry.get("model")) or (in_file.model if in_file else None),
         "emoji": identity.get("emoji"),
         "workspace": entry.get("workspace") or (in_file.workspace if in_file else None),
+        "workspaceGuessed": False,  # the files alone do not always say where it is
         "isDefault": entry.get("id") == default,
         "agentName": own_name,
         "identity": identity,
@@ -82,12 +81,16 @@ def _bot(entry: dict[str, Any], in_file: AgentEntry | None, default: str) -> dic
 async def _add_workspaces(
     gateway: GatewayCalls, bots: list[dict[str, Any]], default: str, files: Files
 ) -> None:
-    known = {
-        bot["id"]: bot["workspace"] for bot in (files.last.get(Resource.BOTS_MODELS) or {}).get("bots", [])
-    }
+    told = _told_workspaces(files)
     for bot in bots:
         if bot["workspace"] is None:
-            bot["workspace"] = known.get(bot["id"]) or await _ask_workspace(gateway, bot["id"])
+            bot["workspace"] = told.get(bot["id"]) or await _ask_workspace(gateway, bot["id"])
+
+
+def _told_workspaces(files: Files) -> dict[str, str | None]:
+    """Return what was told before, without what was only guessed."""
+    bots = (files.last.get(Resource.BOTS_MODELS) or {}).get("bots", [])
+    return {bot["id"]: bot["workspace"] for bot in bots if not bot.get("workspaceGuessed")}
 
 
 async def _ask_workspace(gateway: GatewayCalls, bot: str) -> str | None:
@@ -98,7 +101,7 @@ async def _ask_workspace(gateway: GatewayCalls, bot: str) -> str | None:
 
 async def _models(gateway: GatewayCalls, config: Config, default: str) -> list[dict[str, Any]]:
     """Return what the gateway lists; of the whole catalogue of the older one, what is configured."""
-    wants_agent = gateway.has("plugins.list")  # the newer generation; with several agents it insists on one
+    wants_agent = is_new_generation(gateway)  # with several agents it insists on one
     answer = await gateway.call("models.list", {"agentId": default} if wants_agent else {})
     rows = [row for row in answer.get("models") or [] if isinstance(row, dict)]
     catalog = {f"{row.get('provider')}/{row.get('id')}": row for row in rows}

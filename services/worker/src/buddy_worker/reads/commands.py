@@ -10,7 +10,7 @@ from buddy_common.adapters.openclaw_version import is_old_generation
 from buddy_common.errors import DeadlineExceededError
 from buddy_common.schemas.processes import ProcessIdentity
 
-COMMAND_SECONDS = 120.0
+LIMIT_SECONDS = 120.0
 
 
 class CliCommands:
@@ -40,13 +40,13 @@ class CliCommands:
         """
         async with self._one_at_a_time:
             try:
-                async with asyncio.timeout(COMMAND_SECONDS):
+                async with asyncio.timeout(LIMIT_SECONDS):
                     result = await self._cli.run(
                         command, flags=["--json"], options=options, on_started=_nothing_to_record
                     )
             except TimeoutError as exc:
                 raise DeadlineExceededError(
-                    f"`openclaw {' '.join(command)}` was not done after {COMMAND_SECONDS:.0f} s."
+                    f"`openclaw {' '.join(command)}` was not done after {LIMIT_SECONDS:.0f} s."
                 ) from exc
         answer = await asyncio.to_thread(find_json, result)
         require_success(answer)

@@ -9,21 +9,22 @@ from typing import Any
 import structlog
 
 from buddy_common.adapters.config_watch import WatchedConfig
-from buddy_common.adapters.gateway_access import find_token
+from buddy_common.adapters.gateway_access import find_token, may_see_token
 from buddy_common.adapters.gateway_device import GatewayDevice, load_device
 from buddy_common.adapters.gateway_link import GatewayLink
-from buddy_common.adapters.refresh_requests import ReadAnswer, ReadQuestion, RefreshRequests
+from buddy_common.adapters.refresh_requests import RefreshRequests
 from buddy_common.adapters.transcripts import TranscriptCounter
 from buddy_common.errors import (
     BrokerUnavailableError,
     BuddyError,
+    GatewayRefusedError,
     GatewayUnreachableError,
     StateUnwritableError,
 )
 from buddy_common.schemas.jobs import NodeLock
 from buddy_common.schemas.resources import Resource
 from buddy_common.usecases.find_gateway import find_gateway
-from buddy_worker.reads.bot_file import read_bot_file
+from buddy_worker.reads.answers import Answers
 from buddy_worker.reads.capabilities import capabilities_of
 from buddy_worker.reads.commands import CliCommands
 from buddy_worker.reads.refresher import Refresher, to_json
@@ -35,10 +36,13 @@ log = structlog.get_logger(__name__)
 
 LOOK_SECONDS = 0.5  # at the config, and whether the broker has forgotten us
 LEAD_SECONDS = 2.0  # between attempts to become the reader
+BEAT_SECONDS = 3.0  # without our word the lists count as stale
 # an event is followed by others of the same change; a read never takes more than a twentieth of the time
 SETTLE_SECONDS = 0.25
 COST_FACTOR = 20
-# the older generation does not tell when it has taken an edit in
+# after these, what was read before is no longer true; others only say that there is something more
+CHANGE_EVENTS = frozenset({"config.changed", "plugins.changed", "skills.changed"})
+# a gateway that has never told of an edit may take one in without telling, as the older generation does
 TAKEN_IN_SECONDS = (1.5, 4.0)
 
 
@@ -50,12 +54,14 @@ class Mirror:
         self._w = w
         self._node = w.node
         self._config = WatchedConfig(host.gateway_settings.config_file)
-        self._requests = RefreshRequests(w.redis)
         self._link = GatewayLink(self._where, on_event=self._on_event, on_change=self._on_change)
         self._changed = asyncio.Event()
         self._planned: set[Resource] = set()
         self._tasks: set[asyncio.Task[Any]] = set()
         self._seen_version = 0
+        self._told_at = 0.0
+        self._said_up = False
+        self._tells_edits = False  # whether this gateway has ever told of an edit
         self._refresher = Refresher(
             self._node,
             link=self._link,
@@ -63,6 +69,14 @@ class Mirror:
             commands=CliCommands(host.cli, host.openclaw),
             transcripts=TranscriptCounter(host.gateway_settings.config_dir / "agents", keep_days=KEEP_DAYS),
             read_model=host.read_model,
+        )
+        self._answers = Answers(
+            self._node,
+            RefreshRequests(w.redis),
+            refresher=self._refresher,
+            config=self._config,
+            plan=self._plan,
+            publish_capabilities=self._publish_capabilities,
         )
 
     async def run_forever(self) -> None:
@@ -88,28 +102,49 @@ class Mirror:
                     self._link.run_forever,
                     self._follow_link,
                     self._look_forever,
-                    self._answer_forever,
+                    self._beat_forever,
+                    self._answers.run_forever,
                 ):
                     group.create_task(work())
         finally:
-            for task in self._tasks:
-                task.cancel()
+            await self._end()
             held.release()
+
+    async def _end(self) -> None:
+        """Leave nothing that reads or publishes behind, and say that nobody does any more."""
+        tasks = list(self._tasks)
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        await self._answers.close()
+        await self._refresher.close()
+        self._planned.clear()
+        self._said_up = False
+        with suppress(BrokerUnavailableError):
+            await self._w.host.read_model.set_link(self._node, up=False)
 
     async def _where(self) -> tuple[int, str | None, GatewayDevice]:
         """Return port, token and our key; the token is for the gateway only, never for who else listens."""
         host = self._w.host
+        port = await host.gateway.port()
         found = await find_gateway(host.gateway, host.state)
         if found.process is None or not found.listens:
             raise GatewayUnreachableError("No gateway listens on its port.")
+        config_dir = host.gateway_settings.config_dir
+        if not await asyncio.to_thread(may_see_token, found.process, port=port, config_dir=config_dir):
+            raise GatewayRefusedError(f"{found.process} is none of ours, so it gets no token", code="FOREIGN")
         await asyncio.to_thread(self._config.refresh)
         environment = await host.gateway.environment(found.process)
         token = find_token(self._config.config, environment)
         device = await asyncio.to_thread(load_device, host.device_file)
-        return await host.gateway.port(), token, device
+        return port, token, device
 
     def _on_event(self, name: str, _payload: dict[str, Any]) -> None:
-        self._plan(read for read in READS if name in read.events)
+        self._tells_edits |= name == "config.changed"
+        reads = [read for read in READS if name in read.events]
+        if name in CHANGE_EVENTS:
+            self._spawn(self._doubt(reads))
+        self._plan(reads)
 
     def _on_change(self) -> None:
         self._changed.set()
@@ -132,6 +167,7 @@ class Mirror:
             self._plan(slow)
 
     async def _say_linked(self, *, up: bool) -> None:
+        self._said_up = up
         try:
             await self._w.host.read_model.set_link(self._node, up=up)
             await self._publish_capabilities()
@@ -140,6 +176,7 @@ class Mirror:
             log.warning("read_model_unavailable", reason=exc.message)
 
     async def _publish_capabilities(self) -> None:
+        self._told_at = time.monotonic()
         install = await self._w.host.openclaw.inspect()
         value = capabilities_of(
             self._link.hello, version=install.version, problem=install.problem or self._link.problem.message
@@ -158,21 +195,38 @@ class Mirror:
                 self._take_edit_in()
             self._plan(read for read in READS if self._refresher.is_due(read))
             await self._catch_up()
+            if time.monotonic() - self._told_at > READS[0].seconds:
+                with suppress(BrokerUnavailableError):
+                    await self._publish_capabilities()
+
+    async def _beat_forever(self) -> None:
+        """Say again and again that we hold the connection; nothing else may hold this up."""
+        while True:
+            await asyncio.sleep(BEAT_SECONDS)
+            with suppress(BrokerUnavailableError):  # which `_look_forever` notices
+                up = self._said_up and self._link.hello is not None
+                await self._w.host.read_model.set_link(self._node, up=up)
 
     def _take_edit_in(self) -> None:
         reads = [read for read in READS if read.of_config]
+        self._spawn(self._doubt(reads))
         self._plan(reads)
-        if self._link.hello is not None and "config.changed" not in self._link.hello.events:
+        if self._link.hello is not None and not self._tells_edits:
+            cheap = [read for read in reads if not self._refresher.needs_command(read)]
             for seconds in TAKEN_IN_SECONDS:
-                self._spawn(self._refresh_later(reads, seconds))
+                self._spawn(self._refresh_later(cheap, seconds))
+
+    async def _doubt(self, reads: Iterable[Read]) -> None:
+        for read in reads:
+            await self._refresher.doubt(read)
 
     async def _catch_up(self) -> None:
         """Fill the read model again when the broker was away, or has forgotten it."""
         try:
-            linked = await self._w.host.read_model.has_link(self._node)
-            if linked is None or self._refresher.behind:
+            told = await self._w.host.read_model.head(self._node, Resource.CAPABILITIES)
+            if told is None or self._refresher.behind:
                 await self._refresher.publish_again()
-                await self._say_linked(up=self._link.hello is not None)
+                await self._say_linked(up=self._said_up and self._link.hello is not None)
         except BrokerUnavailableError:
             self._refresher.behind = True
 
@@ -181,13 +235,16 @@ class Mirror:
         for read in reads:
             if read.resource not in self._planned:
                 self._planned.add(read.resource)
-                seconds = max(SETTLE_SECONDS, COST_FACTOR * self._refresher.cost_seconds(read))
+                of_files = read.files is not None and (read.gateway is None or self._link.hello is None)
+                cost = 0.0 if of_files else COST_FACTOR * self._refresher.cost_seconds(read)
+                seconds = max(SETTLE_SECONDS, min(cost, read.seconds))
                 self._spawn(self._planned_refresh(read, seconds))
 
     async def _planned_refresh(self, read: Read, seconds: float) -> None:
         await asyncio.sleep(seconds)
         self._planned.discard(read.resource)
         await self._refresher.refresh(read)
+        self._plan(BY_RESOURCE[resource] for resource in read.feeds)
 
     async def _refresh_later(self, reads: Iterable[Read], seconds: float) -> None:
         await asyncio.sleep(seconds)
@@ -195,42 +252,6 @@ class Mirror:
 
     async def _refresh(self, reads: Iterable[Read], *, asked: bool = False) -> None:
         await asyncio.gather(*(self._refresher.refresh(read, asked=asked) for read in reads))
-
-    async def _answer_forever(self) -> None:
-        while True:
-            try:
-                question = await self._requests.next_question(self._node)
-            except BrokerUnavailableError:
-                await asyncio.sleep(LOOK_SECONDS)
-                continue
-            if question is not None:
-                self._spawn(self._answer(question))
-
-    async def _answer(self, question: ReadQuestion) -> None:
-        began = time.monotonic()
-        try:
-            answer = await self._read_file(question) if question.bot else await self._read_all(question)
-        except BuddyError as exc:
-            answer = ReadAnswer(error=exc.error, message=exc.message, status=exc.status, data=exc.detail)
-        log.debug("question_answered", seconds=round(time.monotonic() - began, 3), error=answer.error)
-        with suppress(BrokerUnavailableError):  # whoever waits gives up by itself
-            await self._requests.answer(self._node, question, answer)
-
-    async def _read_all(self, question: ReadQuestion) -> ReadAnswer:
-        await asyncio.to_thread(self._config.refresh)
-        reads = [BY_RESOURCE[Resource(name)] for name in question.resources if name in BY_RESOURCE]
-        await self._refresh(reads, asked=bool(question.id))
-        return ReadAnswer()
-
-    async def _read_file(self, question: ReadQuestion) -> ReadAnswer:
-        bots = self._refresher.files().last.get(Resource.BOTS_MODELS)
-        if bots is None or all(bot["id"] != question.bot for bot in bots["bots"]):
-            await self._refresher.refresh(BY_RESOURCE[Resource.BOTS_MODELS])
-            bots = self._refresher.files().last.get(Resource.BOTS_MODELS)
-        found = await asyncio.to_thread(
-            read_bot_file, bots["bots"] if bots else [], bot=str(question.bot), name=str(question.file)
-        )
-        return ReadAnswer(data=found)
 
     def _spawn(self, work: Coroutine[Any, Any, None]) -> None:
         task = asyncio.create_task(work)

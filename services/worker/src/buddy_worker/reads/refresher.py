@@ -20,11 +20,13 @@ from buddy_worker.reads.table import BY_RESOURCE, Read
 
 log = structlog.get_logger(__name__)
 
-# a command costs seconds of CPU: it is run when somebody asks, when something has changed, and rarely besides
-COMMAND_SECONDS = 900.0
+# a command costs seconds of CPU: it is run when somebody waits, after a change, and rarely besides
+COMMAND_EVERY_SECONDS = 900.0
 # a gateway that starts needs the processor itself, and tells more when it is up
 PATIENCE_SECONDS = 30.0
+# after a reading that failed: doubled each time; a command that fails must not become a loop
 TRY_AGAIN_SECONDS = 5.0
+COMMAND_TRY_AGAIN_SECONDS = 60.0
 RPC, CLI, FILE = "rpc", "cli", "file"
 
 
@@ -36,6 +38,7 @@ class _Known:
     source: str
     read_at: float  # monotonic
     seconds: float  # that it took
+    seconds_before: float  # that the reading before it took
     of_config: dict[str, Any]
 
 
@@ -63,7 +66,9 @@ class Refresher:
         self._running: dict[Resource, asyncio.Task[None]] = {}
         self._next: dict[Resource, asyncio.Task[None]] = {}
         self._next_asked: set[Resource] = set()  # somebody waits for the truth there
-        self._tried_at: dict[Resource, float] = {}
+        self._failures: dict[Resource, int] = {}
+        self._tried_at: dict[Resource, float] = {}  # when the last reading ended
+        self._doubted: set[Resource] = set()
         self._alone_since = time.monotonic()
         self.behind = False  # the broker did not take something
 
@@ -74,19 +79,47 @@ class Refresher:
     def is_due(self, read: Read) -> bool:
         """Whether it is time to read it again."""
         now, known = time.monotonic(), self._known.get(read.resource)
-        if now - self._tried_at.get(read.resource, 0.0) < TRY_AGAIN_SECONDS:
+        if read.resource in self._running or now - self._tried_at.get(read.resource, 0.0) < self._pause(read):
             return False
-        seconds = COMMAND_SECONDS if known is not None and known.source == CLI else read.seconds
+        seconds = COMMAND_EVERY_SECONDS if known is not None and known.source == CLI else read.seconds
         return known is None or now - known.read_at > seconds
+
+    def _pause(self, read: Read) -> float:
+        """Return how long to leave it alone after the last reading, in seconds."""
+        first = COMMAND_TRY_AGAIN_SECONDS if self.needs_command(read) else TRY_AGAIN_SECONDS
+        failures = self._failures.get(read.resource, 0)
+        return (
+            min(COMMAND_EVERY_SECONDS, first * 2.0 ** min(failures - 1, 8)) if failures else TRY_AGAIN_SECONDS
+        )
+
+    def has_failed(self, read: Read) -> bool:
+        """Whether the last reading failed."""
+        return read.resource in self._failures
+
+    async def doubt(self, read: Read) -> None:
+        """Say that it is out of date until it has been read again."""
+        if read.resource in self._known and read.resource not in self._doubted:
+            self._doubted.add(read.resource)
+            try:
+                await self._read_model.doubt(self._node, read.resource)
+            except BrokerUnavailableError:
+                self.behind = True
+
+    async def close(self) -> None:
+        """End what is being read."""
+        tasks = [*self._next.values(), *self._running.values()]
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
 
     def needs_command(self, read: Read) -> bool:
         """Whether only a command can tell, which takes seconds."""
         return read.command is not None and not self._gateway_tells(read)
 
     def cost_seconds(self, read: Read) -> float:
-        """Return how long it took the last time."""
+        """Return how long it takes; the first time, when OpenClaw loads what it needs, does not count."""
         known = self._known.get(read.resource)
-        return known.seconds if known is not None else 0.0
+        return min(known.seconds, known.seconds_before) if known is not None else 0.0
 
     async def refresh(self, read: Read, *, asked: bool = False) -> None:
         """Read it from now on: whoever asks while a reading runs waits for the one after it.
@@ -133,7 +166,18 @@ class Refresher:
         await self._start(read, asked=asked)
 
     async def _read(self, read: Read, *, asked: bool) -> None:
-        began = self._tried_at[read.resource] = time.monotonic()
+        try:
+            if await self._read_and_publish(read, asked=asked):
+                self._failures.pop(read.resource, None)
+                return
+        finally:
+            self._tried_at[read.resource] = time.monotonic()
+        self._failures[read.resource] = self._failures.get(read.resource, 0) + 1
+        await self.doubt(read)
+
+    async def _read_and_publish(self, read: Read, *, asked: bool) -> bool:
+        """Read once; False when that failed."""
+        began = time.monotonic()
         config = self._config.config
         if self._link.hello is not None:
             self._alone_since = began
@@ -141,22 +185,25 @@ class Refresher:
             found = await (self._of_gateway(read) if self._link.hello else self._alone(read, asked=asked))
         except BuddyError as exc:
             log.warning("read_failed", resource=read.resource, error=exc.error, reason=exc.message)
-            return
+            return False
         except Exception:  # an answer of a shape that nobody has seen yet must not end the other reads
             log.exception("read_crashed", resource=read.resource)
-            return
+            return False
         if found is None:
-            return
+            return True
         value, source = found
         self._last[read.resource] = value
         text = await asyncio.to_thread(to_json, value)
         ended = time.monotonic()
-        known = self._known[read.resource] = _Known(text, source, ended, ended - began, config)
+        before = self._known[read.resource].seconds if read.resource in self._known else 0.0
+        known = self._known[read.resource] = _Known(text, source, ended, ended - began, before, config)
+        self._doubted.discard(read.resource)
         try:
             await self._publish(read, known)
         except BrokerUnavailableError as exc:
             self.behind = True
             log.warning("read_not_published", resource=read.resource, reason=exc.message)
+        return True
 
     def _gateway_tells(self, read: Read) -> bool:
         return read.gateway is not None and all(self._link.has(method) for method in read.methods)
@@ -173,7 +220,7 @@ class Refresher:
     async def _alone(self, read: Read, *, asked: bool) -> tuple[Any, str] | None:
         """Read without the gateway: what it said last holds until the config is another one."""
         files, known = self.files(), self._known.get(read.resource)
-        if read.gateway is not None and known is not None and known.of_config is files.config and not asked:
+        if read.gateway is not None and known is not None and known.of_config == files.config and not asked:
             return None
         if read.files is not None:
             return await asyncio.to_thread(read.files, files), FILE
@@ -188,7 +235,7 @@ class Refresher:
             read.resource,
             known.text,
             source=known.source,
-            fresh_seconds=3 * COMMAND_SECONDS if known.source == CLI else read.fresh_seconds,
+            fresh_seconds=3 * COMMAND_EVERY_SECONDS if known.source == CLI else read.fresh_seconds,
             of_gateway=True,
         )
 

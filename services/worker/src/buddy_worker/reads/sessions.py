@@ -10,7 +10,7 @@ from typing import Any
 import structlog
 
 from buddy_common.adapters.transcripts import DATABASE, SESSIONS
-from buddy_worker.reads.sources import Files, GatewayCalls
+from buddy_worker.reads.sources import Files, GatewayCalls, is_new_generation
 
 log = structlog.get_logger(__name__)
 
@@ -29,14 +29,18 @@ FIELDS = (
 async def read_sessions(gateway: GatewayCalls, files: Files) -> list[dict[str, Any]]:
     """Ask the gateway for all of them, page by page where it counts pages."""
     del files
-    rows: list[dict[str, Any]] = []
-    offset: int | None = 0
-    while offset is not None and len(rows) < MAX_SESSIONS:
-        page = await gateway.call("sessions.list", {"limit": PAGE} | ({"offset": offset} if offset else {}))
+    rows: dict[Any, dict[str, Any]] = {}  # one that is used meanwhile may be on two pages
+    # the older generation does not page: with a limit it would leave out the rest
+    asked: dict[str, int] | None = {"limit": PAGE} if is_new_generation(gateway) else {}
+    seen = 0
+    while asked is not None and seen < MAX_SESSIONS:
+        page = await gateway.call("sessions.list", asked)
         found = [row for row in page.get("sessions") or [] if isinstance(row, dict)]
-        rows += found
-        offset = page.get("nextOffset") if page.get("hasMore") and found else None
-    return _sorted(_row(row) for row in rows)
+        rows |= {row.get("key"): row for row in found}
+        seen += len(found)
+        more = page.get("hasMore") and page.get("nextOffset") and found
+        asked = {"limit": PAGE, "offset": page["nextOffset"]} if more else None
+    return _sorted(_row(row) for row in rows.values())
 
 
 def sessions_of(files: Files) -> list[dict[str, Any]]:
@@ -70,7 +74,7 @@ def _sorted(rows: Any) -> list[dict[str, Any]]:
 
 
 def _from_database(file: Path) -> Iterator[tuple[str, dict[str, Any]]]:
-    with closing(sqlite3.connect(f"file:{file}?mode=ro", uri=True, timeout=5)) as database:
+    with closing(sqlite3.connect(f"{file.absolute().as_uri()}?mode=ro", uri=True, timeout=5)) as database:
         query = "SELECT session_key, entry_json, updated_at FROM session_nodes"
         for key, text, updated_at in database.execute(query).fetchall():
             yield key, {"updatedAt": updated_at} | _object(text)

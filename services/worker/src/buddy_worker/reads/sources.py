@@ -41,3 +41,8 @@ class Files:
     config: Config  # `openclaw.json` with its includes
     transcripts: TranscriptCounter
     last: dict[str, Any] = field(default_factory=dict)  # what was read before, by resource
+
+
+def is_new_generation(gateway: GatewayCalls) -> bool:
+    """Whether the gateway is of the newer generation, by what it can."""
+    return gateway.has("plugins.list")

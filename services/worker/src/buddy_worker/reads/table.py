@@ -35,6 +35,7 @@ class Read:
     files: FromFiles | None = None
     events: frozenset[str] = frozenset()  # of the gateway, after which it is read again
     of_config: bool = False  # also after an edit of `openclaw.json`
+    feeds: tuple[Resource, ...] = ()  # what is made of this one, and read again after it
 
     @property
     def fresh_seconds(self) -> float:
@@ -51,6 +52,7 @@ READS: tuple[Read, ...] = (
         files=bots_models_of,
         events=_CONFIG_EVENTS | {"models.snapshot"},
         of_config=True,
+        feeds=(Resource.BOTS_TOP,),
     ),
     Read(Resource.MODELS_CONFIG, 30, files=models_config_of, events=_CONFIG_EVENTS, of_config=True),
     Read(Resource.CHAT, 30, files=chat_of, events=_CONFIG_EVENTS, of_config=True),
@@ -71,6 +73,7 @@ READS: tuple[Read, ...] = (
         command=list_plugins,
         events=frozenset({"config.changed", "plugins.changed"}),
         of_config=True,
+        feeds=(Resource.WECHAT,),
     ),
     Read(
         Resource.WECHAT,
