@@ -68,10 +68,10 @@ def main() -> None:
         system.buddy.until(
             lambda: system.buddy.get("/v1/capabilities").json()["data"]["stale"] is False, what="fresh lists"
         )
-        asyncio.run(measure(system, bare_url, options.requests))
-        print_commands(system, options.commands)
         for _ in range(options.restarts):
             asyncio.run(measure_recovery(system))
+        asyncio.run(measure(system, bare_url, options.requests))
+        print_commands(system, options.commands)
 
 
 async def measure(system: System, bare_url: str, requests: int) -> None:
