@@ -16,7 +16,7 @@ from buddy_api.app import create_app, wiring_of
 from buddy_api.config import ApiConfig
 from buddy_api.deps import Wiring
 from buddy_common.db import nodes
-from buddy_common.schemas.jobs import Lane
+from buddy_common.schemas.job import Lane
 from eventually import eventually
 
 TOKEN = "a-token-for-the-api-tests-0123456789"

@@ -9,7 +9,7 @@ from api.acting import audit, count_rows, messages, submit
 from api.conftest import Api
 from buddy_api.auth import Operator, Via
 from buddy_common.db import nodes
-from buddy_common.schemas.jobs import RestartGatewayJob
+from buddy_common.schemas.gateway_jobs import RestartGatewayJob
 
 KEY = {"Idempotency-Key": "8e03978e-40d5-43e8-bc93-6894a57f9324"}
 ROUTES = [

@@ -13,7 +13,7 @@ from buddy_common.adapters.redis_client import open_redis
 from buddy_common.db import events, nodes, task_claims
 from buddy_common.db.engine import Database
 from buddy_common.db.tables import TaskRow
-from buddy_common.schemas.jobs import Lane, queue_name
+from buddy_common.schemas.job import Lane, queue_name
 
 pytestmark = pytest.mark.timeout(60)
 

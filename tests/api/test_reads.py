@@ -14,7 +14,7 @@ from buddy_common.schemas.gateway import (
     OpenClawInstall,
     Probe,
 )
-from buddy_common.schemas.jobs import Lane
+from buddy_common.schemas.job import Lane
 from buddy_common.schemas.resources import Resource
 
 NOW = datetime(2026, 3, 28, 10, 0, tzinfo=UTC)

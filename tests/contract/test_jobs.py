@@ -3,7 +3,8 @@
 import pytest
 from celery import Celery
 
-from buddy_common.schemas.jobs import ALL_JOBS, Job, JobMessage, Lane
+from buddy_common.schemas.job import Job, JobMessage, Lane
+from buddy_common.schemas.jobs import ALL_JOBS
 from buddy_worker.celery_app import build_app
 from buddy_worker.wiring import WorkerConfig
 

@@ -10,7 +10,7 @@ import pytest
 
 from buddy_common.adapters.presence import Presence
 from buddy_common.adapters.redis_client import open_redis
-from buddy_common.schemas.jobs import Lane
+from buddy_common.schemas.job import Lane
 from e2e.machine import Buddy, Machine, until
 
 pytestmark = pytest.mark.timeout(120)

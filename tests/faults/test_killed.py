@@ -12,7 +12,7 @@ import psutil
 import pytest
 import redis
 
-from buddy_common.schemas.jobs import Lane
+from buddy_common.schemas.job import Lane
 from e2e.machine import Buddy
 from openclaw_system import System
 

@@ -15,7 +15,7 @@ from buddy_common.adapters.host_plane import HostPlane, build_host_plane
 from buddy_common.adapters.redis_client import open_redis
 from buddy_common.errors import BrokerUnavailableError, StateUnwritableError
 from buddy_common.schemas.gateway import Desired, GatewaySnapshot, GatewayState
-from buddy_common.schemas.jobs import NodeLock
+from buddy_common.schemas.job import NodeLock
 from buddy_common.schemas.resources import Resource
 from buddy_common.settings import GatewaySettings, HomeSettings, OpenClawSettings, WatchdogSettings
 from buddy_common.usecases.follow_startup import Patience

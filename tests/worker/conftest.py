@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from buddy_common.schemas.jobs import Lane
+from buddy_common.schemas.job import Lane
 from buddy_worker.wiring import Wiring, WorkerConfig, build_wiring
 from fakes.broker import BrokerServer
 from fakes.openclaw_program import FakeOpenClaw

@@ -13,7 +13,7 @@ from sqlmodel import Session
 
 from buddy_common.db import tasks
 from buddy_common.db.engine import Database, open_engine
-from buddy_common.schemas.jobs import Job, JobMessage, Lane, queue_name
+from buddy_common.schemas.job import Job, JobMessage, Lane, queue_name
 from buddy_common.schemas.tasks import TaskStatus, TaskView
 from fakes.openclaw_program import FakeOpenClaw
 

@@ -12,7 +12,8 @@ from buddy_common.adapters.node_locks import HeldLocks
 from buddy_common.db import events, tasks
 from buddy_common.db.tables import TaskRow
 from buddy_common.schemas.events import EventStatus
-from buddy_common.schemas.jobs import Job, Lane, NodeLock, RestartGatewayJob, queue_name
+from buddy_common.schemas.gateway_jobs import RestartGatewayJob
+from buddy_common.schemas.job import Job, Lane, NodeLock, queue_name
 from buddy_common.schemas.tasks import TaskView
 from buddy_worker.wiring import Wiring
 

@@ -2,7 +2,9 @@
 
 import pytest
 
-from buddy_common.schemas.jobs import InstallPluginJob, NodeLock, RestartGatewayJob, StopGatewayJob
+from buddy_common.schemas.gateway_jobs import RestartGatewayJob, StopGatewayJob
+from buddy_common.schemas.job import NodeLock
+from buddy_common.schemas.plugin_jobs import InstallPluginJob
 from buddy_common.schemas.tasks import TaskStatus
 from buddy_worker.claims import JobWaitsError, take
 from buddy_worker.wiring import Wiring

@@ -7,7 +7,7 @@ import time
 import pytest
 
 from buddy_common.db import nodes
-from buddy_common.schemas.jobs import StartGatewayJob, StopGatewayJob
+from buddy_common.schemas.gateway_jobs import StartGatewayJob, StopGatewayJob
 from buddy_common.schemas.tasks import TaskStatus
 from fakes.broker import BrokerServer
 from fakes.openclaw_program import FakeOpenClaw

@@ -10,7 +10,9 @@ from pathlib import Path
 import pytest
 
 from buddy_common.db import task_claims
-from buddy_common.schemas.jobs import InstallPluginJob, Lane, RestartGatewayJob, StartGatewayJob
+from buddy_common.schemas.gateway_jobs import RestartGatewayJob, StartGatewayJob
+from buddy_common.schemas.job import Lane
+from buddy_common.schemas.plugin_jobs import InstallPluginJob
 from buddy_common.schemas.tasks import TaskStatus
 from fakes.broker import BrokerServer
 from fakes.openclaw_program import FakeOpenClaw

@@ -13,7 +13,9 @@ from buddy_common.adapters import processes
 from buddy_common.adapters.child_process import run_child
 from buddy_common.adapters.presence import EXPIRY_SECONDS
 from buddy_common.db import task_claims
-from buddy_common.schemas.jobs import InstallPluginJob, Job, Lane, RestartGatewayJob
+from buddy_common.schemas.gateway_jobs import RestartGatewayJob
+from buddy_common.schemas.job import Job, Lane
+from buddy_common.schemas.plugin_jobs import InstallPluginJob
 from buddy_common.schemas.processes import ProcessIdentity
 from buddy_common.schemas.tasks import TaskStatus
 from buddy_worker import reap

@@ -12,7 +12,8 @@ from buddy_common.db import events, task_claims, tasks
 from buddy_common.db.tables import TaskRow
 from buddy_common.errors import GatewayStartError, StateUnwritableError
 from buddy_common.schemas.events import EventStatus
-from buddy_common.schemas.jobs import NodeLock, RestartGatewayJob
+from buddy_common.schemas.gateway_jobs import RestartGatewayJob
+from buddy_common.schemas.job import NodeLock
 from buddy_common.schemas.tasks import TaskStatus, TaskView
 from buddy_worker import jobs, publish
 from buddy_worker.claims import JobWaitsError

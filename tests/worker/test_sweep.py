@@ -9,7 +9,7 @@ from sqlmodel import Session
 
 from buddy_common.db import task_claims
 from buddy_common.errors import DatabaseUnavailableError
-from buddy_common.schemas.jobs import RestartGatewayJob
+from buddy_common.schemas.gateway_jobs import RestartGatewayJob
 from buddy_common.schemas.tasks import TaskStatus
 from buddy_worker import sweep
 from buddy_worker.jobs import RunningJob

@@ -5,7 +5,9 @@ from functools import partial
 
 from pydantic import BaseModel
 
-from buddy_common.schemas.jobs import InstallPluginJob, Lane, NodeLock, RestartGatewayJob
+from buddy_common.schemas.gateway_jobs import RestartGatewayJob
+from buddy_common.schemas.job import Lane, NodeLock
+from buddy_common.schemas.plugin_jobs import InstallPluginJob
 from buddy_common.schemas.tasks import TaskStatus
 from buddy_worker.claims import JobWaitsError
 from buddy_worker.jobs import RunningJob

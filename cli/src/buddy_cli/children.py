@@ -10,7 +10,7 @@ import httpx
 from buddy_common.adapters.processes import child_environment
 from buddy_common.adapters.redis_client import broker_errors, open_redis
 from buddy_common.errors import BrokerUnavailableError
-from buddy_common.schemas.jobs import Lane
+from buddy_common.schemas.job import Lane
 from buddy_common.settings import (
     ALL_SETTINGS,
     FlowerSettings,

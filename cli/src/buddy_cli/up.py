@@ -30,7 +30,7 @@ from buddy_cli.supervisor import Supervisor
 from buddy_common.adapters.host_state import FileHostState
 from buddy_common.adapters.secret_file import resolve_token
 from buddy_common.schemas.gateway import Desired
-from buddy_common.schemas.jobs import Lane
+from buddy_common.schemas.job import Lane
 from buddy_common.settings import (
     AuthSettings,
     BrokerSettings,

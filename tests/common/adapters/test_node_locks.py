@@ -10,7 +10,7 @@ import pytest
 
 from buddy_common.adapters.node_locks import NodeLocks
 from buddy_common.errors import StateUnwritableError
-from buddy_common.schemas.jobs import NodeLock
+from buddy_common.schemas.job import NodeLock
 
 LIFECYCLE, CONFIG = {NodeLock.LIFECYCLE}, {NodeLock.CONFIG}
 BOTH = LIFECYCLE | CONFIG
@@ -18,7 +18,7 @@ HOLDER = """
 import sys
 from pathlib import Path
 from buddy_common.adapters.node_locks import NodeLocks
-from buddy_common.schemas.jobs import NodeLock
+from buddy_common.schemas.job import NodeLock
 held = NodeLocks(Path(sys.argv[1])).try_hold({NodeLock.LIFECYCLE})
 print("held" if held else "not held", flush=True)
 sys.stdin.read()

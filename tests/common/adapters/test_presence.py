@@ -10,7 +10,7 @@ from buddy_common.adapters.presence import BEAT_SECONDS, EXPIRY_SECONDS, Presenc
 from buddy_common.adapters.read_model import ReadModel
 from buddy_common.adapters.task_stream import TaskStream
 from buddy_common.errors import BrokerUnavailableError
-from buddy_common.schemas.jobs import JobMessage, Lane
+from buddy_common.schemas.job import JobMessage, Lane
 from common.waiting import until
 
 

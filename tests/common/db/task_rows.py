@@ -8,7 +8,9 @@ from sqlmodel import Session, select
 from buddy_common.db import task_claims, tasks
 from buddy_common.db.engine import Database
 from buddy_common.db.tables import TaskRow
-from buddy_common.schemas.jobs import Job, RestartGatewayJob, job_kind
+from buddy_common.schemas.gateway_jobs import RestartGatewayJob
+from buddy_common.schemas.job import Job
+from buddy_common.schemas.jobs import job_kind
 from buddy_common.schemas.tasks import TaskStatus, TaskView
 
 

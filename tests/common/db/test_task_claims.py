@@ -9,7 +9,7 @@ from sqlmodel import Session
 from buddy_common.db import task_claims
 from buddy_common.db.engine import Database
 from buddy_common.db.tables import TaskRow
-from buddy_common.schemas.jobs import InstallPluginJob
+from buddy_common.schemas.plugin_jobs import InstallPluginJob
 from buddy_common.schemas.tasks import TaskStatus
 from common.db.task_rows import add_task, bring_to, change, claim, finish, row_of, view
 from common.racing import race

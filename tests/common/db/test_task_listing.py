@@ -10,7 +10,7 @@ from sqlmodel import Session
 from buddy_common.db import tasks
 from buddy_common.db.engine import Database
 from buddy_common.db.tables import TaskRow
-from buddy_common.schemas.jobs import RestartGatewayJob
+from buddy_common.schemas.gateway_jobs import RestartGatewayJob
 from buddy_common.schemas.tasks import TaskStatus
 
 NOON = datetime(2026, 3, 28, 12, 0, tzinfo=UTC)

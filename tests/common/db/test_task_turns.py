@@ -10,14 +10,9 @@ from buddy_common.db import task_claims
 from buddy_common.db.engine import Database
 from buddy_common.db.tables import TaskRow
 from buddy_common.schemas import jobs
-from buddy_common.schemas.jobs import (
-    InstallPluginJob,
-    Job,
-    Lane,
-    RestartGatewayJob,
-    StartGatewayJob,
-    StopGatewayJob,
-)
+from buddy_common.schemas.gateway_jobs import RestartGatewayJob, StartGatewayJob, StopGatewayJob
+from buddy_common.schemas.job import Job, Lane
+from buddy_common.schemas.plugin_jobs import InstallPluginJob
 from buddy_common.schemas.tasks import TaskStatus
 from common.db.task_rows import add_task, bring_to, change, claim, row_of, sent_at, view
 from common.racing import race

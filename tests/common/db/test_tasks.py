@@ -7,7 +7,9 @@ from sqlalchemy.exc import IntegrityError
 
 from buddy_common.db import tasks
 from buddy_common.db.engine import Database
-from buddy_common.schemas.jobs import InstallPluginJob, Job, RestartGatewayJob, StopGatewayJob
+from buddy_common.schemas.gateway_jobs import RestartGatewayJob, StopGatewayJob
+from buddy_common.schemas.job import Job
+from buddy_common.schemas.plugin_jobs import InstallPluginJob
 from buddy_common.schemas.tasks import TaskStatus
 from common.db.task_rows import add_task, bring_to, claim, row_of, view
 from common.racing import race

@@ -5,19 +5,10 @@ import re
 import pytest
 from pydantic import ValidationError
 
-from buddy_common.schemas.jobs import (
-    ALL_JOBS,
-    InstallPluginJob,
-    Job,
-    Lane,
-    NodeLock,
-    RestartGatewayJob,
-    StartGatewayJob,
-    StopGatewayJob,
-    job_kind,
-    queue_name,
-    rivals,
-)
+from buddy_common.schemas.gateway_jobs import RestartGatewayJob, StartGatewayJob, StopGatewayJob
+from buddy_common.schemas.job import Job, Lane, NodeLock, queue_name
+from buddy_common.schemas.jobs import ALL_JOBS, job_kind, rivals
+from buddy_common.schemas.plugin_jobs import InstallPluginJob
 
 
 @pytest.mark.parametrize("job", ALL_JOBS, ids=lambda job: job.__name__)
@@ -81,8 +72,8 @@ def test_job_acts_on_nothing_unless_it_says_so() -> None:
 def test_payload_survives_its_row() -> None:
     job = RestartGatewayJob(force=True)
 
-    assert RestartGatewayJob.model_validate(job.model_dump(mode="json")) == job
-    assert StartGatewayJob().model_dump() == {}
+    assert RestartGatewayJob.model_validate(job.payload()) == job
+    assert StartGatewayJob().payload() == {}
 
 
 def test_every_lane_of_every_node_has_a_queue_of_its_own() -> None:

@@ -13,7 +13,7 @@ from buddy_common.adapters.gateway_device import GatewayDevice, load_device
 from buddy_common.adapters.read_model import ReadHead
 from buddy_common.adapters.refresh_requests import RefreshRequests
 from buddy_common.errors import GatewayUnreachableError
-from buddy_common.schemas.jobs import NodeLock
+from buddy_common.schemas.job import NodeLock
 from buddy_common.schemas.resources import MIRRORED, Resource
 from buddy_worker.reads import mirror as module
 from buddy_worker.reads.mirror import Mirror

@@ -22,6 +22,7 @@ from buddy_common.adapters.presence import Presence
 from buddy_common.adapters.read_model import ReadModel
 from buddy_common.adapters.redis_client import open_redis
 from buddy_common.adapters.refresh_requests import RefreshRequests
+from buddy_common.adapters.sealed_payloads import SealedPayloads
 from buddy_common.adapters.secret_file import resolve_token
 from buddy_common.adapters.task_stream import TaskStream
 from buddy_common.db.engine import Database, open_engine
@@ -37,7 +38,7 @@ from buddy_common.errors import (
     NotReportedError,
     UnknownNodeError,
 )
-from buddy_common.schemas.jobs import Job
+from buddy_common.schemas.job import Job
 from buddy_common.schemas.tasks import TaskAccepted
 from buddy_common.settings import WebSettings
 
@@ -92,7 +93,7 @@ def build_wiring(config: ApiConfig) -> Wiring:
         presence=Presence(redis),
         authenticator=Authenticator(resolve_token(config.auth, config.home), database),
         login_limit=LoginLimit(redis_url=redis_url, per_minute=config.auth.login_attempts_per_minute),
-        jobs=JobQueue(JobSender(redis_url), database),
+        jobs=JobQueue(JobSender(redis_url), database, SealedPayloads(redis)),
         metrics=CollectorRegistry(),
         stopping=stopping,
     )

@@ -1,6 +1,7 @@
 """Submitting a job: the row first, then the message; a broker that is gone fails both within seconds."""
 
 from dataclasses import dataclass
+from typing import Any
 
 import structlog
 from sqlalchemy.exc import IntegrityError
@@ -8,11 +9,12 @@ from sqlmodel import Session
 
 from buddy_api.auth import Operator
 from buddy_common.adapters.job_sender import JobSender
+from buddy_common.adapters.sealed_payloads import SealedPayloads
 from buddy_common.db import events, task_claims, tasks
 from buddy_common.db.engine import Database
 from buddy_common.errors import BrokerUnavailableError, IdempotencyConflictError
 from buddy_common.schemas.events import EventStatus
-from buddy_common.schemas.jobs import Job
+from buddy_common.schemas.job import Job
 
 log = structlog.get_logger(__name__)
 
@@ -28,9 +30,10 @@ class _Recorded:
 class JobQueue:
     """Hands jobs to the workers of a node."""
 
-    def __init__(self, sender: JobSender, database: Database) -> None:
+    def __init__(self, sender: JobSender, database: Database, sealed: SealedPayloads) -> None:
         self._sender = sender
         self._database = database
+        self._sealed = sealed
 
     async def submit(
         self,
@@ -51,6 +54,8 @@ class JobQueue:
                 went unanswered, the sweep runs it; who repeats the request with a key finds it.
             IdempotencyConflictError: the key came before, with another request.
         """
+
+        job, secret = job.seal()
 
         def record(session: Session) -> _Recorded:
             asked = tasks.fingerprint(job, node=node, retry_of=retry_of)
@@ -82,11 +87,13 @@ class JobQueue:
         except IntegrityError:  # the same key, at the same moment: now it is there to be found
             recorded = await self._database.run(record)
         if recorded.is_new:
-            await self._send(job, task_id=recorded.task_id, node=node)
+            await self._send(job, secret, task_id=recorded.task_id, node=node)
         return recorded.task_id
 
-    async def _send(self, job: Job, *, task_id: str, node: str) -> None:
+    async def _send(self, job: Job, secret: dict[str, Any], *, task_id: str, node: str) -> None:
         try:
+            if secret:
+                await self._sealed.put(task_id, secret)
             await self._sender.send(task_id, kind=job.task, node=node, lane=job.lane)
         except BrokerUnavailableError as exc:
             await self._give_up(task_id, exc)

@@ -8,7 +8,7 @@ import structlog
 from buddy_common.adapters.host_plane import HostPlane
 from buddy_common.errors import BrokerUnavailableError, StateUnwritableError
 from buddy_common.schemas.gateway import GatewaySnapshot, GatewayState
-from buddy_common.schemas.jobs import NodeLock
+from buddy_common.schemas.job import NodeLock
 from buddy_common.usecases.observe_gateway import observe_gateway
 from buddy_common.usecases.publish_node import publish_gateway, publish_system
 from buddy_watchdog.process_end import wait_for_end

@@ -10,7 +10,7 @@ from buddy_common.adapters.node_locks import HeldLocks
 from buddy_common.db import task_claims, tasks
 from buddy_common.db.tables import TaskRow
 from buddy_common.errors import BrokerUnavailableError, StateUnwritableError
-from buddy_common.schemas.jobs import Job
+from buddy_common.schemas.job import Job
 from buddy_worker.wiring import Wiring
 
 log = structlog.get_logger(__name__)

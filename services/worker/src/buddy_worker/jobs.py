@@ -15,7 +15,7 @@ from buddy_common.db import events, task_claims, tasks
 from buddy_common.errors import BrokerUnavailableError, DatabaseUnavailableError, JobInterruptedError
 from buddy_common.log import mask
 from buddy_common.schemas.events import EventStatus
-from buddy_common.schemas.jobs import Job
+from buddy_common.schemas.job import Job
 from buddy_common.schemas.processes import ProcessIdentity
 from buddy_common.schemas.tasks import TaskStatus
 from buddy_worker.claims import Claim

@@ -4,7 +4,7 @@ import argparse
 import socket
 
 from buddy_common.log import configure_logging
-from buddy_common.schemas.jobs import Lane, queue_name
+from buddy_common.schemas.job import Lane, queue_name
 from buddy_worker.celery_app import build_app
 from buddy_worker.service import install_service
 from buddy_worker.wiring import WorkerConfig

@@ -6,7 +6,7 @@ import structlog
 
 from buddy_common.adapters.refresh_requests import RefreshRequests
 from buddy_common.errors import BrokerUnavailableError, StateUnwritableError
-from buddy_common.schemas.jobs import Job, NodeLock
+from buddy_common.schemas.job import Job, NodeLock
 from buddy_common.schemas.resources import MIRRORED
 from buddy_common.usecases.observe_gateway import observe_gateway
 from buddy_common.usecases.publish_node import publish_gateway

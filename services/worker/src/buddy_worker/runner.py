@@ -9,11 +9,13 @@ from celery.exceptions import Retry
 from pydantic import BaseModel, ValidationError
 
 from buddy_common.errors import (
+    BrokerUnavailableError,
     BuddyError,
     DeadlineExceededError,
     InvalidPayloadError,
     JobCancelledError,
     JobInterruptedError,
+    SecretLostError,
 )
 from buddy_common.schemas.tasks import TaskStatus
 from buddy_worker.claims import Claim, JobWaitsError, take
@@ -110,10 +112,12 @@ def interrupt_all() -> None:
 async def _run_claimed(
     w: Wiring, claim: Claim, kind: type[AnyJob], handler: Handler[AnyJob], work: _Work
 ) -> TaskStatus:
+    unreadable = RunningJob(w, claim, kind.model_construct())
     try:
-        job = RunningJob(w, claim, kind.model_validate(claim.row.payload))
+        job = RunningJob(w, claim, await _payload(w, claim, kind))
+    except (SecretLostError, BrokerUnavailableError) as exc:
+        return await _finish(unreadable, _failure(exc), claim)
     except ValidationError as exc:
-        unreadable = RunningJob(w, claim, kind.model_construct())
         fields = ", ".join(".".join(str(part) for part in error["loc"]) for error in exc.errors())
         error = InvalidPayloadError(
             f"Another version of Buddy wrote this job: {fields} does not fit any more."
@@ -124,6 +128,16 @@ async def _run_claimed(
         await publish_snapshot(w)
         await read_again(w, kind)
     return await _finish(job, outcome, claim)
+
+
+async def _payload(w: Wiring, claim: Claim, kind: type[AnyJob]) -> AnyJob:
+    payload = kind.model_validate(claim.row.payload)
+    if not payload.sealed:
+        return payload
+    fields = await w.sealed.take(claim.row.id)
+    if fields is None:
+        raise SecretLostError
+    return payload.unseal(fields)
 
 
 async def _outcome(

@@ -11,7 +11,7 @@ from celery.signals import worker_ready, worker_shutdown, worker_shutting_down
 from buddy_common.adapters.presence import BEAT_SECONDS
 from buddy_common.db import nodes
 from buddy_common.errors import TransientError
-from buddy_common.schemas.jobs import Lane
+from buddy_common.schemas.job import Lane
 from buddy_worker.reads.mirror import Mirror
 from buddy_worker.runner import interrupt_all, loop_thread
 from buddy_worker.sweep import Sweeper

@@ -9,7 +9,8 @@ from buddy_common.adapters.broker_queue import queued_task_ids
 from buddy_common.db import task_claims
 from buddy_common.db.tables import TaskRow
 from buddy_common.errors import StateUnwritableError, TransientError
-from buddy_common.schemas.jobs import ALL_JOBS, Lane, NodeLock, queue_name
+from buddy_common.schemas.job import Lane, NodeLock, queue_name
+from buddy_common.schemas.jobs import ALL_JOBS
 from buddy_worker.wiring import Wiring
 
 log = structlog.get_logger(__name__)

@@ -8,9 +8,10 @@ from buddy_common.adapters.host_plane import HostPlane, build_host_plane
 from buddy_common.adapters.job_sender import JobSender
 from buddy_common.adapters.presence import Presence
 from buddy_common.adapters.redis_client import open_redis
+from buddy_common.adapters.sealed_payloads import SealedPayloads
 from buddy_common.adapters.task_stream import TaskStream
 from buddy_common.db.engine import Database, open_engine
-from buddy_common.schemas.jobs import Lane
+from buddy_common.schemas.job import Lane
 from buddy_common.settings import (
     BrokerSettings,
     DatabaseSettings,
@@ -62,6 +63,7 @@ class Wiring:
     stream: TaskStream
     presence: Presence
     sender: JobSender
+    sealed: SealedPayloads
     host: HostPlane
 
     @property
@@ -82,6 +84,7 @@ def build_wiring(config: WorkerConfig) -> Wiring:
         stream=TaskStream(redis),
         presence=Presence(redis),
         sender=JobSender(redis_url),
+        sealed=SealedPayloads(redis),
         host=build_host_plane(
             redis,
             home=config.home,

@@ -10,7 +10,7 @@ from celery import Celery
 from kombu.exceptions import OperationalError
 
 from buddy_common.errors import BrokerUnavailableError
-from buddy_common.schemas.jobs import JobMessage, Lane, queue_name
+from buddy_common.schemas.job import JobMessage, Lane, queue_name
 
 PUBLISH_SECONDS = 4.0
 

@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from buddy_common.errors import StateUnwritableError
-from buddy_common.schemas.jobs import NodeLock
+from buddy_common.schemas.job import NodeLock
 
 # somebody who only looks whether a lock is free holds it for an instant
 _TRIES = 3

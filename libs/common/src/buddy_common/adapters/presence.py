@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from redis.asyncio import Redis
 
 from buddy_common.adapters.redis_client import broker_errors
-from buddy_common.schemas.jobs import Lane
+from buddy_common.schemas.job import Lane
 
 BEAT_SECONDS = 3.0
 EXPIRY_SECONDS = 9

@@ -12,7 +12,8 @@ from sqlalchemy.orm import aliased
 from sqlmodel import Session, col, select
 
 from buddy_common.db.tables import TaskRow
-from buddy_common.schemas.jobs import Job, rivals
+from buddy_common.schemas.job import Job
+from buddy_common.schemas.jobs import rivals
 from buddy_common.schemas.tasks import TaskStatus
 
 FUTURE_SECONDS = 60.0  # a time further ahead than clocks differ was written before the clock was set back

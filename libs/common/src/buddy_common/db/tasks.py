@@ -14,7 +14,7 @@ from sqlalchemy import ColumnElement, and_, func, or_
 from sqlmodel import Session, col, select
 
 from buddy_common.db.tables import TaskOutputRow, TaskRow
-from buddy_common.schemas.jobs import Job
+from buddy_common.schemas.job import Job
 from buddy_common.schemas.tasks import TaskStatus, TaskView
 
 OUTPUT_TAIL_LINES = 200
@@ -47,7 +47,7 @@ def add(
         node=node,
         lane=job.lane,
         actor=actor,
-        payload=job.model_dump(mode="json"),
+        payload=job.payload(),
         status=TaskStatus.QUEUED,
         queued_at=now,
         message_at=now,
@@ -62,7 +62,7 @@ def add(
 
 def fingerprint(job: Job, *, node: str, retry_of: str | None = None) -> str:
     """Return what is the same for two requests that ask for the same."""
-    asked = json.dumps([job.task, node, retry_of, job.model_dump(mode="json")], sort_keys=True)
+    asked = json.dumps([job.task, node, retry_of, job.payload()], sort_keys=True)
     return hashlib.sha256(asked.encode()).hexdigest()
 
 

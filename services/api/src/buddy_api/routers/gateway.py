@@ -7,7 +7,8 @@ from pydantic import BaseModel
 
 from buddy_api.deps import JOB_ERRORS, Jobs
 from buddy_api.envelope import Envelope, ok, problems
-from buddy_common.schemas.jobs import Job, RestartGatewayJob, StartGatewayJob, StopGatewayJob
+from buddy_common.schemas.gateway_jobs import RestartGatewayJob, StartGatewayJob, StopGatewayJob
+from buddy_common.schemas.job import Job
 from buddy_common.schemas.tasks import TaskAccepted
 
 router = APIRouter(prefix="/v1/gateway", tags=["gateway"], responses=problems(*JOB_ERRORS))

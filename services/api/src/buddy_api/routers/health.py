@@ -12,7 +12,7 @@ from buddy_api.deps import Wired, Wiring
 from buddy_api.envelope import Envelope
 from buddy_common.db import nodes
 from buddy_common.errors import BuddyError
-from buddy_common.schemas.jobs import Lane
+from buddy_common.schemas.job import Lane
 
 router = APIRouter(tags=["health"])
 

@@ -11,7 +11,7 @@ from buddy_api.envelope import Envelope, ok, problems
 from buddy_api.mirrored import Mirrored, Rows
 from buddy_api.node_lists import Mirror
 from buddy_api.openclaw_schemas import Plugin
-from buddy_common.schemas.jobs import InstallPluginJob, PluginSpec
+from buddy_common.schemas.plugin_jobs import InstallPluginJob, PluginSpec
 from buddy_common.schemas.resources import Resource
 from buddy_common.schemas.tasks import TaskAccepted
 

@@ -7,7 +7,8 @@ from buddy_api.queue import JobQueue
 from buddy_common.db.engine import Database
 from buddy_common.db.tables import TaskRow
 from buddy_common.errors import TaskNotRetryableError, UnknownTaskError
-from buddy_common.schemas.jobs import Job, job_kind
+from buddy_common.schemas.job import Job
+from buddy_common.schemas.jobs import job_kind
 from buddy_common.schemas.tasks import TaskStatus
 
 
@@ -49,11 +50,14 @@ def _job_of(row: TaskRow) -> Job:
     if kind is None:
         raise _refusal(row, f"is of a kind that this version of Buddy does not know: {row.kind!r}")
     try:
-        return kind.model_validate(row.payload)
+        job = kind.model_validate(row.payload)
     except ValidationError as exc:
         fields = ", ".join(".".join(str(part) for part in error["loc"]) for error in exc.errors())
         text = f"was written by another version of Buddy: its payload does not fit any more ({fields})"
         raise _refusal(row, text) from exc
+    if job.sealed:
+        raise _refusal(row, "came with a secret, of which no record is kept. Ask for the change anew")
+    return job
 
 
 def _refusal(row: TaskRow, reason: str) -> TaskNotRetryableError:

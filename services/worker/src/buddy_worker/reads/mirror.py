@@ -21,7 +21,7 @@ from buddy_common.errors import (
     GatewayUnreachableError,
     StateUnwritableError,
 )
-from buddy_common.schemas.jobs import NodeLock
+from buddy_common.schemas.job import NodeLock
 from buddy_common.schemas.resources import Resource
 from buddy_common.usecases.find_gateway import find_gateway
 from buddy_worker.reads.answers import Answers

@@ -1,38 +1,18 @@
 """The gateway's life cycle as jobs."""
 
-from celery import shared_task
 from pydantic import BaseModel
 
-from buddy_common.schemas.jobs import RestartGatewayJob, StartGatewayJob, StopGatewayJob
+from buddy_common.schemas.gateway_jobs import RestartGatewayJob, StartGatewayJob, StopGatewayJob
 from buddy_common.settings import GatewaySettings
 from buddy_common.usecases.follow_startup import Patience
 from buddy_common.usecases.restart_gateway import restart_gateway
 from buddy_common.usecases.start_gateway import start_gateway
 from buddy_common.usecases.stop_gateway import stop_gateway
 from buddy_worker.jobs import RunningJob
-from buddy_worker.runner import JobNotCompletedError, run_job
-
-EXPECTED = (JobNotCompletedError,)  # logged in one line, without a traceback
+from buddy_worker.tasks.registry import handles
 
 
-@shared_task(name=StartGatewayJob.task, throws=EXPECTED)
-def start_gateway_task(task_id: str) -> None:
-    """Start the gateway."""
-    run_job(task_id, StartGatewayJob, _start)
-
-
-@shared_task(name=StopGatewayJob.task, throws=EXPECTED)
-def stop_gateway_task(task_id: str) -> None:
-    """Stop the gateway."""
-    run_job(task_id, StopGatewayJob, _stop)
-
-
-@shared_task(name=RestartGatewayJob.task, throws=EXPECTED)
-def restart_gateway_task(task_id: str) -> None:
-    """Restart the gateway."""
-    run_job(task_id, RestartGatewayJob, _restart)
-
-
+@handles(StartGatewayJob)
 async def _start(job: RunningJob[StartGatewayJob]) -> BaseModel:
     host = job.host
     return await start_gateway(
@@ -44,6 +24,7 @@ async def _start(job: RunningJob[StartGatewayJob]) -> BaseModel:
     )
 
 
+@handles(StopGatewayJob)
 async def _stop(job: RunningJob[StopGatewayJob]) -> BaseModel:
     host = job.host
     return await stop_gateway(
@@ -55,6 +36,7 @@ async def _stop(job: RunningJob[StopGatewayJob]) -> BaseModel:
     )
 
 
+@handles(RestartGatewayJob)
 async def _restart(job: RunningJob[RestartGatewayJob]) -> BaseModel:
     host = job.host
     return await restart_gateway(

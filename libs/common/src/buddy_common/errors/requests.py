@@ -1,0 +1,86 @@
+"""What is wrong with a request, or with whoever sent it."""
+
+from http import HTTPStatus
+
+from buddy_common.errors.base import BuddyError
+
+
+class InvalidRequestError(BuddyError):
+    """The request is malformed; the message names the field."""
+
+    error = "invalid_request"
+    status = HTTPStatus.BAD_REQUEST
+
+
+class NotAuthenticatedError(BuddyError):
+    """The request carries no valid credential."""
+
+    error = "unauthorized"
+    status = HTTPStatus.UNAUTHORIZED
+
+    @property
+    def headers(self) -> dict[str, str]:
+        """Name the scheme, as RFC 9110 section 11.6.1 asks."""
+        return {"WWW-Authenticate": "Bearer"}
+
+
+class CrossOriginError(BuddyError):
+    """A cookie came with a change from a page that is not ours."""
+
+    error = "cross_origin"
+    status = HTTPStatus.FORBIDDEN
+
+
+class NotFoundError(BuddyError):
+    """There is nothing at this path."""
+
+    error = "not_found"
+    status = HTTPStatus.NOT_FOUND
+
+
+class UnknownNodeError(NotFoundError):
+    """No node of that name has ever registered."""
+
+    error = "unknown_node"
+
+    def __init__(self, node: str, known: list[str]) -> None:
+        names = ", ".join(known) or "none yet"
+        super().__init__(f"There is no node {node!r}. Known nodes: {names}.", known=known)
+
+
+class AmbiguousNodeError(InvalidRequestError):
+    """There are several nodes and none was named."""
+
+    error = "node_required"
+
+    def __init__(self, known: list[str]) -> None:
+        super().__init__(
+            f"There are several nodes ({', '.join(known)}): name one by `?node=` or `X-Buddy-Node`.",
+            known=known,
+        )
+
+
+class TooManyAttemptsError(BuddyError):
+    """This address tried too often."""
+
+    error = "too_many_attempts"
+    status = HTTPStatus.TOO_MANY_REQUESTS
+
+    def __init__(self, retry_after_seconds: int) -> None:
+        super().__init__(f"Too many attempts. Try again in {retry_after_seconds} s.")
+        self.retry_after_seconds = retry_after_seconds
+
+    @property
+    def headers(self) -> dict[str, str]:
+        """Say when to come back."""
+        return {"Retry-After": str(self.retry_after_seconds)}
+
+
+class BodyTooLargeError(BuddyError):
+    """The request body is larger than this server takes."""
+
+    error = "body_too_large"
+    status = HTTPStatus.REQUEST_ENTITY_TOO_LARGE
+
+    def __init__(self, limit_bytes: int) -> None:
+        super().__init__(f"The body is larger than {limit_bytes} bytes.", limit_bytes=limit_bytes)

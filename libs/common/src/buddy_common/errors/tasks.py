@@ -1,0 +1,82 @@
+"""Jobs, and what becomes of them."""
+
+from http import HTTPStatus
+
+from buddy_common.errors.base import BuddyError
+from buddy_common.errors.requests import NotFoundError
+
+
+class UnknownTaskError(NotFoundError):
+    """No task has this id."""
+
+    error = "unknown_task"
+
+    def __init__(self, task_id: str) -> None:
+        super().__init__(f"There is no task {task_id!r}. `GET /v1/tasks/status` lists the tasks of a node.")
+
+
+class DeadlineExceededError(BuddyError):
+    """A job was not done in the time that its kind may take."""
+
+    error = "deadline_exceeded"
+    status = HTTPStatus.GATEWAY_TIMEOUT
+
+
+class JobInterruptedError(BuddyError):
+    """A job's worker was stopped before the job was done."""
+
+    error = "interrupted"
+    status = HTTPStatus.SERVICE_UNAVAILABLE
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(f"{reason} `POST /v1/tasks/{{id}}/retry` does it again.")
+
+
+class JobCancelledError(BuddyError):
+    """Somebody asked for the end of a job; what it had done by then stays done."""
+
+    error = "cancelled"
+    status = HTTPStatus.CONFLICT
+
+    def __init__(self, stage: str | None = None) -> None:
+        super().__init__(f"Cancelled while: {stage}." if stage else "Cancelled.")
+
+
+class TaskHasEndedError(BuddyError):
+    """The task has ended, so there is nothing to cancel."""
+
+    error = "task_ended"
+    status = HTTPStatus.CONFLICT
+
+    def __init__(self, task_id: str, *, outcome: str) -> None:
+        super().__init__(f"The task {task_id!r} has ended already: {outcome}.", status=outcome)
+
+
+class TaskNotRetryableError(BuddyError):
+    """Only a task that ended without success can be tried again."""
+
+    error = "task_not_retryable"
+    status = HTTPStatus.CONFLICT
+
+
+class IdempotencyConflictError(BuddyError):
+    """The `Idempotency-Key` came with another request before."""
+
+    error = "idempotency_conflict"
+    status = HTTPStatus.CONFLICT
+
+
+class InvalidPayloadError(BuddyError):
+    """A job's row does not fit the schema of its kind: it was written by another version."""
+
+    error = "invalid_payload"
+
+
+class SecretLostError(BuddyError):
+    """The secret that a job came with waited too long for a worker, or the broker has lost it."""
+
+    error = "secret_lost"
+    status = HTTPStatus.CONFLICT
+
+    def __init__(self) -> None:
+        super().__init__("The secret of this change is kept nowhere any more. Ask for the change anew.")

@@ -1,0 +1,77 @@
+"""What every kind of job has: its name, its lane, its locks and its deadline."""
+
+from enum import StrEnum
+from typing import Any, ClassVar, Self
+
+from pydantic import BaseModel, ConfigDict
+
+from buddy_common.secret_mask import mask_secrets
+
+
+class Lane(StrEnum):
+    """Two consumer processes per node, so that an install never delays a restart."""
+
+    FAST = "fast"  # lifecycle, quick changes, refreshes
+    SLOW = "slow"  # installs, updates, CLI fallbacks
+
+
+class NodeLock(StrEnum):
+    """What only one job of a node may do at a time; each is a file lock in the node's state folder."""
+
+    LIFECYCLE = "lifecycle"  # start, stop and replace the gateway's process
+    CONFIG = "config"  # write what `openclaw` keeps: its config and its plugins
+    READER = "reader"  # hold the connection to the gateway and fill the read model; no job needs it
+
+
+class JobMessage(BaseModel):
+    """What travels in the Celery message; everything else is in the task's row."""
+
+    model_config = ConfigDict(frozen=True)
+
+    task_id: str
+
+
+class Job(BaseModel):
+    """The payload of one kind of job, and what is known of that kind."""
+
+    model_config = ConfigDict(frozen=True)
+
+    task: ClassVar[str]  # Celery's name for it
+    title: ClassVar[str]
+    module: ClassVar[str]
+    action: ClassVar[str]
+    lane: ClassVar[Lane]
+    deadline_seconds: ClassVar[float]  # from the moment when it need not wait for others any more
+    # held while it runs; a job that has to wait for one stays Queued
+    locks: ClassVar[frozenset[NodeLock]] = frozenset()
+    # whether it may run once more when its worker died in the middle
+    repeatable: ClassVar[bool] = False
+    # fields that may hold secrets: the row gets them masked, the worker gets them through the broker
+    secret_fields: ClassVar[frozenset[str]] = frozenset()
+
+    sealed: bool = False  # in a row: what is masked here has gone another way
+
+    @property
+    def target(self) -> str | None:
+        """What the job acts on, for lists of tasks and for the audit."""
+        return None
+
+    def payload(self) -> dict[str, Any]:
+        """Return what a row holds of it."""
+        return self.model_dump(mode="json", exclude=None if self.sealed else {"sealed"})
+
+    def seal(self) -> tuple[Self, dict[str, Any]]:
+        """Return the job as its row may hold it, and the fields that were masked for that."""
+        plain = self.model_dump(mode="json", include=set(self.secret_fields))
+        secret = {name: value for name, value in plain.items() if mask_secrets(value) != value}
+        masked = {name: mask_secrets(value) for name, value in secret.items()}
+        return self.model_copy(update={**masked, "sealed": bool(secret)}), secret
+
+    def unseal(self, fields: dict[str, Any]) -> Self:
+        """Return the job as it was before `seal`."""
+        return self.model_validate(self.model_dump() | fields | {"sealed": False})
+
+
+def queue_name(node: str, lane: Lane) -> str:
+    """Return the broker queue of a node's lane."""
+    return f"node.{node}.{lane}"
