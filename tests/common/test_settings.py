@@ -25,6 +25,7 @@ NAMES: list[tuple[type[Settings], str, str, str, object]] = [
     (HomeSettings, "BUDDY_HOME", "home", "/srv/buddy", Path("/srv/buddy")),
     (HomeSettings, "BUDDY_NODE", "node", "vps-1", "vps-1"),
     (HomeSettings, "BUDDY_LOG_LEVEL", "log_level", "debug", "debug"),
+    (HomeSettings, "BUDDY_BACKUPS_KEEP", "backups_keep", "7", 7),
     (AuthSettings, "BUDDY_SESSION_DAYS", "session_days", "30", 30),
     (AuthSettings, "BUDDY_TICKET_SECONDS", "ticket_seconds", "9", 9),
     (AuthSettings, "BUDDY_LOGIN_ATTEMPTS_PER_MINUTE", "login_attempts_per_minute", "9", 9),

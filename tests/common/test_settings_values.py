@@ -38,6 +38,7 @@ def example_lines() -> list[tuple[str, str]]:
         (HomeSettings, "BUDDY_NODE", "a\n"),
         (HomeSettings, "BUDDY_NODE", "n" * 64),
         (HomeSettings, "BUDDY_LOG_LEVEL", "loud"),
+        (HomeSettings, "BUDDY_BACKUPS_KEEP", "4"),
         (AuthSettings, "BUDDY_SESSION_DAYS", "0"),
         (AuthSettings, "BUDDY_TICKET_SECONDS", "-1"),
         (AuthSettings, "BUDDY_DOCS_PUBLIC", "perhaps"),

@@ -1,10 +1,13 @@
 """The wiring of one host plane."""
 
+import asyncio
 from pathlib import Path
 
+import pytest
 from redis.asyncio import Redis
 
 from buddy_common.adapters.host_plane import build_host_plane
+from buddy_common.schemas.backups import BackupReason
 from buddy_common.schemas.gateway import Desired
 from buddy_common.settings import GatewaySettings, HomeSettings, OpenClawSettings, WatchdogSettings
 from fakes.openclaw_program import FakeOpenClaw
@@ -30,4 +33,22 @@ async def test_host_plane_acts_on_its_own_node_and_gateway(
     await plane.state.set_desired(Desired.RUNNING)
     assert await plane.state.desired() is Desired.RUNNING
     assert await plane.read_model.get("vps-1", "gateway") is None
+    await plane.close()
+
+
+@pytest.mark.parametrize(("named", "folder"), [(None, "buddy/nodes/vps-1/backups"), ("bak", "bak/vps-1")])
+async def test_backups_are_in_the_folder_of_the_node_unless_told_otherwise(
+    redis: Redis, tmp_path: Path, named: str | None, folder: str
+) -> None:
+    plane = build_host_plane(
+        redis,
+        home=HomeSettings(home=tmp_path / "buddy", node="vps-1"),
+        gateway=GatewaySettings(config_dir=tmp_path),
+        openclaw=OpenClawSettings(),
+        watchdog=WatchdogSettings(backup_dir=None if named is None else tmp_path / named),
+    )
+
+    await asyncio.to_thread(plane.history.add, b"{}", {}, reason=BackupReason.MANUAL)
+
+    assert (tmp_path / folder / "records").is_dir()
     await plane.close()

@@ -69,6 +69,7 @@ class HomeSettings(Settings):
         pattern=r"(?i)^(debug|info|warning|error)$",
         validation_alias=_env("BUDDY_LOG_LEVEL"),
     )
+    backups_keep: int = Field(100, ge=5, validation_alias=_env("BUDDY_BACKUPS_KEEP"))
 
     @property
     def token_file(self) -> Path:

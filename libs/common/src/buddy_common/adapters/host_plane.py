@@ -5,6 +5,7 @@ from pathlib import Path
 
 from redis.asyncio import Redis
 
+from buddy_common.adapters.config_history import ConfigHistory
 from buddy_common.adapters.gateway_host import HostGateway
 from buddy_common.adapters.gateway_probe import PROBE_SECONDS
 from buddy_common.adapters.host_state import FileHostState
@@ -28,6 +29,7 @@ class HostPlane:
     cli: OpenClawCli
     read_model: ReadModel
     locks: NodeLocks
+    history: ConfigHistory
     gateway_settings: GatewaySettings
     device_file: Path  # the key that gateways know this node by
     # what was published counts as stale after three looks of the watchdog that did not come
@@ -66,8 +68,14 @@ def build_host_plane(
         cli=OpenClawCli(program, gateway, folder=home.node_state / "empty"),
         read_model=ReadModel(redis),
         locks=NodeLocks(home.node_state),
+        history=ConfigHistory(_backups(home, watchdog), keep=home.backups_keep),
         gateway_settings=gateway,
         device_file=home.node_state / "device.key",
         fresh_seconds=3 * watchdog.check_interval_seconds + PROBE_SECONDS,
         redis=redis,
     )
+
+
+def _backups(home: HomeSettings, watchdog: WatchdogSettings) -> Path:
+    """Return the folder of this node's backups; nodes that share a place have one each."""
+    return home.node_state / "backups" if watchdog.backup_dir is None else watchdog.backup_dir / home.node

@@ -15,6 +15,7 @@ from buddy_common.errors.config import (
     InUseError,
     NoSuchModelError,
     ProtectedBotError,
+    UnknownBackupError,
     UnknownModelError,
     UnknownProviderError,
 )
@@ -117,6 +118,7 @@ __all__ = [
     "TaskNotRetryableError",
     "TooManyAttemptsError",
     "TransientError",
+    "UnknownBackupError",
     "UnknownBotError",
     "UnknownBotFileError",
     "UnknownModelError",

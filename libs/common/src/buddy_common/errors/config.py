@@ -99,6 +99,17 @@ class NoSuchModelError(NotFoundError):
         super().__init__(f"The provider {provider!r} has no model {model!r}.")
 
 
+class UnknownBackupError(NotFoundError):
+    """There is no backup of this name, or it is damaged."""
+
+    error = "unknown_backup"
+
+    def __init__(self, name: str) -> None:
+        super().__init__(
+            f"There is no whole backup {name[:80]!r}. `GET /v1/heal/backups` lists those that are kept."
+        )
+
+
 class InUseError(BuddyError):
     """Something refers to what is to be deleted; `references` are the paths in openclaw.json."""
 
