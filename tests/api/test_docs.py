@@ -86,18 +86,20 @@ def test_every_reference_leads_somewhere(document: dict[str, Any]) -> None:
 
 def test_routes_that_take_a_key_say_so(document: dict[str, Any]) -> None:
     taking = {
-        path
+        f"{method} {path}"
         for path, operations in document["paths"].items()
-        for parameter in operations.get("post", {}).get("parameters", [])
+        for method, operation in operations.items()
+        for parameter in operation.get("parameters", [])
         if parameter["name"] == "Idempotency-Key"
     }
-    assert taking == {
-        "/v1/gateway/start",
-        "/v1/gateway/stop",
-        "/v1/gateway/restart",
-        "/v1/openclaw/plugins/install",
-        "/v1/tasks/{task_id}/retry",
+    making_tasks = {
+        f"{method} {path}"
+        for path, operations in document["paths"].items()
+        for method, operation in operations.items()
+        if "202" in operation["responses"] and not path.endswith("/cancel")
     }
+    assert taking == making_tasks
+    assert {"post /v1/gateway/restart", "delete /v1/openclaw/models/provider/{provider}"} <= taking
 
 
 def test_a_task_is_shown_with_its_attempts_and_what_it_repeats(document: dict[str, Any]) -> None:

@@ -5,6 +5,7 @@ import re
 import pytest
 from pydantic import ValidationError
 
+from buddy_common.schemas.bot_jobs import SetBotModelJob
 from buddy_common.schemas.gateway_jobs import RestartGatewayJob, StartGatewayJob, StopGatewayJob
 from buddy_common.schemas.job import Job, Lane, NodeLock, queue_name
 from buddy_common.schemas.jobs import ALL_JOBS, job_kind, rivals
@@ -31,9 +32,10 @@ def test_a_job_is_found_by_its_name() -> None:
 def test_jobs_that_share_a_lock_are_rivals() -> None:
     lifecycle = {StartGatewayJob.task, StopGatewayJob.task, RestartGatewayJob.task}
 
-    assert rivals(StopGatewayJob) == lifecycle
+    assert lifecycle <= rivals(StopGatewayJob)
     assert InstallPluginJob.task in rivals(InstallPluginJob)
     assert not rivals(InstallPluginJob) & lifecycle
+    assert {InstallPluginJob.task, *lifecycle} <= rivals(SetBotModelJob)
 
 
 def test_a_job_says_what_it_acts_on() -> None:

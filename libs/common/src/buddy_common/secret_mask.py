@@ -40,6 +40,43 @@ def mask_secrets(value: Any, *, secret: bool = False) -> Any:
     return _mask_address(value) if isinstance(value, str) and "://" in value else value
 
 
+def restore_secrets(given: Any, known: Any) -> Any:
+    """Return a copy of `given` in which each mask of a secret that `known` has is that secret again."""
+    return _restored(given, known, mask_secrets(known))
+
+
+def masks_in(value: Any, *, secret: bool = False) -> list[str]:
+    """Return the names under which a mask stands where a secret should be."""
+    if isinstance(value, dict):
+        found: list[str] = []
+        for name, item in value.items():
+            is_secret = _is_secret(name, item, secret)
+            hidden = is_secret and isinstance(item, str) and _ELLIPSIS in item
+            found += [name] if hidden else masks_in(item, secret=is_secret)
+        return found
+    rows = value if isinstance(value, list) else []
+    return [name for row in rows for name in masks_in(row, secret=secret)]
+
+
+def _restored(given: Any, known: Any, masked: Any) -> Any:
+    if isinstance(given, dict):
+        below, shown = (value if isinstance(value, dict) else {} for value in (known, masked))
+        return {name: _restored(item, below.get(name), shown.get(name)) for name, item in given.items()}
+    if isinstance(given, list):
+        return [_restored(item, *_same_row(item, index, known, masked)) for index, item in enumerate(given)]
+    return known if known is not None and given != known and given == masked else given
+
+
+def _same_row(item: Any, index: int, known: Any, masked: Any) -> tuple[Any, Any]:
+    """Return the row that an item of an array stands for: the one of its id, else of its place."""
+    if not (isinstance(known, list) and isinstance(masked, list)):
+        return None, None
+    if isinstance(item, dict) and "id" in item:
+        same = [row for row, old in enumerate(known) if isinstance(old, dict) and old.get("id") == item["id"]]
+        index = same[0] if same else len(known)
+    return (known[index], masked[index]) if index < len(known) else (None, None)
+
+
 def _is_secret(name: str, value: Any, inherited: bool) -> bool:  # noqa: FBT001 - private
     counts = isinstance(value, int | float) and name.lower().endswith("tokens")  # of a model's context
     if name in _PLAIN_THERE or counts:

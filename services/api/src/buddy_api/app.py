@@ -14,6 +14,7 @@ from buddy_api.login_page import install_login_page
 from buddy_api.middleware import BodyLimit, RequestContext
 from buddy_api.routers import (
     auth,
+    bot_changes,
     bots,
     capabilities,
     chat,
@@ -40,7 +41,7 @@ _SHORT_TOKEN = 16
 # what pages poll comes first: each router before it costs as much as reading from Redis does
 _ROUTERS = (
     bots, sessions, skills, plugins, models, chat, openclaw, tasks, wechat, capabilities, experts, system,
-    health, auth, nodes, gateway, task_events, metrics,
+    bot_changes, health, auth, nodes, gateway, task_events, metrics,
 )  # fmt: skip
 
 

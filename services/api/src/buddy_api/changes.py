@@ -140,8 +140,8 @@ def _failure(view: TaskView) -> JSONResponse:
     slug = view.errorCode or BuddyError.error
     status = _ENDED_BADLY.get(view.status) or _statuses().get(slug, BuddyError.status)
     detail: dict[str, Any] = {**(view.result or {}), "error": slug, "taskID": view.id}
-    body: Envelope[dict[str, Any]] = Envelope(code=status, message=view.error or str(view.status), data=detail)
-    return JSONResponse(body.model_dump(), status_code=status)
+    body = {"code": int(status), "message": view.error or str(view.status), "data": detail}
+    return JSONResponse(body, status_code=status)
 
 
 @cache

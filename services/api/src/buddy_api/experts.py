@@ -6,7 +6,7 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from buddy_common.errors import SetupError
+from buddy_common.errors import SetupError, UnknownExpertError
 
 Language = Literal["zh", "en"]
 Category = Literal["engineering", "data", "business", "writing", "education", "life", "operations", "design"]
@@ -89,6 +89,17 @@ class Experts:
             except (OSError, ValidationError) as exc:
                 raise SetupError(f"{file} is no expert template: {exc}") from exc
         return cls(sorted(found, key=lambda expert: (expert.category, expert.id)))
+
+    def get(self, expert_id: str) -> Expert:
+        """Return one template.
+
+        Raises:
+            UnknownExpertError: there is none of this id.
+        """
+        for expert in self._experts:
+            if expert.id == expert_id:
+                return expert
+        raise UnknownExpertError(expert_id)
 
     def listing(self, *, lang: Language, category: str | None = None) -> list[ExpertView]:
         """Return the templates of a category, or all, with their texts in one language."""

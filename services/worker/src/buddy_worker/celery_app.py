@@ -4,7 +4,13 @@ from celery import Celery
 
 from buddy_worker.wiring import WorkerConfig
 
-TASKS = ["buddy_worker.tasks.gateway", "buddy_worker.tasks.plugins"]
+TASKS = [
+    "buddy_worker.tasks.bots",
+    "buddy_worker.tasks.chat",
+    "buddy_worker.tasks.gateway",
+    "buddy_worker.tasks.models",
+    "buddy_worker.tasks.plugins",
+]
 
 
 def build_app(config: WorkerConfig) -> Celery:

@@ -7,7 +7,6 @@ import structlog
 from buddy_common.adapters.refresh_requests import RefreshRequests
 from buddy_common.errors import BrokerUnavailableError, StateUnwritableError
 from buddy_common.schemas.job import Job, NodeLock
-from buddy_common.schemas.resources import MIRRORED
 from buddy_common.usecases.observe_gateway import observe_gateway
 from buddy_common.usecases.publish_node import publish_gateway
 from buddy_worker.wiring import Wiring
@@ -39,12 +38,12 @@ async def read_again(w: Wiring, kind: type[Job]) -> None:
 
     What only a command can tell takes longer and follows later. A failure is a log line.
     """
-    if NodeLock.CONFIG not in kind.locks:  # a new gateway process tells of itself
+    if not kind.changes:  # a new gateway process tells of itself
         return
     try:
         if await asyncio.to_thread(w.host.locks.are_free, {NodeLock.READER}):
             return  # nobody reads; who begins to, reads everything
-        await RefreshRequests(w.redis).ask(w.node, resources=list(MIRRORED), seconds=READ_AGAIN_SECONDS)
+        await RefreshRequests(w.redis).ask(w.node, resources=list(kind.changes), seconds=READ_AGAIN_SECONDS)
     except (BrokerUnavailableError, StateUnwritableError) as exc:
         log.warning("lists_not_read_again", reason=exc.message)
     except Exception:  # a list that is not read must not cost the job its outcome

@@ -18,6 +18,7 @@ from buddy_common.schemas.jobs import job_kind
 from buddy_common.schemas.tasks import TaskStatus
 from buddy_worker.owner import Owner
 from buddy_worker.runner import running_ids
+from buddy_worker.usecases.settle_change import settle_if_free, what_is_there
 from buddy_worker.wiring import Wiring
 
 log = structlog.get_logger(__name__)
@@ -91,10 +92,12 @@ class Reaper:
         ):
             log.error("process_group_survives", task_id=row.id, pid=process.pid)
             return  # its locks are still held; the next sweep tries again
+        await asyncio.to_thread(settle_if_free, self._w.host)
+        note = await asyncio.to_thread(what_is_there, self._w.host, row.id)
         repeated = _may_repeat(row) and await self._w.database.run(
             lambda session: task_claims.repeat(session, row.id, epoch=row.epoch)
         )
-        if not repeated and not await self._w.database.run(lambda session: _interrupt(session, row)):
+        if not repeated and not await self._w.database.run(lambda session: _interrupt(session, row, note)):
             return  # another worker was faster
         log.warning("task_reaped", task_id=row.id, owner=row.owner, repeated=repeated)
         await self._announce(row)
@@ -113,7 +116,7 @@ def _may_repeat(row: TaskRow) -> bool:
     return bool(kind and kind.repeatable and recent and row.epoch < ATTEMPTS and row.cancel_at is None)
 
 
-def _interrupt(session: Session, row: TaskRow) -> bool:
+def _interrupt(session: Session, row: TaskRow, note: str | None) -> bool:
     now = session.get(TaskRow, row.id)  # somebody may have asked for its end since we looked
     wanted = now is not None and now.cancel_at is not None
     error = (
@@ -121,14 +124,15 @@ def _interrupt(session: Session, row: TaskRow) -> bool:
         if wanted
         else JobInterruptedError("The worker died while this job ran; what it had started was ended.")
     )
+    text = " ".join(filter(None, (error.message, note)))
     ended = task_claims.finish(
         session,
         row.id,
         epoch=row.epoch,
         status=TaskStatus.CANCELLED if wanted else TaskStatus.INTERRUPTED,
-        error=error.message,
+        error=text,
         error_code=error.error,
     )
     if ended:
-        events.close(session, row.id, status=EventStatus.FAILED, detail=error.message)
+        events.close(session, row.id, status=EventStatus.FAILED, detail=text)
     return ended

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import structlog
 from celery.exceptions import Retry
@@ -17,17 +17,21 @@ from buddy_common.errors import (
     JobInterruptedError,
     SecretLostError,
 )
+from buddy_common.schemas.config_job import ConfigJob
 from buddy_common.schemas.tasks import TaskStatus
 from buddy_worker.claims import Claim, JobWaitsError, take
 from buddy_worker.jobs import AnyJob, Outcome, RunningJob
 from buddy_worker.loop import LoopThread
 from buddy_worker.publish import publish_snapshot, read_again
+from buddy_worker.usecases.settle_change import what_is_there
 from buddy_worker.wake import wake_waiting
 from buddy_worker.wiring import Wiring, wiring
 
 log = structlog.get_logger(__name__)
 
 loop_thread = LoopThread()
+
+_CUT_OFF = frozenset({TaskStatus.INTERRUPTED, TaskStatus.CANCELLED, TaskStatus.TIMEOUT})
 
 # an outcome that cannot be written keeps the next job, and the watchdog, out for no longer than this
 RELEASE_SECONDS = 5.0
@@ -126,8 +130,17 @@ async def _run_claimed(
     outcome = _failure(claim.problem) if claim.problem else await _outcome(job, kind, handler, work)
     if outcome.status is not TaskStatus.INTERRUPTED:
         await publish_snapshot(w)
-        await read_again(w, kind)
-    return await _finish(job, outcome, claim)
+        if outcome.status is TaskStatus.COMPLETED or not issubclass(kind, ConfigJob):  # else all is as before
+            await read_again(w, kind)
+    return await _finish(job, await _with_note(w, claim, outcome), claim)
+
+
+async def _with_note(w: Wiring, claim: Claim, outcome: Outcome) -> Outcome:
+    """Add which config is there now, where a change of it was cut off."""
+    if outcome.status not in _CUT_OFF:
+        return outcome
+    note = await asyncio.to_thread(what_is_there, w.host, claim.row.id)
+    return outcome if note is None else replace(outcome, error=f"{outcome.error} {note}")
 
 
 async def _payload(w: Wiring, claim: Claim, kind: type[AnyJob]) -> AnyJob:

@@ -1,12 +1,15 @@
 """Files that are replaced whole: after a crash there is the old content or the new, never a third."""
 
 import os
+import stat
 import tempfile
 from pathlib import Path
 
 
-def replace_file(path: Path, content: bytes, *, mode: int = 0o600) -> None:
-    """Write `content` to `path` by temp file, fsync and rename.
+def replace_file(
+    path: Path, content: bytes, *, mode: int = 0o600, like: os.stat_result | None = None
+) -> None:
+    """Write `content` to `path` by temp file, fsync and rename; `like` gives mode and owner.
 
     Raises:
         OSError: the disk is full or the folder cannot be written; the old file is untouched.
@@ -15,7 +18,9 @@ def replace_file(path: Path, content: bytes, *, mode: int = 0o600) -> None:
     handle, temporary = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
     try:
         with os.fdopen(handle, "wb") as file:
-            os.fchmod(file.fileno(), mode)
+            if like is not None and (like.st_uid, like.st_gid) != (os.geteuid(), os.getegid()):
+                os.fchown(file.fileno(), like.st_uid, like.st_gid)
+            os.fchmod(file.fileno(), mode if like is None else stat.S_IMODE(like.st_mode))
             file.write(content)
             file.flush()
             os.fsync(file.fileno())

@@ -210,8 +210,10 @@ def _connect_failure(error: Any) -> GatewayRefusedError | GatewayUnreachableErro
 
 def _refusal(method: str, error: Any) -> GatewayRpcError:
     error = error if isinstance(error, dict) else {}
+    later = error.get("retryAfterMs") if error.get("retryable") is True else None
     return GatewayRpcError(
         method,
+        retry_after_seconds=later / 1000 if isinstance(later, int | float) else None,
         code=str(error.get("code") or "UNKNOWN"),
         reason=str(error.get("message") or "no reason given"),
     )

@@ -5,6 +5,9 @@ from pathlib import Path
 
 from redis.asyncio import Redis
 
+from buddy_common.adapters.bot_archive import BotArchive
+from buddy_common.adapters.change_journal import ChangeJournal
+from buddy_common.adapters.config_files import ConfigFiles
 from buddy_common.adapters.config_history import ConfigHistory
 from buddy_common.adapters.gateway_host import HostGateway
 from buddy_common.adapters.gateway_probe import PROBE_SECONDS
@@ -27,10 +30,14 @@ class HostPlane:
     system: LocalSystem
     openclaw: HostOpenClaw
     cli: OpenClawCli
+    config_files: ConfigFiles
+    journal: ChangeJournal
+    bot_archive: BotArchive
     read_model: ReadModel
     locks: NodeLocks
     history: ConfigHistory
     gateway_settings: GatewaySettings
+    candidate_file: Path  # a config that OpenClaw is to judge before it is written
     device_file: Path  # the key that gateways know this node by
     # what was published counts as stale after three looks of the watchdog that did not come
     fresh_seconds: float
@@ -66,10 +73,14 @@ def build_host_plane(
         system=LocalSystem(gateway.config_dir),
         openclaw=program,
         cli=OpenClawCli(program, gateway, folder=home.node_state / "empty"),
+        config_files=ConfigFiles(gateway.config_file),
+        journal=ChangeJournal(home.node_state / "config-change.json"),
+        bot_archive=BotArchive(home.node_state / "deleted-bots"),
         read_model=ReadModel(redis),
         locks=NodeLocks(home.node_state),
         history=ConfigHistory(_backups(home, watchdog), keep=home.backups_keep),
         gateway_settings=gateway,
+        candidate_file=home.node_state / "candidate.json",
         device_file=home.node_state / "device.key",
         fresh_seconds=3 * watchdog.check_interval_seconds + PROBE_SECONDS,
         redis=redis,

@@ -45,6 +45,7 @@ class OpenClawCli:
         values: Sequence[str] = (),
         flags: Sequence[str] = (),
         options: Mapping[str, str] | None = None,
+        environment: Mapping[str, str] | None = None,
         lock_descriptors: Sequence[int] = (),
         on_started: OnStarted,
         on_line: OnLine | None = None,
@@ -64,7 +65,7 @@ class OpenClawCli:
         await asyncio.to_thread(_make_folder, self._folder)
         result = await run_child(
             [program.path, *arguments],
-            environment=openclaw_environment(program, self._settings),
+            environment=openclaw_environment(program, self._settings) | dict(environment or {}),
             cwd=self._folder,
             lock_descriptors=lock_descriptors,
             on_started=on_started,

@@ -15,9 +15,11 @@ from buddy_common.errors.config import (
     InUseError,
     NoSuchModelError,
     ProtectedBotError,
+    UnknownArchiveError,
     UnknownBackupError,
     UnknownModelError,
     UnknownProviderError,
+    WorkspaceInUseError,
 )
 from buddy_common.errors.gateway import (
     GatewayElsewhereError,
@@ -38,6 +40,8 @@ from buddy_common.errors.openclaw import (
     ProgramStartError,
     UnknownBotError,
     UnknownBotFileError,
+    UnknownExpertError,
+    UnknownPluginError,
     UnusableNodeError,
 )
 from buddy_common.errors.outside import (
@@ -118,12 +122,16 @@ __all__ = [
     "TaskNotRetryableError",
     "TooManyAttemptsError",
     "TransientError",
+    "UnknownArchiveError",
     "UnknownBackupError",
     "UnknownBotError",
     "UnknownBotFileError",
+    "UnknownExpertError",
     "UnknownModelError",
     "UnknownNodeError",
+    "UnknownPluginError",
     "UnknownProviderError",
     "UnknownTaskError",
     "UnusableNodeError",
+    "WorkspaceInUseError",
 ]

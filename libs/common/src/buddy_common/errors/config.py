@@ -121,3 +121,23 @@ class InUseError(BuddyError):
             f"{what} is in use by {', '.join(references)}. Give those another model first.",
             references=references,
         )
+
+
+class WorkspaceInUseError(BuddyError):
+    """The workspace that a bot is to have holds files of that name already."""
+
+    error = "workspace_in_use"
+    status = HTTPStatus.CONFLICT
+
+    def __init__(self, folder: str) -> None:
+        super().__init__(f"{folder} holds such files already. Move them away, or name another bot.")
+
+
+class UnknownArchiveError(NotFoundError):
+    """No deleted bot is kept under this name."""
+
+    error = "unknown_archive"
+
+    def __init__(self, bot: str, *, known: list[str]) -> None:
+        names = ", ".join(known) or "none"
+        super().__init__(f"No deleted bot {bot!r} is kept. There are: {names}.", known=known)

@@ -70,10 +70,13 @@ class GatewayRpcError(BuddyError):
     error = "gateway_rpc_failed"
     status = HTTPStatus.BAD_GATEWAY
 
-    def __init__(self, method: str, *, code: str, reason: str) -> None:
+    def __init__(
+        self, method: str, *, code: str, reason: str, retry_after_seconds: float | None = None
+    ) -> None:
         super().__init__(f"The gateway refused `{method}`: {reason}", method=method, code=code)
         self.code = code
         self.reason = reason
+        self.retry_after_seconds = retry_after_seconds  # where it would take the same call later
 
 
 class GatewayElsewhereError(BuddyError):

@@ -71,3 +71,21 @@ class PluginNotInstalledError(BuddyError):
 
     def __init__(self, problem: str) -> None:
         super().__init__(f"{problem} The output of the task shows what it said.")
+
+
+class UnknownPluginError(NotFoundError):
+    """OpenClaw has no plugin of this id."""
+
+    error = "unknown_plugin"
+
+    def __init__(self, plugin: str) -> None:
+        super().__init__(f"There is no plugin {plugin!r}. `GET /v1/openclaw/plugins` lists them.")
+
+
+class UnknownExpertError(NotFoundError):
+    """There is no template of this id."""
+
+    error = "unknown_expert"
+
+    def __init__(self, expert: str) -> None:
+        super().__init__(f"There is no template {expert!r}. `GET /v1/openclaw/experts` lists them.")

@@ -5,6 +5,7 @@ from typing import Any, ClassVar, Self
 
 from pydantic import BaseModel, ConfigDict
 
+from buddy_common.schemas.resources import Resource
 from buddy_common.secret_mask import mask_secrets
 
 
@@ -44,6 +45,8 @@ class Job(BaseModel):
     deadline_seconds: ClassVar[float]  # from the moment when it need not wait for others any more
     # held while it runs; a job that has to wait for one stays Queued
     locks: ClassVar[frozenset[NodeLock]] = frozenset()
+    # lists that are not right any more after it, and are read anew before it counts as completed
+    changes: ClassVar[tuple[Resource, ...]] = ()
     # whether it may run once more when its worker died in the middle
     repeatable: ClassVar[bool] = False
     # fields that may hold secrets: the row gets them masked, the worker gets them through the broker

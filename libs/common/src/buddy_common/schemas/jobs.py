@@ -1,10 +1,46 @@
 """All kinds of job that api and worker share, and how one is found by its name."""
 
+from buddy_common.schemas.bot_jobs import (
+    AddBotJob,
+    DeleteBotJob,
+    RestoreBotJob,
+    SetBotIdentityJob,
+    SetBotModelJob,
+    TemplateBotJob,
+    UpdateBotJob,
+)
+from buddy_common.schemas.chat_jobs import EnableChatJob
 from buddy_common.schemas.gateway_jobs import RestartGatewayJob, StartGatewayJob, StopGatewayJob
 from buddy_common.schemas.job import Job
-from buddy_common.schemas.plugin_jobs import InstallPluginJob
+from buddy_common.schemas.model_jobs import (
+    DeleteModelJob,
+    DeleteProviderJob,
+    SetDefaultModelJob,
+    SetProviderJob,
+    SetProviderModelJob,
+)
+from buddy_common.schemas.plugin_jobs import InstallPluginJob, SetPluginJob
 
-ALL_JOBS: tuple[type[Job], ...] = (StartGatewayJob, StopGatewayJob, RestartGatewayJob, InstallPluginJob)
+ALL_JOBS: tuple[type[Job], ...] = (
+    StartGatewayJob,
+    StopGatewayJob,
+    RestartGatewayJob,
+    AddBotJob,
+    TemplateBotJob,
+    UpdateBotJob,
+    SetBotIdentityJob,
+    SetBotModelJob,
+    DeleteBotJob,
+    RestoreBotJob,
+    SetProviderJob,
+    DeleteProviderJob,
+    SetProviderModelJob,
+    DeleteModelJob,
+    SetDefaultModelJob,
+    EnableChatJob,
+    InstallPluginJob,
+    SetPluginJob,
+)
 _BY_TASK = {job.task: job for job in ALL_JOBS}
 
 

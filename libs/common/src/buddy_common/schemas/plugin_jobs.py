@@ -5,7 +5,10 @@ from typing import Annotated, ClassVar
 
 from pydantic import AfterValidator, StringConstraints
 
+from buddy_common.schemas.config_job import ConfigJob
 from buddy_common.schemas.job import Job, Lane, NodeLock
+from buddy_common.schemas.names import PluginId
+from buddy_common.schemas.resources import MIRRORED, Resource
 
 _NAME = r"[A-Za-z0-9](?:\.?[A-Za-z0-9_-])*"
 _PACKAGE = re.compile(rf"(?:@{_NAME}/)?{_NAME}(?:@{_NAME})?")
@@ -33,6 +36,7 @@ class InstallPluginJob(Job):
     lane: ClassVar[Lane] = Lane.SLOW
     deadline_seconds: ClassVar[float] = 900  # 85 to 210 s on an idle machine, more behind a slow line
     locks: ClassVar[frozenset[NodeLock]] = frozenset({NodeLock.CONFIG})
+    changes: ClassVar[tuple[Resource, ...]] = MIRRORED
 
     spec: PluginSpec
     force: bool = False  # take it although OpenClaw does not know its source
@@ -41,3 +45,21 @@ class InstallPluginJob(Job):
     def target(self) -> str | None:
         """The package."""
         return self.spec
+
+
+class SetPluginJob(ConfigJob):
+    """Turn a plugin on or off."""
+
+    task: ClassVar[str] = "buddy.plugins.set_enabled"
+    title: ClassVar[str] = "Enable or disable plugin"
+    module: ClassVar[str] = "plugins"
+    action: ClassVar[str] = "set_enabled"
+    changes: ClassVar[tuple[Resource, ...]] = MIRRORED
+
+    id: PluginId
+    enabled: bool
+
+    @property
+    def target(self) -> str | None:
+        """The plugin."""
+        return self.id

@@ -6,12 +6,15 @@ from typing import Annotated
 from fastapi import APIRouter, Query, Response
 from pydantic import AliasChoices, BaseModel, ConfigDict, Field
 
+from buddy_api.changes import BaseHash, Change, Changed, change_responses
 from buddy_api.deps import JOB_ERRORS, LIST_ERRORS, Jobs
 from buddy_api.envelope import Envelope, ok, problems
 from buddy_api.mirrored import Mirrored, Rows
 from buddy_api.node_lists import Mirror
 from buddy_api.openclaw_schemas import Plugin
-from buddy_common.schemas.plugin_jobs import InstallPluginJob, PluginSpec
+from buddy_common.errors import UnknownPluginError
+from buddy_common.schemas.names import PluginId
+from buddy_common.schemas.plugin_jobs import InstallPluginJob, PluginSpec, SetPluginJob
 from buddy_common.schemas.resources import Resource
 from buddy_common.schemas.tasks import TaskAccepted
 
@@ -28,6 +31,14 @@ class InstallPlugin(BaseModel):
         description="A package of its registry, with or without a version; `id` is accepted as well",
     )
     force: bool = Field(default=False, description="Also from a source that OpenClaw does not know")
+
+
+class PluginOf(BaseModel):
+    """Which plugin."""
+
+    model_config = ConfigDict(json_schema_extra={"example": {"id": "openclaw-weixin"}})
+
+    id: PluginId
 
 
 @router.get("", response_model=Envelope[Mirrored[list[Plugin]]], responses=problems(*LIST_ERRORS))
@@ -54,3 +65,15 @@ async def install(body: InstallPlugin, jobs: Jobs) -> Envelope[TaskAccepted]:
     """Install a plugin from its registry; the task shows the output while it runs."""
     accepted = await jobs.submit(InstallPluginJob(spec=body.spec, force=body.force))
     return ok(accepted, message="Plugin installation initiated", status=HTTPStatus.ACCEPTED)
+
+
+@router.post("/enable", response_model=Envelope[Changed], responses=change_responses(UnknownPluginError))
+async def enable(body: PluginOf, change: Change, base: BaseHash) -> Response:
+    """Turn a plugin on."""
+    return await change.make(SetPluginJob(id=body.id, enabled=True, base_hash=base), "插件已启用")
+
+
+@router.post("/disable", response_model=Envelope[Changed], responses=change_responses(UnknownPluginError))
+async def disable(body: PluginOf, change: Change, base: BaseHash) -> Response:
+    """Turn a plugin off; it stays installed."""
+    return await change.make(SetPluginJob(id=body.id, enabled=False, base_hash=base), "插件已禁用")

@@ -9,21 +9,18 @@ from typing import Any
 import structlog
 
 from buddy_common.adapters.config_watch import WatchedConfig
-from buddy_common.adapters.gateway_access import find_token, may_see_token
-from buddy_common.adapters.gateway_device import GatewayDevice, load_device
+from buddy_common.adapters.gateway_device import GatewayDevice
 from buddy_common.adapters.gateway_link import GatewayLink
 from buddy_common.adapters.refresh_requests import RefreshRequests
 from buddy_common.adapters.transcripts import TranscriptCounter
 from buddy_common.errors import (
     BrokerUnavailableError,
     BuddyError,
-    GatewayRefusedError,
-    GatewayUnreachableError,
     StateUnwritableError,
 )
 from buddy_common.schemas.job import NodeLock
 from buddy_common.schemas.resources import Resource
-from buddy_common.usecases.find_gateway import find_gateway
+from buddy_worker.gateway_calls import gateway_place
 from buddy_worker.reads.answers import Answers
 from buddy_worker.reads.capabilities import capabilities_of
 from buddy_worker.reads.commands import CliCommands
@@ -125,19 +122,8 @@ class Mirror:
 
     async def _where(self) -> tuple[int, str | None, GatewayDevice]:
         """Return port, token and our key; the token is for the gateway only, never for who else listens."""
-        host = self._w.host
-        port = await host.gateway.port()
-        found = await find_gateway(host.gateway, host.state)
-        if found.process is None or not found.listens:
-            raise GatewayUnreachableError("No gateway listens on its port.")
-        config_dir = host.gateway_settings.config_dir
-        if not await asyncio.to_thread(may_see_token, found.process, port=port, config_dir=config_dir):
-            raise GatewayRefusedError(f"{found.process} is none of ours, so it gets no token", code="FOREIGN")
         await asyncio.to_thread(self._config.refresh)
-        environment = await host.gateway.environment(found.process)
-        token = find_token(self._config.config, environment)
-        device = await asyncio.to_thread(load_device, host.device_file)
-        return port, token, device
+        return await gateway_place(self._w.host, self._config.config)
 
     def _on_event(self, name: str, _payload: dict[str, Any]) -> None:
         self._tells_edits |= name == "config.changed"

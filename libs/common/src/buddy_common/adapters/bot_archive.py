@@ -1,0 +1,124 @@
+"""What is kept of bots that were deleted: their entry in the config and their folders."""
+
+import json
+import re
+import shutil
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from buddy_common.adapters.atomic_file import replace_file
+from buddy_common.errors import StateUnwritableError, UnknownArchiveError, WorkspaceInUseError
+
+_NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,63}@\d{8}-\d{6}(?:-\d+)?")
+_RECORD = "bot.json"
+
+
+@dataclass(frozen=True)
+class Archived:
+    """A deleted bot; `folders` says where each of its folders was."""
+
+    name: str
+    bot: str
+    entry: dict[str, Any]
+    folders: dict[str, str]
+
+
+class BotArchive:
+    """One folder per deleted bot. Every call blocks, longer where folders change the file system."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+
+    def begin(self, bot: str, *, entry: dict[str, Any], folders: Mapping[str, Path | None]) -> Archived:
+        """Write down what is about to be deleted; its folders stay where they are.
+
+        Raises:
+            StateUnwritableError: the disk is full.
+        """
+        present = {key: str(path) for key, path in folders.items() if path is not None and path.is_dir()}
+        archived = Archived(self._free_name(bot), bot, entry, present)
+        record = {"bot": bot, "entry": entry, "folders": present}
+        try:
+            replace_file(self._folder / archived.name / _RECORD, json.dumps(record).encode())
+        except OSError as exc:
+            raise StateUnwritableError(f"{self._folder} cannot be written: {exc.strerror}.") from exc
+        return archived
+
+    def take_in(self, archived: Archived) -> None:
+        """Move the folders in.
+
+        Raises:
+            StateUnwritableError: one cannot be moved; it is still where it was.
+        """
+        for key, path in archived.folders.items():
+            self._move(Path(path), self._folder / archived.name / key)
+
+    def give_back(self, archived: Archived) -> None:
+        """Move the folders back to where they were.
+
+        Raises:
+            WorkspaceInUseError: something else is there now; nothing was moved.
+            StateUnwritableError: one cannot be moved.
+        """
+        for path in archived.folders.values():
+            if Path(path).exists() and any(Path(path).iterdir()):
+                raise WorkspaceInUseError(path)
+        for key, path in archived.folders.items():
+            kept = self._folder / archived.name / key
+            if kept.is_dir():
+                if Path(path).is_dir():
+                    Path(path).rmdir()
+                self._move(kept, Path(path))
+
+    def drop(self, name: str) -> None:
+        """Forget a bot whose folders are not in the archive."""
+        shutil.rmtree(self._folder / name, ignore_errors=True)
+
+    def find(self, bot: str, name: str | None) -> Archived:
+        """Return what is kept under a name, or the newest of a bot.
+
+        Raises:
+            UnknownArchiveError: there is none.
+        """
+        kept = [archived for archived in self.listing() if archived.bot == bot]
+        wanted = [archived for archived in kept if name in (None, archived.name)]
+        if not wanted:
+            raise UnknownArchiveError(name or bot, known=[archived.name for archived in self.listing()])
+        return wanted[0]
+
+    def listing(self) -> list[Archived]:
+        """Return all that is kept, newest first."""
+        folders = self._folder.glob("*/") if self._folder.is_dir() else ()
+        names = [folder.name for folder in folders if _NAME.fullmatch(folder.name)]
+        return [
+            archived
+            for name in sorted(names, key=lambda name: name.partition("@")[2], reverse=True)
+            if (archived := self._read(name)) is not None
+        ]
+
+    def _read(self, name: str) -> Archived | None:
+        try:
+            record = json.loads((self._folder / name / _RECORD).read_bytes())
+        except (OSError, ValueError):
+            return None
+        return Archived(name, record["bot"], record["entry"], record["folders"])
+
+    def _free_name(self, bot: str) -> str:
+        base = f"{bot}@{time.strftime('%Y%m%d-%H%M%S', time.gmtime())}"
+        number = 1
+        name = base
+        while (self._folder / name).exists():
+            number += 1
+            name = f"{base}-{number}"
+        return name
+
+    @staticmethod
+    def _move(source: Path, target: Path) -> None:
+        try:
+            target.parent.mkdir(parents=True, exist_ok=True)
+            shutil.move(source, target)
+        except OSError as exc:
+            raise StateUnwritableError(f"{source} cannot be moved to {target}: {exc.strerror}.") from exc

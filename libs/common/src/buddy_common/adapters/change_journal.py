@@ -1,0 +1,102 @@
+"""The note about a change of the config that is under way: what a killed worker leaves for the next one."""
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+from pathlib import Path
+from typing import Any
+
+from buddy_common.adapters.atomic_file import replace_file
+from buddy_common.errors import StateUnwritableError
+
+
+class Side(StrEnum):
+    """Which config is there after a change that broke off."""
+
+    OLD = "old"
+    NEW = "new"
+    MIXED = "mixed"  # of several files, some are written
+
+    @property
+    def shown(self) -> str:
+        """The same for people."""
+        return {
+            Side.OLD: "openclaw.json is as it was before.",
+            Side.NEW: "openclaw.json holds the change; whether the gateway took it was not looked at.",
+            Side.MIXED: "Of the files that openclaw.json consists of, some hold the change.",
+        }[self]
+
+
+@dataclass(frozen=True)
+class OpenChange:
+    """A change that was begun."""
+
+    task_id: str
+    backup: str  # its name in the history
+    before: Mapping[Path, str]  # SHA-256 of each file that it writes
+
+    def side(self) -> Side:
+        """Return which config is there now."""
+        same = [_sha256(path) == digest for path, digest in self.before.items()]
+        if all(same):
+            return Side.OLD
+        return Side.MIXED if any(same) else Side.NEW
+
+
+class ChangeJournal:
+    """One file in the node's state folder, there while a change is written and confirmed."""
+
+    def __init__(self, file: Path) -> None:
+        self._file = file
+        self._settled = file.with_suffix(".settled.json")
+
+    def begin(self, task_id: str, *, backup: str, files: Mapping[Path, bytes]) -> None:
+        """Note what is about to be written, before the first byte is.
+
+        Raises:
+            StateUnwritableError: the note cannot be written, so nothing else must be.
+        """
+        record = {
+            "task_id": task_id,
+            "backup": backup,
+            "before": {str(path): hashlib.sha256(content).hexdigest() for path, content in files.items()},
+        }
+        try:
+            replace_file(self._file, json.dumps(record).encode())
+        except OSError as exc:
+            raise StateUnwritableError(f"{self._file} cannot be written: {exc.strerror}.") from exc
+
+    def open_change(self) -> OpenChange | None:
+        """Return the change that was begun and not ended."""
+        try:
+            record: dict[str, Any] = json.loads(self._file.read_bytes())
+        except FileNotFoundError:
+            return None
+        before = {Path(path): str(digest) for path, digest in record["before"].items()}
+        return OpenChange(record["task_id"], record["backup"], before)
+
+    def end(self) -> None:
+        """Forget the note: the change is made, or undone."""
+        self._file.unlink(missing_ok=True)
+
+    def settle(self, change: OpenChange, side: Side) -> None:
+        """Forget the note of a change that broke off, and remember what it came to."""
+        replace_file(self._settled, json.dumps({"task_id": change.task_id, "side": side}).encode())
+        self.end()
+
+    def settled(self, task_id: str) -> Side | None:
+        """Return what the change of a task came to, if it was the last that broke off."""
+        try:
+            record = json.loads(self._settled.read_bytes())
+        except FileNotFoundError:
+            return None
+        return Side(record["side"]) if record["task_id"] == task_id else None
+
+
+def _sha256(path: Path) -> str | None:
+    try:
+        return hashlib.sha256(path.read_bytes()).hexdigest()
+    except OSError:
+        return None

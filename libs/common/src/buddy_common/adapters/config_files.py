@@ -1,0 +1,173 @@
+"""`openclaw.json` and the files that it includes: read as one, changed in the file that owns a key.
+
+Source: OpenClaw's docs/gateway/configuration/common-tasks.md, "Split config into multiple files".
+"""
+
+import hashlib
+import json
+import os
+from collections.abc import Mapping, Sequence
+from copy import deepcopy
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pyjson5
+
+from buddy_common.adapters.atomic_file import replace_file
+from buddy_common.adapters.config_include import KEY, read_with_parts
+from buddy_common.config_diff import KeyChange, KeyPath, apply_change, show_path
+from buddy_common.errors import GatewayConfigError, IncludeUnsupportedError, StateUnwritableError
+
+_READ_TRIES = 5
+
+
+@dataclass(frozen=True)
+class ConfigState:
+    """A config at one moment: its bytes, file by file, and what they say together."""
+
+    root: Path
+    files: Mapping[Path, bytes]  # the root first
+    config: dict[str, Any]
+
+    @property
+    def hash(self) -> str:
+        """SHA-256 of `openclaw.json` itself."""
+        return hashlib.sha256(self.files[self.root]).hexdigest()
+
+    @property
+    def has_includes(self) -> bool:
+        """Whether other files are part of it."""
+        return len(self.files) > 1
+
+    @property
+    def parts(self) -> dict[str, bytes]:
+        """The files that it includes."""
+        return {str(path): content for path, content in self.files.items() if path != self.root}
+
+    @property
+    def is_strict(self) -> bool:
+        """Whether all files are plain JSON, so that writing them anew loses no comment."""
+        return all(_is_json(content) for content in self.files.values())
+
+
+class ConfigFiles:
+    """The config of one gateway on disk. Every call blocks for milliseconds."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    def read(self) -> ConfigState:
+        """Return the config as it is now, all files of the same moment.
+
+        Raises:
+            GatewayConfigError: there is none, or it cannot be read as JSON5.
+        """
+        root = self.real_path()
+        for _ in range(_READ_TRIES):
+            before = _bytes(root)
+            config, parts = read_with_parts(self.path)
+            files = {root: _bytes(root), **{part: _bytes(part) for part in parts[1:]}}
+            if config is not None and before == files[root] and read_with_parts(self.path)[0] == config:
+                return ConfigState(root, files, config)
+        raise GatewayConfigError(f"{self.path} does not hold still: something writes it all the time.")
+
+    def edited(self, state: ConfigState, changes: Sequence[KeyChange]) -> dict[Path, bytes]:
+        """Return the new bytes of each file that has to change; nothing is written.
+
+        Raises:
+            IncludeUnsupportedError: a key lies where several files overlap.
+        """
+        documents = {path: parse_config(content) for path, content in state.files.items()}
+        touched: dict[Path, dict[str, Any]] = {}
+        for change in changes:
+            owner, inner = _owner(documents, state.root, change.path)
+            if _includes(documents[owner], inner):
+                raise _unsupported(change.path)
+            document = touched.setdefault(owner, deepcopy(documents[owner]))
+            apply_change(document, KeyChange(inner, change.old, change.new))
+        return {path: to_json(document) for path, document in touched.items()}
+
+    def write(self, files: Mapping[Path, bytes]) -> None:
+        """Replace files, each in one step; mode and owner stay.
+
+        Raises:
+            StateUnwritableError: a full disk, or missing rights; the old file is untouched.
+        """
+        for path, content in files.items():
+            try:
+                replace_file(path, content, like=path.stat())
+            except OSError as exc:
+                raise StateUnwritableError(f"{path} cannot be written: {exc.strerror}.") from exc
+
+    def real_path(self) -> Path:
+        """Return the file itself: a link to it stays a link."""
+        return Path(os.path.realpath(self.path))
+
+
+def to_json(document: dict[str, Any]) -> bytes:
+    """Return strict JSON, as OpenClaw itself writes it."""
+    return json.dumps(document, indent=2, ensure_ascii=False).encode() + b"\n"
+
+
+def _bytes(path: Path) -> bytes:
+    try:
+        return path.read_bytes()
+    except FileNotFoundError as exc:
+        raise GatewayConfigError(f"{path} does not exist.") from exc
+    except OSError as exc:
+        raise GatewayConfigError(f"{path} cannot be read: {exc.strerror}.") from exc
+
+
+def parse_config(content: bytes) -> dict[str, Any]:
+    """Return what bytes say that were read as a config before, without their includes."""
+    parsed: Any = pyjson5.loads(content.decode("utf-8-sig"))
+    return parsed if isinstance(parsed, dict) else {}
+
+
+def _is_json(content: bytes) -> bool:
+    try:
+        json.loads(content)
+    except ValueError:
+        return False
+    return True
+
+
+def _owner(documents: Mapping[Path, dict[str, Any]], root: Path, path: KeyPath) -> tuple[Path, KeyPath]:
+    """Return the file whose text decides what is at a path, and the path inside of it."""
+    file, inner = root, path
+    node: Any = documents[root]
+    for index, key in enumerate(path):
+        if not isinstance(node, dict):
+            break
+        if KEY in node and key not in node:
+            name = node[KEY]
+            if not isinstance(name, str) or len(node) > 1:
+                raise _unsupported(path)
+            file = (file.parent / name).resolve()
+            inner, node = path[index:], documents[file]
+            if KEY in node:  # one file that only includes another
+                raise _unsupported(path)
+        node = node.get(key)
+    return file, inner
+
+
+def _includes(document: Any, path: KeyPath) -> bool:
+    """Whether what is at the path in this document is, or holds, an include."""
+    for key in path:
+        if not isinstance(document, dict) or key not in document:
+            return False
+        document = document[key]
+    return _holds_include(document)
+
+
+def _holds_include(value: Any) -> bool:
+    if isinstance(value, dict):
+        return KEY in value or any(map(_holds_include, value.values()))
+    return isinstance(value, list) and any(map(_holds_include, value))
+
+
+def _unsupported(path: KeyPath) -> IncludeUnsupportedError:
+    return IncludeUnsupportedError(
+        f"{show_path(path)} comes from several files that `$include` puts together. Edit them by hand."
+    )

@@ -1,0 +1,196 @@
+"""Changes of bots: each a job, whose outcome is the answer."""
+
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Response
+from pydantic import AliasChoices, BaseModel, ConfigDict, Field
+
+from buddy_api.changes import BaseHash, Change, Changed, change_responses
+from buddy_api.deps import Wired
+from buddy_api.envelope import Envelope
+from buddy_api.experts import Language
+from buddy_common.errors import (
+    BotExistsError,
+    InvalidRequestError,
+    ProtectedBotError,
+    UnknownArchiveError,
+    UnknownBotError,
+    UnknownExpertError,
+    UnknownModelError,
+    WorkspaceInUseError,
+)
+from buddy_common.schemas.bot_jobs import (
+    AddBotJob,
+    DeleteBotJob,
+    RestoreBotJob,
+    SetBotIdentityJob,
+    SetBotModelJob,
+    TemplateBotJob,
+    UpdateBotJob,
+)
+from buddy_common.schemas.names import BotId, FolderPath, Label, ModelRef
+
+router = APIRouter(prefix="/v1/openclaw/bots", tags=["bots"])
+
+# of `update`: fields that may also stand beside `config`
+_FLAT = ("name", "model", "emoji")
+
+
+class AddBot(BaseModel):
+    """A new bot."""
+
+    model_config = ConfigDict(json_schema_extra={"example": {"id": "bot_1", "model": "yovole/glm-5"}})
+
+    id: BotId
+    model: ModelRef | None = Field(default=None, description="`provider/id`, or an id that one provider has")
+    workspace: FolderPath | None = Field(default=None, description="On the node; by default its own folder")
+    name: Label | None = None
+    emoji: Label | None = None
+
+
+class FromTemplate(BaseModel):
+    """A new bot that is what a template says."""
+
+    model_config = ConfigDict(
+        json_schema_extra={"example": {"expertId": "architect", "newBotId": "my_dev_lead"}}
+    )
+
+    expertId: Annotated[str, Field(max_length=64)]  # noqa: N815 - the guide's name
+    newBotId: BotId = Field(validation_alias=AliasChoices("newBotId", "botId"))  # noqa: N815 - the guide's name
+    modelId: ModelRef | None = None  # noqa: N815 - the guide's style
+    name: Label | None = None
+    lang: Language = "zh"
+
+
+class UpdateBot(BaseModel):
+    """What to change of a bot: in `config`, or beside it."""
+
+    model_config = ConfigDict(json_schema_extra={"example": {"id": "bot_1", "config": {"emoji": "🤖"}}})
+
+    id: BotId
+    config: dict[str, Any] = {}
+    name: Label | None = None
+    model: ModelRef | None = None
+    emoji: Label | None = None
+
+
+class SetIdentity(BaseModel):
+    """How a bot appears."""
+
+    model_config = ConfigDict(json_schema_extra={"example": {"id": "bot_1", "name": "New Name"}})
+
+    id: BotId
+    name: Label | None = None
+    emoji: Label | None = None
+    theme: Label | None = None
+    avatar: Label | None = None
+
+
+class SetModel(BaseModel):
+    """Which model a bot uses."""
+
+    model_config = ConfigDict(json_schema_extra={"example": {"id": "bot_1", "model": "yovole/glm-5"}})
+
+    id: BotId
+    model: ModelRef = Field(description="`provider/id`, or an id that one provider has")
+
+
+class BotOf(BaseModel):
+    """Which bot."""
+
+    model_config = ConfigDict(json_schema_extra={"example": {"id": "bot_1"}})
+
+    id: BotId
+
+
+class RestoreBot(BaseModel):
+    """Which deleted bot to bring back."""
+
+    model_config = ConfigDict(json_schema_extra={"example": {"id": "bot_1"}})
+
+    id: BotId
+    archive: Annotated[str, Field(max_length=128)] | None = Field(
+        default=None, description="As `bots/delete` answered; by default the newest of this bot"
+    )
+
+
+@router.post(
+    "/add",
+    response_model=Envelope[Changed],
+    responses=change_responses(BotExistsError, UnknownModelError, WorkspaceInUseError),
+)
+async def add(body: AddBot, change: Change, base: BaseHash) -> Response:
+    """Add a bot, with a workspace of its own."""
+    return await change.make(AddBotJob(**body.model_dump(), base_hash=base), "创建成功")
+
+
+@router.post(
+    "/template",
+    response_model=Envelope[Changed],
+    responses=change_responses(BotExistsError, UnknownExpertError, UnknownModelError, WorkspaceInUseError),
+)
+async def template(body: FromTemplate, w: Wired, change: Change, base: BaseHash) -> Response:
+    """Add a bot that is what an expert template says: all of it, or nothing."""
+    expert = w.experts.get(body.expertId)
+    job = TemplateBotJob(
+        id=body.newBotId,
+        expert=expert.id,
+        model=body.modelId,
+        name=body.name or expert.name[body.lang],
+        emoji=expert.emoji,
+        files={"SOUL.md": expert.soul[body.lang], "IDENTITY.md": expert.identity[body.lang]},
+        base_hash=base,
+    )
+    return await change.make(job, "创建成功")
+
+
+@router.post(
+    "/update",
+    response_model=Envelope[Changed],
+    responses=change_responses(UnknownBotError, UnknownModelError),
+)
+async def update(body: UpdateBot, change: Change, base: BaseHash) -> Response:
+    """Change what a bot's entry in openclaw.json says; a key whose value is null goes."""
+    flat = {name: value for name in _FLAT if (value := getattr(body, name)) is not None}
+    config = body.config | flat
+    if not config:
+        raise InvalidRequestError("config: name at least one field to change.")
+    return await change.make(UpdateBotJob(id=body.id, config=config, base_hash=base), "配置已更新")
+
+
+@router.post("/set-identity", response_model=Envelope[Changed], responses=change_responses(UnknownBotError))
+async def set_identity(body: SetIdentity, change: Change, base: BaseHash) -> Response:
+    """Change the name under which a bot appears, its emoji, theme or avatar."""
+    if not any((body.name, body.emoji, body.theme, body.avatar)):
+        raise InvalidRequestError("name: give a name, an emoji, a theme or an avatar.")
+    return await change.make(SetBotIdentityJob(**body.model_dump(), base_hash=base), "名称修改成功")
+
+
+@router.post(
+    "/set-model",
+    response_model=Envelope[Changed],
+    responses=change_responses(UnknownBotError, UnknownModelError),
+)
+async def set_model(body: SetModel, change: Change, base: BaseHash) -> Response:
+    """Give a bot another model."""
+    return await change.make(SetBotModelJob(**body.model_dump(), base_hash=base), "模型修改成功")
+
+
+@router.post(
+    "/delete",
+    response_model=Envelope[Changed],
+    responses=change_responses(UnknownBotError, ProtectedBotError),
+)
+async def delete(body: BotOf, change: Change, base: BaseHash) -> Response:
+    """Take a bot out; `bots/restore` brings it back with its workspace and its sessions."""
+    return await change.make(DeleteBotJob(id=body.id, base_hash=base), "机器人已彻底移除")
+
+
+@router.post(
+    "/restore",
+    response_model=Envelope[Changed],
+    responses=change_responses(BotExistsError, UnknownArchiveError, WorkspaceInUseError),
+)
+async def restore(body: RestoreBot, change: Change, base: BaseHash) -> Response:
+    """Bring back a bot that was deleted."""
+    return await change.make(RestoreBotJob(**body.model_dump(), base_hash=base), "机器人已恢复")

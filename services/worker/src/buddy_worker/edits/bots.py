@@ -1,0 +1,101 @@
+"""Changes of single bots."""
+
+from collections.abc import Collection
+from typing import Any
+
+from buddy_common.adapters.openclaw_config import Config, section
+from buddy_common.errors import InvalidRequestError
+from buddy_worker.edits.agents import Entry, entry_of
+from buddy_worker.edits.models import resolve_model
+from buddy_worker.edits.secrets import with_secrets
+
+IDENTITY = ("name", "emoji", "theme", "avatar")
+# what `bots/add`, `bots/delete` and OpenClaw itself decide
+_FIXED = frozenset({"id", "agentDir", "default"})
+
+
+def new_entry(
+    config: Config,
+    *,
+    name: str,
+    emoji: str | None,
+    model: str | None,
+    workspace: str,
+    known: Collection[str],
+) -> Entry:
+    """Return the entry of a new bot.
+
+    Raises:
+        UnknownModelError: no configured provider has the model.
+    """
+    identity = {"name": name} | ({"emoji": emoji} if emoji else {})
+    entry: Entry = {"name": name, "workspace": workspace, "identity": identity}
+    if model is not None:
+        entry["model"] = _allow(config, resolve_model(config, model, known=known))
+    return entry
+
+
+def set_identity(config: Config, bot: str, fields: dict[str, str], *, is_new: bool) -> None:
+    """Set the name and the looks of a bot.
+
+    Raises:
+        UnknownBotError: there is no such bot.
+    """
+    entry = entry_of(config, bot, is_new=is_new)
+    identity = entry.get("identity")
+    entry["identity"] = (identity if isinstance(identity, dict) else {}) | fields
+
+
+def set_model(config: Config, bot: str, model: str, *, is_new: bool, known: Collection[str]) -> None:
+    """Give a bot a model of its own; its fallbacks stay.
+
+    Raises:
+        UnknownBotError: there is no such bot.
+        UnknownModelError: no configured provider has the model.
+    """
+    entry = entry_of(config, bot, is_new=is_new)
+    key = _allow(config, resolve_model(config, model, known=known))
+    entry["model"] = entry["model"] | {"primary": key} if isinstance(entry.get("model"), dict) else key
+
+
+def update(config: Config, bot: str, fields: dict[str, Any], *, is_new: bool, known: Collection[str]) -> None:
+    """Change what a bot's entry says; a key whose value is null goes, objects are merged.
+
+    Raises:
+        UnknownBotError: there is no such bot.
+        UnknownModelError: no configured provider has the model.
+        InvalidRequestError: a key is not for clients to change.
+    """
+    fixed = sorted(_FIXED & set(fields))
+    if fixed:
+        raise InvalidRequestError(f"config.{fixed[0]}: a bot keeps that for its life.")
+    entry = entry_of(config, bot, is_new=is_new)
+    fields = with_secrets(fields, entry)
+    for key, value in fields.items():
+        if key == "model" and isinstance(value, str):
+            set_model(config, bot, value, is_new=is_new, known=known)
+        elif key in IDENTITY:
+            _merge(entry, {"identity": {key: value}})
+        else:
+            _merge(entry, {key: value})
+
+
+def _merge(target: dict[str, Any], patch: dict[str, Any]) -> None:
+    """Apply a merge patch (RFC 7396) in place."""
+    for key, value in patch.items():
+        if value is None:
+            target.pop(key, None)
+        elif isinstance(value, dict):
+            below = target.get(key)
+            target[key] = below if isinstance(below, dict) else {}
+            _merge(target[key], value)
+        else:
+            target[key] = value
+
+
+def _allow(config: Config, model: str) -> str:
+    """Put a model on the list of those that may be chosen, where the config has such a list."""
+    allowed = section(config, "agents", "defaults", "models")
+    if allowed:
+        allowed.setdefault(model, {})
+    return model

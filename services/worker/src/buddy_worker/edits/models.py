@@ -1,0 +1,153 @@
+"""Changes of providers and their models."""
+
+from collections.abc import Callable, Collection, Iterator
+from typing import Any
+
+from buddy_common.adapters.openclaw_config import Config, models_of, named_models, providers_of, section
+from buddy_common.config_diff import show_path
+from buddy_common.errors import (
+    InUseError,
+    NoSuchModelError,
+    UnknownModelError,
+    UnknownProviderError,
+)
+from buddy_worker.edits.secrets import with_secrets
+
+_PROVIDERS = ("models", "providers")
+
+
+def resolve_model(config: Config, model: str, *, known: Collection[str]) -> str:
+    """Return a model as `provider/id`: as it is given, or by its id alone where one provider has it.
+
+    `known`: models that OpenClaw has besides those of the config's providers.
+
+    Raises:
+        UnknownModelError: no configured provider has it, or several do.
+    """
+    if model in {entry.key for entry in models_of(config)} | named_models(config) | set(known):
+        return model
+    candidates = [entry.key for entry in models_of(config) if entry.id == model]
+    if len(candidates) == 1:
+        return candidates[0]
+    raise UnknownModelError(model, candidates=candidates)
+
+
+def set_provider(config: Config, name: str, fields: dict[str, Any]) -> None:
+    """Add a provider, or change the fields that are given; a masked secret means the one that is there."""
+    providers = _providers(config)
+    known = providers.get(name)
+    provider = known if isinstance(known, dict) else {"models": []}
+    for key, value in with_secrets(fields, provider).items():
+        if value is None:
+            provider.pop(key, None)
+        else:
+            provider[key] = value
+    providers[name] = provider
+
+
+def set_model(config: Config, provider: str, model: str, fields: dict[str, Any]) -> None:
+    """Add a model to a provider, or change the fields that are given.
+
+    Raises:
+        UnknownProviderError: there is no such provider.
+    """
+    models = _models(config, provider)
+    entry = next((row for row in models if row.get("id") == model), None)
+    if entry is None:
+        entry = {"id": model, "name": model}
+        models.append(entry)
+    for key, value in with_secrets(fields, entry).items():
+        if value is None:
+            entry.pop(key, None)
+        elif key != "id":
+            entry[key] = value
+
+
+def delete_provider(config: Config, provider: str) -> None:
+    """Take a provider out, with all its models.
+
+    Raises:
+        UnknownProviderError: there is no such provider.
+        InUseError: something refers to one of its models.
+    """
+    _require_provider(config, provider)
+    _require_unused(config, f"The provider {provider!r}", lambda key: key.startswith(f"{provider}/"))
+    del _providers(config)[provider]
+
+
+def delete_model(config: Config, provider: str, model: str) -> None:
+    """Take a model out of its provider.
+
+    Raises:
+        UnknownProviderError: there is no such provider.
+        NoSuchModelError: it has no such model.
+        InUseError: something refers to the model.
+    """
+    models = _models(config, provider)
+    left = [row for row in models if row.get("id") != model]
+    if len(left) == len(models):
+        raise NoSuchModelError(provider, model)
+    _require_unused(config, f"The model {provider}/{model}", lambda key: key == f"{provider}/{model}")
+    providers_of(config)[provider]["models"] = left
+
+
+def set_default(config: Config, model: str, *, known: Collection[str]) -> None:
+    """Set the model of all bots that have none of their own; fallbacks stay.
+
+    Raises:
+        UnknownModelError: no configured provider has it, or several do.
+    """
+    key = resolve_model(config, model, known=known)
+    defaults = config.setdefault("agents", {}).setdefault("defaults", {})
+    chosen = defaults.get("model")
+    defaults["model"] = chosen | {"primary": key} if isinstance(chosen, dict) else {"primary": key}
+    if section(config, "agents", "defaults", "models"):
+        defaults["models"].setdefault(key, {})
+
+
+def _require_provider(config: Config, provider: str) -> None:
+    known = providers_of(config)
+    if provider not in known:
+        raise UnknownProviderError(provider, known=list(known))
+
+
+def _models(config: Config, provider: str) -> list[dict[str, Any]]:
+    _require_provider(config, provider)
+    found = providers_of(config)[provider]
+    models = found.get("models")
+    if not isinstance(models, list):
+        models = found["models"] = []
+    return models
+
+
+def _providers(config: Config) -> dict[str, Any]:
+    providers: dict[str, Any] = config.setdefault("models", {}).setdefault("providers", {})
+    return providers
+
+
+def _require_unused(config: Config, what: str, meant: Callable[[str], bool]) -> None:
+    """Check that nothing refers to a model; what may be chosen only is struck off that list.
+
+    Raises:
+        InUseError: something does.
+    """
+    references = [show_path(path) for path, value in _texts(config, ()) if meant(value)]
+    if references:
+        raise InUseError(what, references=references)
+    allowed = section(config, "agents", "defaults", "models")
+    for key in [key for key in allowed if meant(key)]:
+        del allowed[key]
+
+
+def _texts(value: Any, path: tuple[str, ...]) -> Iterator[tuple[tuple[str, ...], str]]:
+    """Return every text outside of the providers, which describe models and refer to none."""
+    if path == _PROVIDERS:
+        return
+    if isinstance(value, str):
+        yield path, value
+    elif isinstance(value, dict):
+        for key, item in value.items():
+            yield from _texts(item, (*path, key))
+    elif isinstance(value, list):
+        for index, item in enumerate(value):
+            yield from _texts(item, (*path, str(index)))

@@ -1,0 +1,100 @@
+"""Add a bot: its workspace first, then its entry; or nothing of it."""
+
+import asyncio
+import os
+from collections.abc import Mapping
+from pathlib import Path
+
+from buddy_common.adapters.openclaw_config import Config, default_agent, section
+from buddy_common.errors import BotExistsError, BuddyError, StateUnwritableError, WorkspaceInUseError
+from buddy_worker.edits.agents import add_entry
+from buddy_worker.edits.bots import new_entry
+from buddy_worker.jobs import AnyJob, RunningJob
+from buddy_worker.usecases.change_config import ConfigChanged, change_config
+from buddy_worker.usecases.known_things import is_new_openclaw, known_models, known_workspace
+
+
+class BotAdded(ConfigChanged):
+    """A bot that is there now."""
+
+    id: str
+    workspace: str
+
+
+async def add_bot(
+    job: RunningJob[AnyJob],
+    *,
+    bot: str,
+    name: str,
+    emoji: str | None,
+    model: str | None,
+    workspace: str | None,
+    files: Mapping[str, str],
+    base_hash: str | None,
+) -> BotAdded:
+    """Add a bot with these files in its workspace; OpenClaw adds its own with the first chat.
+
+    Raises:
+        BotExistsError: there is one of this id.
+        WorkspaceInUseError: the files would go over others.
+        UnknownModelError: no configured provider has the model.
+        BuddyError: as of `change_config`.
+    """
+    host = job.host
+    config = (await asyncio.to_thread(host.config_files.read)).config
+    own = host.gateway_settings.config_dir.absolute() / f"workspace-{bot}"
+    folder = Path(workspace) if workspace else own
+    is_new, known = await is_new_openclaw(host), await known_models(host)
+    main = await _main_workspace(job, config)
+
+    def edit(config: Config) -> None:
+        entry = new_entry(config, name=name, emoji=emoji, model=model, workspace=str(folder), known=known)
+        add_entry(config, bot, entry, is_new=is_new, main_workspace=main)
+
+    edit(config)  # what is wrong with it, is wrong before anything is written
+    owner = host.gateway_settings.config_dir.stat()  # it is OpenClaw's folder, whoever we are
+    made = await asyncio.to_thread(_make_workspace, folder, files, owner=owner)
+    try:
+        changed = await change_config(job, edit, base_hash=base_hash)
+    except (BuddyError, asyncio.CancelledError) as exc:
+        if not isinstance(exc, BotExistsError):
+            await asyncio.to_thread(_unmake, made)
+        raise
+    return BotAdded(id=bot, workspace=str(folder), **changed.model_dump())
+
+
+async def _main_workspace(job: RunningJob[AnyJob], config: Config) -> str:
+    """Return where the bot's workspace is that was alone so far."""
+    host = job.host
+    told = await known_workspace(host, default_agent(config))
+    for_all = section(config, "agents", "defaults").get("workspace")
+    return told or str(for_all or host.gateway_settings.config_dir.absolute() / "workspace")
+
+
+def _make_workspace(folder: Path, files: Mapping[str, str], *, owner: os.stat_result) -> list[Path]:
+    """Make the folder and its files; return what was not there before, the folder last."""
+    made: list[Path] = []
+    try:
+        if any((folder / name).exists() for name in files):
+            raise WorkspaceInUseError(str(folder))
+        if not folder.exists():
+            folder.mkdir(parents=True)
+            made.append(folder)
+        for name, text in files.items():
+            path = folder / name
+            made.insert(0, path)
+            path.write_text(text, encoding="utf-8")
+        for path in made if owner.st_uid != os.geteuid() else []:
+            os.chown(path, owner.st_uid, owner.st_gid)
+    except OSError as exc:
+        _unmake(made)
+        raise StateUnwritableError(f"{folder} cannot be written: {exc.strerror}.") from exc
+    return made
+
+
+def _unmake(made: list[Path]) -> None:
+    for path in made:
+        if not path.is_dir():
+            path.unlink(missing_ok=True)
+        elif not any(path.iterdir()):
+            path.rmdir()

@@ -1,0 +1,282 @@
+"""Change `openclaw.json` so that OpenClaw cannot be broken by it.
+
+A copy is kept, OpenClaw judges the change, it is written in one step, and the gateway must come up on it; or
+the previous bytes come back.
+"""
+
+import asyncio
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from copy import deepcopy
+from typing import Any, Literal
+
+import structlog
+from pydantic import BaseModel
+
+from buddy_common.adapters.config_files import ConfigState, parse_config
+from buddy_common.adapters.host_plane import HostPlane
+from buddy_common.adapters.openclaw_config import Config
+from buddy_common.config_diff import KeyChange, changes_between, holds, shown_changes
+from buddy_common.errors import (
+    BuddyError,
+    ConfigChangedError,
+    ConfigUndoneError,
+    GatewayRefusedError,
+    GatewayUnreachableError,
+)
+from buddy_common.schemas.backups import ROOT, BackupReason
+from buddy_common.usecases.follow_startup import Patience
+from buddy_common.usecases.restart_gateway import restart_gateway
+from buddy_common.usecases.start_gateway import start_gateway
+from buddy_worker.gateway_calls import GatewayCall, call_gateway
+from buddy_worker.jobs import AnyJob, RunningJob
+from buddy_worker.usecases.confirm_change import (
+    NOT_TAKEN,
+    Applied,
+    RefusedChangeError,
+    Witness,
+    confirm_change,
+    look_before,
+    reason_of,
+)
+from buddy_worker.usecases.patch_config import NotByPatchError, patch_config
+from buddy_worker.usecases.settle_change import settle_broken_change
+from buddy_worker.usecases.validate_config import validate_config
+
+log = structlog.get_logger(__name__)
+
+Edit = Callable[[Config], object]
+Via = Literal["rpc", "file", "none"]
+
+
+class ConfigChanged(BaseModel):
+    """A change that is in the file, and what the gateway made of it."""
+
+    changed: list[str]  # paths in openclaw.json
+    hash: str  # SHA-256 of openclaw.json as it is now: what `If-Match` takes
+    backup: str | None  # of how it was before
+    via: Via
+    applied: Applied
+    commentsLost: bool  # noqa: N815 - a result that clients read
+
+
+async def change_config(job: RunningJob[AnyJob], edit: Edit, *, base_hash: str | None) -> ConfigChanged:
+    """Make one change, which `edit` makes to the config that it is given, its includes resolved.
+
+    Raises:
+        BuddyError: whatever `edit` raises: nothing is written.
+        ConfigChangedError: the file is not the one that the client has seen.
+        GatewayConfigError: it cannot be read.
+        ConfigRejectedError: OpenClaw does not take the change; nothing was written.
+        IncludeUnsupportedError: the key lies where files overlap; nothing was written.
+        ConfigUndoneError: the gateway could not live with it; the previous bytes are back.
+        StateUnwritableError: the disk is full; nothing was written.
+    """
+    change = _Change(job, edit, base_hash)
+    return await change.make()
+
+
+class _Change:
+    def __init__(self, job: RunningJob[AnyJob], edit: Edit, base_hash: str | None) -> None:
+        self._job = job
+        self._host: HostPlane = job.host
+        self._edit = edit
+        self._base_hash = base_hash
+        self._before: ConfigState | None = None
+        self._backup: str | None = None
+
+    async def make(self) -> ConfigChanged:
+        await self._job.stage("reading the config", 10)
+        await asyncio.to_thread(settle_broken_change, self._host)
+        witness = await look_before(self._host.gateway, self._host.state)
+        state = await asyncio.to_thread(self._host.config_files.read)
+        await asyncio.to_thread(self._require_base, state)
+        if not self._plan(state):
+            return self._result(state, [], "none", Applied.HOT)
+        try:
+            via, changes, acknowledged, restarts = await self._write(state, witness)
+            applied = await self._confirm(
+                witness, acknowledged=acknowledged, restarts=restarts, changes=changes
+            )
+            return await self._read_back(changes, via, applied)
+        finally:
+            if not _is_cancelled():  # else the note tells whoever looks next
+                await asyncio.to_thread(settle_broken_change, self._host)
+
+    def _plan(self, state: ConfigState) -> list[KeyChange]:
+        wanted = deepcopy(state.config)
+        self._edit(wanted)
+        return changes_between(state.config, wanted)
+
+    def _require_base(self, state: ConfigState) -> None:
+        if self._base_hash is None or self._base_hash == state.hash:
+            return
+        seen = self._host.history.with_hash(self._base_hash)
+        raise ConfigChangedError(
+            current=state.hash, changes=None if seen is None else _since(seen[1][ROOT], state)
+        )
+
+    async def _write(
+        self, state: ConfigState, witness: Witness
+    ) -> tuple[Via, Sequence[KeyChange], bool, bool]:
+        """Write the change by the best way that is open; say whether the gateway has acknowledged it."""
+        if witness.process is not None:
+            # the file is still there
+            with suppress(GatewayUnreachableError, GatewayRefusedError, NotByPatchError):
+                async with call_gateway(self._host, state.config) as call:
+                    if _takes_patches(call):
+                        done = await patch_config(
+                            call,
+                            self._host.config_files,
+                            self._plan_anew,
+                            keep=self._keep,
+                            progress=self._job,
+                        )
+                        return "rpc", done.changes, not done.restarts, done.restarts
+        return "file", await self._write_file(), False, False
+
+    def _plan_anew(self, state: ConfigState) -> list[KeyChange]:
+        self._require_base(state)
+        return self._plan(state)
+
+    async def _write_file(self) -> list[KeyChange]:
+        files = self._host.config_files
+        while True:
+            state = await asyncio.to_thread(files.read)
+            changes = self._plan_anew(state)
+            if not changes:
+                return changes
+            written = await asyncio.to_thread(files.edited, state, changes)
+            wanted = deepcopy(state.config)
+            self._edit(wanted)
+            await self._job.stage("asking OpenClaw whether it takes it", 30)
+            await validate_config(self._host, self._job, wanted)
+            await self._keep(state, written)
+            await self._job.stage("writing", 50)
+            if (await asyncio.to_thread(files.read)).files == state.files:
+                await asyncio.to_thread(files.write, written)
+                return changes
+            await self._job.line("Somebody else has changed openclaw.json meanwhile: planned anew")
+
+    async def _keep(self, state: ConfigState, written: Any = None) -> None:
+        """Keep a copy of what is there, and note what is about to happen."""
+        await self._job.stage("keeping a copy", 40)
+        self._before = state
+        touched = {path: state.files[path] for path in written or state.files}
+
+        def keep() -> str:
+            backup = self._host.history.add(
+                state.files[state.root],
+                state.parts,
+                reason=BackupReason.BEFORE_CHANGE,
+                task_id=self._job.task_id,
+            )
+            self._host.journal.begin(self._job.task_id, backup=backup.name, files=touched)
+            return backup.name
+
+        self._backup = await asyncio.to_thread(keep)
+
+    async def _confirm(
+        self, witness: Witness, *, acknowledged: bool, restarts: bool, changes: Sequence[KeyChange]
+    ) -> Applied:
+        if not changes:
+            return Applied.HOT
+        try:
+            return await confirm_change(
+                witness,
+                acknowledged=acknowledged,
+                restarts=restarts,
+                progress=self._job,
+                patience=self._patience,
+            )
+        except NOT_TAKEN as exc:
+            raise await self._undo(exc, witness) from exc
+
+    async def _undo(self, why: BuddyError | RefusedChangeError, witness: Witness) -> ConfigUndoneError:
+        """Put the previous bytes back and have the gateway come up on them."""
+        if self._before is None:
+            raise AssertionError("nothing is written before a copy is kept")
+        await self._job.stage("undoing the change", 85)
+        await self._job.line(f"The gateway does not take the change: {reason_of(why)}")
+        await asyncio.to_thread(self._host.config_files.write, self._before.files)
+        trouble = await self._bring_back(witness)
+        text = f"The gateway could not live with this change, so it was undone: {reason_of(why)}"
+        return ConfigUndoneError(
+            f"{text} {trouble}".rstrip(), reason=reason_of(why), backup=self._backup, gatewayUp=not trouble
+        )
+
+    async def _bring_back(self, witness: Witness) -> str:
+        """Have the gateway run on the previous config; return what went wrong with that."""
+        host = self._host
+        now = await look_before(host.gateway, host.state)
+        if now.process is not None:  # it has never let go of the old config
+            return ""
+        common: dict[str, Any] = {
+            "progress": self._job,
+            "patience": self._patience,
+            "lock_descriptors": self._job.lock_descriptors,
+        }
+        try:
+            if witness.process and await host.gateway.poll_exit(witness.process) is None:
+                await restart_gateway(
+                    host.gateway,
+                    host.state,
+                    drain_seconds=host.gateway_settings.drain_seconds,
+                    force=True,
+                    **common,
+                )
+            else:
+                await start_gateway(host.gateway, host.state, environment=witness.environment, **common)
+        except BuddyError as exc:
+            return f"The gateway did not come up on the old config either: {exc.message}"
+        return ""
+
+    async def _read_back(self, changes: Sequence[KeyChange], via: Via, applied: Applied) -> ConfigChanged:
+        await self._job.stage("looking at what is there now", 95)
+        state = await asyncio.to_thread(self._host.config_files.read)
+        missing = [change.shown for change in changes if not holds(state.config, change)]
+        if missing:
+            await self._job.line(f"Somebody else has changed {', '.join(missing)} at the same moment")
+            raise ConfigChangedError(current=state.hash, changes=self._since_before(state))
+        return self._result(state, changes, via, applied)
+
+    def _since_before(self, state: ConfigState) -> list[dict[str, Any]] | None:
+        return None if self._before is None else shown_changes(self._before.config, state.config)
+
+    def _result(
+        self, state: ConfigState, changes: Sequence[KeyChange], via: Via, applied: Applied
+    ) -> ConfigChanged:
+        return ConfigChanged(
+            changed=[change.shown for change in changes],
+            hash=state.hash,
+            backup=self._backup,
+            via=via,
+            applied=applied,
+            commentsLost=bool(changes) and self._before is not None and not self._before.is_strict,
+        )
+
+    @property
+    def _patience(self) -> Patience:
+        settings = self._host.gateway_settings
+        return Patience(
+            # a restart lets running chats end first
+            ceiling_seconds=settings.start_ceiling_seconds + settings.drain_seconds,
+            stall_seconds=settings.start_stall_seconds,
+            drain_seconds=settings.drain_seconds,
+        )
+
+
+def _takes_patches(call: GatewayCall) -> bool:
+    """Whether it is of the newer generation: the older one restarts for every patch."""
+    return call.has("config.patch") and call.has("plugins.list")
+
+
+def _is_cancelled() -> bool:
+    task = asyncio.current_task()
+    return task is not None and task.cancelling() > 0
+
+
+def _since(seen: bytes, state: ConfigState) -> list[dict[str, Any]]:
+    """Return what has changed in the file itself since the client saw it, secrets masked."""
+    before, after = parse_config(seen), parse_config(state.files[state.root])
+    return shown_changes(before, after)

@@ -1,0 +1,57 @@
+"""Take a bot out, and keep what it was: its entry, its workspace and its sessions."""
+
+import asyncio
+from pathlib import Path
+
+from buddy_common.adapters.openclaw_config import Config, agents_of
+from buddy_worker.edits.agents import entry_of, remove_entry
+from buddy_worker.jobs import AnyJob, RunningJob
+from buddy_worker.usecases.change_config import ConfigChanged, change_config
+from buddy_worker.usecases.known_things import is_new_openclaw, known_workspace
+
+
+class BotDeleted(ConfigChanged):
+    """A bot that is gone, and where the rest of it is."""
+
+    id: str
+    archive: str  # what `bots/restore` takes
+    workspaceKept: str | None  # noqa: N815 - where it is still, since others use it or it lies elsewhere
+
+
+async def delete_bot(job: RunningJob[AnyJob], *, bot: str, base_hash: str | None) -> BotDeleted:
+    """Take a bot out of the config, then move its folders into the archive.
+
+    Raises:
+        UnknownBotError: there is no such bot.
+        ProtectedBotError: it is the default one, or the last.
+        BuddyError: as of `change_config`.
+    """
+    host = job.host
+    config = (await asyncio.to_thread(host.config_files.read)).config
+    is_new = await is_new_openclaw(host)
+    entry = dict(entry_of(config, bot, is_new=is_new))
+    workspace = _own_workspace(job, config, bot, await known_workspace(host, bot))
+    remove_entry(config, bot)  # what is wrong with it, is wrong before anything is written
+    state_dir = host.gateway_settings.config_dir.absolute()
+    folders = {"workspace": workspace, "agent": state_dir / "agents" / bot}
+    archived = await asyncio.to_thread(host.bot_archive.begin, bot, entry=entry, folders=folders)
+    try:
+        changed = await change_config(job, lambda config: remove_entry(config, bot), base_hash=base_hash)
+    except BaseException:
+        await asyncio.to_thread(host.bot_archive.drop, archived.name)
+        raise
+    await job.stage("moving the workspace into the archive", 97)
+    await asyncio.to_thread(host.bot_archive.take_in, archived)
+    kept = None if archived.folders.get("workspace") else str(workspace)
+    return BotDeleted(id=bot, archive=archived.name, workspaceKept=kept, **changed.model_dump())
+
+
+def _own_workspace(job: RunningJob[AnyJob], config: Config, bot: str, told: str | None) -> Path | None:
+    """Return the workspace if it is the bot's alone and lies in OpenClaw's folder, else None."""
+    state_dir = job.host.gateway_settings.config_dir.absolute()
+    written = {agent.id: agent.workspace for agent in agents_of(config)}
+    folder = Path(written.get(bot) or told or state_dir / f"workspace-{bot}").expanduser()
+    others = {Path(path).expanduser() for name, path in written.items() if path and name != bot}
+    shared = any(folder == other or folder in other.parents for other in others)
+    inside = folder.is_relative_to(state_dir) and folder.resolve() == folder and folder != state_dir
+    return folder if inside and not shared else None

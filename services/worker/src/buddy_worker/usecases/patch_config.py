@@ -1,0 +1,130 @@
+"""Change the config through the gateway that runs, which checks, writes and applies it in one step.
+
+Source: OpenClaw's docs/gateway/configuration/config-rpc.md. Of the newer generation only: the older one takes
+three patches a minute and restarts for each (docs/gateway/configuration.md of 2026.3).
+"""
+
+import asyncio
+import json
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from buddy_common.adapters.config_files import ConfigFiles, ConfigState
+from buddy_common.config_diff import KeyChange, holds, merge_patch, replaced_arrays
+from buddy_common.errors import (
+    BuddyError,
+    ConfigRejectedError,
+    GatewayRpcError,
+    GatewayUnreachableError,
+    IncludeUnsupportedError,
+)
+from buddy_common.ports import Progress
+from buddy_worker.gateway_calls import GatewayCall
+
+PATCH_SECONDS = 120.0  # it waits until the gateway has applied what it can without a restart
+CONFLICT_TRIES = 5
+_CONFLICT = "changed since last load"
+_TOO_MANY = "rate limit exceeded"
+_INVALID = "invalid config"
+_LATER_SECONDS = 5.0
+# what it takes as an edit of the file, but not as a patch: an agent that goes, an array under a key with dots
+_NOT_BY_PATCH = ("without an explicit deletion", "replacePaths")
+
+Plan = Callable[[ConfigState], Sequence[KeyChange]]
+
+
+class NotByPatchError(Exception):
+    """The gateway does not make this change for a patch; nothing was written."""
+
+
+@dataclass(frozen=True)
+class Patched:
+    """What came of a patch that is in the file."""
+
+    before: ConfigState
+    changes: Sequence[KeyChange]
+    restarts: bool
+
+
+async def patch_config(
+    call: GatewayCall,
+    files: ConfigFiles,
+    plan: Plan,
+    *,
+    keep: Callable[[ConfigState], Awaitable[None]],
+    progress: Progress,
+) -> Patched:
+    """Send the changes that `plan` wants; where somebody else wrote in between, plan anew.
+
+    `keep` is awaited with what is there before anything is sent.
+
+    Raises:
+        ConfigRejectedError: OpenClaw does not take them; nothing was written.
+        NotByPatchError: it takes them as an edit of the file only.
+        IncludeUnsupportedError: it does not write into the included file.
+        GatewayRpcError: it refused for another reason; nothing was written.
+        GatewayUnreachableError: it gave no answer, and nothing was written.
+    """
+    for attempt in range(CONFLICT_TRIES):
+        known = await call.call("config.get")  # its hash first: an edit after this is a conflict
+        state = await asyncio.to_thread(files.read)
+        changes = plan(state)
+        if not changes:
+            return Patched(state, changes, restarts=False)
+        await keep(state)
+        await progress.stage("writing", 50)
+        try:
+            answer = await _send(call, changes, base=str(known["hash"]), progress=progress)
+        except (GatewayRpcError, GatewayUnreachableError) as exc:
+            if await _is_written(files, changes):  # and only the applying of it went wrong
+                return Patched(state, changes, restarts=True)
+            if _is_conflict(exc) and attempt + 1 < CONFLICT_TRIES:
+                await progress.line("Somebody else has changed openclaw.json meanwhile: planned anew")
+                continue
+            raise _refusal(exc) from exc
+        return Patched(state, changes, restarts=_needs_restart(answer))
+    raise AssertionError("the last attempt returns or raises")
+
+
+async def _send(call: GatewayCall, changes: Sequence[KeyChange], *, base: str, progress: Progress) -> Any:
+    params: dict[str, Any] = {"raw": json.dumps(merge_patch(changes)), "baseHash": base}
+    arrays = replaced_arrays(changes)
+    if arrays:
+        params["replacePaths"] = arrays
+    while True:
+        try:
+            return await call.call("config.patch", params, seconds=PATCH_SECONDS)
+        except GatewayRpcError as exc:
+            if _TOO_MANY not in exc.reason:
+                raise
+            seconds = exc.retry_after_seconds or _LATER_SECONDS
+            await progress.stage(f"waiting {seconds:.0f} s: OpenClaw takes 30 changes a minute", 40)
+            await asyncio.sleep(seconds)
+
+
+async def _is_written(files: ConfigFiles, changes: Sequence[KeyChange]) -> bool:
+    now = await asyncio.to_thread(files.read)
+    return all(holds(now.config, change) for change in changes)
+
+
+def _is_conflict(exc: BuddyError) -> bool:
+    return isinstance(exc, GatewayRpcError) and _CONFLICT in exc.reason
+
+
+def _refusal(exc: GatewayRpcError | GatewayUnreachableError) -> Exception:
+    if not isinstance(exc, GatewayRpcError):
+        return exc
+    if any(text in exc.reason for text in _NOT_BY_PATCH):
+        return NotByPatchError(exc.reason)
+    if "$include" in exc.reason:
+        return IncludeUnsupportedError(f"OpenClaw does not write into the included file: {exc.reason}")
+    if _INVALID in exc.reason:
+        return ConfigRejectedError(f"Nothing was written, for OpenClaw refuses it: {exc.reason}")
+    return exc
+
+
+def _needs_restart(answer: Any) -> bool:
+    for key in ("sentinel", "payload", "stats"):
+        answer = answer.get(key) if isinstance(answer, dict) else None
+    return isinstance(answer, dict) and answer.get("requiresRestart") is True

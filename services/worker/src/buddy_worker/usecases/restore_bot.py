@@ -1,0 +1,48 @@
+"""Bring back a bot that was deleted."""
+
+import asyncio
+
+from buddy_common.adapters.openclaw_config import Config
+from buddy_worker.edits.agents import add_entry
+from buddy_worker.jobs import AnyJob, RunningJob
+from buddy_worker.usecases.change_config import ConfigChanged, change_config
+from buddy_worker.usecases.known_things import is_new_openclaw
+
+
+class BotRestored(ConfigChanged):
+    """A bot that is there again."""
+
+    id: str
+    archive: str
+
+
+async def restore_bot(
+    job: RunningJob[AnyJob], *, bot: str, archive: str | None, base_hash: str | None
+) -> BotRestored:
+    """Move the bot's folders back, then put its entry into the config.
+
+    Raises:
+        UnknownArchiveError: nothing is kept of it.
+        BotExistsError: there is one of this id again.
+        WorkspaceInUseError: something else lies where its folders were.
+        BuddyError: as of `change_config`.
+    """
+    host = job.host
+    archived = await asyncio.to_thread(host.bot_archive.find, bot, archive)
+    is_new = await is_new_openclaw(host)
+    main = str(host.gateway_settings.config_dir.absolute() / "workspace")
+    entry = {key: value for key, value in archived.entry.items() if key != "id"}
+
+    def edit(config: Config) -> None:
+        add_entry(config, bot, dict(entry), is_new=is_new, main_workspace=main)
+
+    edit((await asyncio.to_thread(host.config_files.read)).config)
+    await job.stage("moving the workspace back", 5)
+    await asyncio.to_thread(host.bot_archive.give_back, archived)
+    try:
+        changed = await change_config(job, edit, base_hash=base_hash)
+    except BaseException:
+        await asyncio.to_thread(host.bot_archive.take_in, archived)
+        raise
+    await asyncio.to_thread(host.bot_archive.drop, archived.name)
+    return BotRestored(id=bot, archive=archived.name, **changed.model_dump())
