@@ -39,7 +39,7 @@ from buddy_worker.usecases.confirm_change import (
     look_before,
     reason_of,
 )
-from buddy_worker.usecases.patch_config import NotByPatchError, patch_config
+from buddy_worker.usecases.patch_config import NotByPatchError, RpcCall, patch_config
 from buddy_worker.usecases.settle_change import settle_broken_change
 from buddy_worker.usecases.validate_config import validate_config
 
@@ -60,8 +60,12 @@ class ConfigChanged(BaseModel):
     commentsLost: bool  # noqa: N815 - a result that clients read
 
 
-async def change_config(job: RunningJob[AnyJob], edit: Edit, *, base_hash: str | None) -> ConfigChanged:
+async def change_config(
+    job: RunningJob[AnyJob], edit: Edit, *, base_hash: str | None, instead: RpcCall | None = None
+) -> ConfigChanged:
     """Make one change, which `edit` makes to the config that it is given, its includes resolved.
+
+    `instead` is what the newer gateway is called for where it does not take the change as a patch.
 
     Raises:
         BuddyError: whatever `edit` raises: nothing is written.
@@ -72,16 +76,19 @@ async def change_config(job: RunningJob[AnyJob], edit: Edit, *, base_hash: str |
         ConfigUndoneError: the gateway could not live with it; the previous bytes are back.
         StateUnwritableError: the disk is full; nothing was written.
     """
-    change = _Change(job, edit, base_hash)
+    change = _Change(job, edit, base_hash, instead)
     return await change.make()
 
 
 class _Change:
-    def __init__(self, job: RunningJob[AnyJob], edit: Edit, base_hash: str | None) -> None:
+    def __init__(
+        self, job: RunningJob[AnyJob], edit: Edit, base_hash: str | None, instead: RpcCall | None
+    ) -> None:
         self._job = job
         self._host: HostPlane = job.host
         self._edit = edit
         self._base_hash = base_hash
+        self._instead = instead
         self._before: ConfigState | None = None
         self._backup: str | None = None
 
@@ -131,6 +138,7 @@ class _Change:
                             self._plan_anew,
                             keep=self._keep,
                             progress=self._job,
+                            instead=self._instead,
                         )
                         return "rpc", done.changes, not done.restarts, done.restarts
         return "file", await self._write_file(), False, False

@@ -8,6 +8,7 @@ from buddy_worker.edits.agents import entry_of, remove_entry
 from buddy_worker.jobs import AnyJob, RunningJob
 from buddy_worker.usecases.change_config import ConfigChanged, change_config
 from buddy_worker.usecases.known_things import is_new_openclaw, known_workspace
+from buddy_worker.usecases.patch_config import RpcCall
 
 
 class BotDeleted(ConfigChanged):
@@ -36,7 +37,12 @@ async def delete_bot(job: RunningJob[AnyJob], *, bot: str, base_hash: str | None
     folders = {"workspace": workspace, "agent": state_dir / "agents" / bot}
     archived = await asyncio.to_thread(host.bot_archive.begin, bot, entry=entry, folders=folders)
     try:
-        changed = await change_config(job, lambda config: remove_entry(config, bot), base_hash=base_hash)
+        changed = await change_config(
+            job,
+            lambda config: remove_entry(config, bot),
+            base_hash=base_hash,
+            instead=RpcCall("agents.delete", {"agentId": bot, "deleteFiles": False}),
+        )
     except BaseException:
         await asyncio.to_thread(host.bot_archive.drop, archived.name)
         raise

@@ -34,6 +34,14 @@ _NOT_BY_PATCH = ("without an explicit deletion", "replacePaths")
 Plan = Callable[[ConfigState], Sequence[KeyChange]]
 
 
+@dataclass(frozen=True)
+class RpcCall:
+    """A method of the gateway, and what it gets."""
+
+    method: str
+    params: dict[str, Any]
+
+
 class NotByPatchError(Exception):
     """The gateway does not make this change for a patch; nothing was written."""
 
@@ -54,10 +62,12 @@ async def patch_config(
     *,
     keep: Callable[[ConfigState], Awaitable[None]],
     progress: Progress,
+    instead: RpcCall | None = None,
 ) -> Patched:
     """Send the changes that `plan` wants; where somebody else wrote in between, plan anew.
 
-    `keep` is awaited with what is there before anything is sent.
+    `keep` is awaited with what is there before anything is sent; `instead` is a method of the gateway that
+    makes the same change, which it does not take as a patch.
 
     Raises:
         ConfigRejectedError: OpenClaw does not take them; nothing was written.
@@ -75,7 +85,7 @@ async def patch_config(
         await keep(state)
         await progress.stage("writing", 50)
         try:
-            answer = await _send(call, changes, base=str(known["hash"]), progress=progress)
+            answer = await _send(call, instead or _patch(changes, base=str(known["hash"])), progress)
         except (GatewayRpcError, GatewayUnreachableError) as exc:
             if await _is_written(files, changes):  # and only the applying of it went wrong
                 return Patched(state, changes, restarts=True)
@@ -87,14 +97,16 @@ async def patch_config(
     raise AssertionError("the last attempt returns or raises")
 
 
-async def _send(call: GatewayCall, changes: Sequence[KeyChange], *, base: str, progress: Progress) -> Any:
+def _patch(changes: Sequence[KeyChange], *, base: str) -> RpcCall:
     params: dict[str, Any] = {"raw": json.dumps(merge_patch(changes)), "baseHash": base}
     arrays = replaced_arrays(changes)
-    if arrays:
-        params["replacePaths"] = arrays
+    return RpcCall("config.patch", params | ({"replacePaths": arrays} if arrays else {}))
+
+
+async def _send(call: GatewayCall, request: RpcCall, progress: Progress) -> Any:
     while True:
         try:
-            return await call.call("config.patch", params, seconds=PATCH_SECONDS)
+            return await call.call(request.method, request.params, seconds=PATCH_SECONDS)
         except GatewayRpcError as exc:
             if _TOO_MANY not in exc.reason:
                 raise
