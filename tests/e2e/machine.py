@@ -236,8 +236,8 @@ class Buddy:
 
     def request(self, method: str, path: str, **options: Any) -> httpx.Response:
         """Ask the API with our token."""
-        headers = {"Authorization": f"Bearer {self.token}"}
-        return httpx.request(method, self.url + path, headers=headers, timeout=15, trust_env=False, **options)
+        headers = {"Authorization": f"Bearer {self.token}", **options.pop("headers", {})}
+        return httpx.request(method, self.url + path, headers=headers, timeout=60, trust_env=False, **options)
 
     def status(self) -> dict[str, Any]:
         """What the API says of the gateway."""

@@ -199,11 +199,22 @@ async def test_bot_that_the_file_does_not_know_is_told_as_the_gateway_tells_it(t
 
 
 async def test_refusal_of_the_gateway_is_passed_on(tmp_path: Path) -> None:
-    refusal = {"__error__": {"code": "UNAVAILABLE", "message": "starting"}}
+    refusal = {"__error__": {"code": "FORBIDDEN", "message": "missing scope"}}
     gateway = RecordedGateway(NEW, {"models.list": refusal})
 
-    with pytest.raises(GatewayRpcError, match="starting"):
+    with pytest.raises(GatewayRpcError, match="missing scope"):
         await read_bots_models(gateway, files_of(tmp_path, config_of(NEW)))
+
+
+async def test_while_the_catalogue_reloads_the_file_tells_the_models(tmp_path: Path) -> None:
+    """The newer generation answers so for a moment after each change of its config."""
+    refusal = {"__error__": {"code": "UNAVAILABLE", "message": "Model catalog is not ready."}}
+    files = files_of(tmp_path, config_of(NEW))
+
+    view = await read_bots_models(RecordedGateway(NEW, {"models.list": refusal}), files)
+
+    assert without_workspace(view["bots"]) == [MAIN, BOT_1, BOT_2]
+    assert view["models"] == bots_models_of(files)["models"]
 
 
 # --- from the files alone

@@ -15,8 +15,11 @@ from buddy_common.adapters.openclaw_config import (
     primary_model,
     section,
 )
+from buddy_common.errors import GatewayRpcError
 from buddy_common.schemas.resources import Resource
 from buddy_worker.reads.sources import Files, GatewayCalls, is_new_generation
+
+_UNAVAILABLE = "UNAVAILABLE"
 
 
 async def read_bots_models(gateway: GatewayCalls, files: Files) -> dict[str, Any]:
@@ -28,7 +31,13 @@ async def read_bots_models(gateway: GatewayCalls, files: Files) -> dict[str, Any
     bots = [_bot(entry, in_file.get(str(entry.get("id"))), default) for entry in agents]
     if any(bot["workspace"] is None for bot in bots):  # the older generation tells one at a time
         await _add_workspaces(gateway, bots, default, files)
-    return {"bots": bots, "models": await _models(gateway, files.config, default)}
+    try:
+        models = await _models(gateway, files.config, default)
+    except GatewayRpcError as exc:
+        if exc.code != _UNAVAILABLE:
+            raise
+        models = bots_models_of(files)["models"]  # it loads its catalogue anew, as after each change
+    return {"bots": bots, "models": models}
 
 
 def bots_models_of(files: Files) -> dict[str, Any]:
