@@ -26,6 +26,7 @@ from buddy_api.routers import (
     nodes,
     openclaw,
     plugins,
+    quick_commands,
     sessions,
     skills,
     system,
@@ -41,7 +42,7 @@ _SHORT_TOKEN = 16
 # what pages poll comes first: each router before it costs as much as reading from Redis does
 _ROUTERS = (
     bots, sessions, skills, plugins, models, chat, openclaw, tasks, wechat, capabilities, experts, system,
-    bot_changes, health, auth, nodes, gateway, task_events, metrics,
+    bot_changes, health, auth, nodes, quick_commands, gateway, task_events, metrics,
 )  # fmt: skip
 
 

@@ -143,4 +143,19 @@ class AccessGrantRow(SQLModel, table=True):
     expires_at: datetime = Field(sa_type=UtcDateTime, index=True)
 
 
+class QuickCommandRow(SQLModel, table=True):
+    """A prompt that is one click away in the chat."""
+
+    __tablename__ = "quick_commands"
+    # an id is never given again: who deletes by an old list must not hit a newer row
+    __table_args__ = (Index("ix_quick_commands_node", "node"), {"sqlite_autoincrement": True})
+
+    id: int | None = Field(default=None, primary_key=True, sa_type=_BIG_ID)
+    node: str | None = Field(default=None, max_length=64)  # None: a system one, which every node has
+    label: str = Field(max_length=64)
+    prompt: str = Field(sa_type=Text)
+    icon: str | None = Field(default=None, max_length=64)
+    created_at: datetime = Field(sa_type=UtcDateTime)
+
+
 METADATA: MetaData = SQLModel.metadata

@@ -5,6 +5,7 @@ from buddy_common.errors.base import (
     SetupError,
     TransientError,
 )
+from buddy_common.errors.chat import SystemCommandError, UnknownQuickCommandError
 from buddy_common.errors.config import (
     BotExistsError,
     ConfigChangedError,
@@ -118,6 +119,7 @@ __all__ = [
     "ServiceManagerError",
     "SetupError",
     "StateUnwritableError",
+    "SystemCommandError",
     "TaskHasEndedError",
     "TaskNotRetryableError",
     "TooManyAttemptsError",
@@ -131,6 +133,7 @@ __all__ = [
     "UnknownNodeError",
     "UnknownPluginError",
     "UnknownProviderError",
+    "UnknownQuickCommandError",
     "UnknownTaskError",
     "UnusableNodeError",
     "WorkspaceInUseError",
