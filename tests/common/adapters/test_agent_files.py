@@ -9,8 +9,9 @@ from pathlib import Path
 import pytest
 
 from buddy_common.adapters import agent_files
-from buddy_common.adapters.agent_files import MAX_BYTES, TYPES, AgentFile, read_agent_file
+from buddy_common.adapters.agent_files import TYPES, AgentFile, read_agent_file
 from buddy_common.errors import BotFileError, UnknownBotFileError
+from buddy_common.schemas.bot_file_jobs import MAX_FILE_BYTES
 
 
 @pytest.fixture
@@ -147,7 +148,7 @@ def test_a_folder_that_became_a_link_after_the_check_is_refused(
 ) -> None:
     """As if it were swapped between looking and opening."""
     (workspace / "memory").symlink_to(workspace.parent)
-    monkeypatch.setattr(agent_files, "_inside", lambda folder, name: folder / name)
+    monkeypatch.setattr(agent_files, "locate", lambda folder, name: folder / name)
 
     with pytest.raises(BotFileError, match="outside"):
         read_agent_file(workspace, "memory/secret.md")
@@ -157,7 +158,7 @@ def test_a_file_that_became_a_link_after_the_check_is_refused(
     workspace: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (workspace / "SOUL.md").symlink_to(workspace.parent / "secret.md")
-    monkeypatch.setattr(agent_files, "_inside", lambda folder, name: folder / name)
+    monkeypatch.setattr(agent_files, "locate", lambda folder, name: folder / name)
 
     with pytest.raises(BotFileError, match="cannot be read"):
         read_agent_file(workspace, "SOUL.md")
@@ -194,11 +195,11 @@ def test_a_file_below_a_file_is_refused(workspace: Path) -> None:
 
 
 def test_the_largest_file_is_read_and_a_larger_one_refused(workspace: Path) -> None:
-    (workspace / "SOUL.md").write_bytes(b"x" * MAX_BYTES)
-    (workspace / "USER.md").write_bytes(b"x" * (MAX_BYTES + 1))
+    (workspace / "SOUL.md").write_bytes(b"x" * MAX_FILE_BYTES)
+    (workspace / "USER.md").write_bytes(b"x" * (MAX_FILE_BYTES + 1))
 
-    assert read_agent_file(workspace, "SOUL.md").size == MAX_BYTES
-    with pytest.raises(BotFileError, match=f"larger than {MAX_BYTES}"):
+    assert read_agent_file(workspace, "SOUL.md").size == MAX_FILE_BYTES
+    with pytest.raises(BotFileError, match=f"larger than {MAX_FILE_BYTES}"):
         read_agent_file(workspace, "USER.md")
 
 

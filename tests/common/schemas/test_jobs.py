@@ -1,10 +1,12 @@
 """Kinds of job."""
 
+import json
 import re
 
 import pytest
 from pydantic import ValidationError
 
+from buddy_common.schemas.bot_file_jobs import WriteBotFileJob
 from buddy_common.schemas.bot_jobs import SetBotModelJob
 from buddy_common.schemas.gateway_jobs import RestartGatewayJob, StartGatewayJob, StopGatewayJob
 from buddy_common.schemas.job import Job, Lane, NodeLock, queue_name
@@ -76,6 +78,23 @@ def test_payload_survives_its_row() -> None:
 
     assert RestartGatewayJob.model_validate(job.payload()) == job
     assert StartGatewayJob().payload() == {}
+
+
+def test_a_bulky_text_is_summed_up_in_the_row_and_whole_again_for_the_worker() -> None:
+    job = WriteBotFileJob(bot="main", name="SOUL.md", content="长" * 100_000)
+
+    kept, apart = job.seal()
+
+    assert kept.content.startswith("300000 bytes, SHA-256 ")
+    assert len(json.dumps(kept.payload())) < 300
+    assert apart == {"content": job.content}
+    assert WriteBotFileJob.model_validate(kept.payload()).unseal(apart) == job
+
+
+def test_two_bulky_texts_are_never_summed_up_alike() -> None:
+    first, second = (WriteBotFileJob(bot="main", name="x", content=text).seal()[0] for text in "ab")
+
+    assert first.payload() != second.payload()
 
 
 def test_every_lane_of_every_node_has_a_queue_of_its_own() -> None:

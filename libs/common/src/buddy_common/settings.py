@@ -143,7 +143,8 @@ class WebSettings(Settings):
 
     host: str = Field("127.0.0.1", validation_alias=_env("BUDDY_WEB_HOST"))
     port: Port = Field(3000, validation_alias=_env("BUDDY_WEB_PORT", "WEB_PORT"))
-    max_body_bytes: PositiveInt = Field(2 * 1024 * 1024, validation_alias=_env("BUDDY_MAX_BODY_BYTES"))
+    # a bot's file may have 2 MiB; as JSON, Chinese needs up to twice that
+    max_body_bytes: PositiveInt = Field(5 * 1024 * 1024, validation_alias=_env("BUDDY_MAX_BODY_BYTES"))
     # addresses whose X-Forwarded-* headers count; only the proxy in front of Buddy belongs here
     forwarded_allow_ips: str = Field("", validation_alias=_env("BUDDY_FORWARDED_ALLOW_IPS"))
     wait_seconds: Seconds = Field(20.0, validation_alias=_env("BUDDY_WAIT_SECONDS"))

@@ -131,9 +131,14 @@ BaseHash = Annotated[str | None, Depends(base_hash)]
 
 
 def change_responses(*errors: type[BuddyError]) -> dict[int | str, dict[str, Any]]:
-    """Return OpenAPI's `responses` of a route that makes a change."""
+    """Return OpenAPI's `responses` of a route that changes openclaw.json."""
+    return job_responses(*CONFIG_ERRORS, *errors)
+
+
+def job_responses(*errors: type[BuddyError]) -> dict[int | str, dict[str, Any]]:
+    """Return the same of a route whose change leaves openclaw.json alone."""
     accepted = {"model": Envelope[TaskAccepted], "description": "It goes on in the background"}
-    return {HTTPStatus.ACCEPTED.value: accepted, **problems(*dict.fromkeys((*CONFIG_ERRORS, *errors)))}
+    return {HTTPStatus.ACCEPTED.value: accepted, **problems(*dict.fromkeys((*JOB_ERRORS, *errors)))}
 
 
 def _failure(view: TaskView) -> JSONResponse:

@@ -175,6 +175,14 @@ LIST_ERRORS = (*NODE_ERRORS, BrokerUnavailableError, NotReportedError)
 IfNoneMatch = Annotated[
     str | None, Header(alias="If-None-Match", description="An `ETag` of before: 304 if it holds")
 ]
+IfMatch = Annotated[
+    str | None,
+    Header(
+        alias="If-Match",
+        max_length=1000,
+        description="The `ETag` of what the client has seen, or `*`: 412 if that is not there",
+    ),
+]
 # OpenClaw would silently change others
 BOT_ID = r"^[a-z0-9][a-z0-9_-]{0,63}$"
 

@@ -21,6 +21,17 @@ def matches(header: str | None, tag: str) -> bool:
     return tag.removeprefix("W/") in given or "*" in given
 
 
+def required(header: str | None) -> tuple[str, ...] | None:
+    """Return the tags that an If-Match header names, as they were given out; None without the header.
+
+    A proxy that compresses marks them as weak. They are those of a content, so they are as good.
+    """
+    if header is None:
+        return None
+    given = (part.strip().removeprefix("W/").strip('"') for part in header.split(","))
+    return tuple(tag if tag == "*" else f'"{tag}"' for tag in given if tag)
+
+
 def conditional(content: bytes, tag: str, if_none_match: str | None) -> Response:
     """Return the JSON, or 304 to a client that has this version of it."""
     if matches(if_none_match, tag):

@@ -10,6 +10,7 @@ TASKS = [
     "buddy_worker.tasks.gateway",
     "buddy_worker.tasks.models",
     "buddy_worker.tasks.plugins",
+    "buddy_worker.tasks.bot_files",
 ]
 
 

@@ -3,6 +3,7 @@
 Source: OpenClaw's docs/concepts/agent-workspace.md.
 """
 
+import hashlib
 import os
 import stat
 from dataclasses import dataclass
@@ -10,6 +11,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from buddy_common.errors import BotFileError, UnknownBotFileError
+from buddy_common.schemas.bot_file_jobs import MAX_FILE_BYTES
 
 TYPES = {
     "soul": "SOUL.md",
@@ -20,7 +22,6 @@ TYPES = {
     "memory": "MEMORY.md",
     "heartbeat": "HEARTBEAT.md",
 }
-MAX_BYTES = 2 * 1024 * 1024
 
 
 @dataclass(frozen=True)
@@ -40,7 +41,7 @@ def read_agent_file(workspace: Path, name: str) -> AgentFile:
         UnknownBotFileError: there is none.
         BotFileError: it lies outside, is no plain file, is too large, or is no text.
     """
-    path = _inside(workspace, name)
+    path = locate(workspace, name)
     try:
         # opened once and looked at afterwards: what was checked is what is read
         handle = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
@@ -54,9 +55,9 @@ def read_agent_file(workspace: Path, name: str) -> AgentFile:
         raise BotFileError(f"{name} is no plain file.")
     with os.fdopen(handle, "rb") as file:
         _check_open_file(workspace, handle, name)
-        content = file.read(MAX_BYTES + 1)
-    if len(content) > MAX_BYTES:
-        raise BotFileError(f"{name} is larger than {MAX_BYTES} bytes.")
+        content = file.read(MAX_FILE_BYTES + 1)
+    if len(content) > MAX_FILE_BYTES:
+        raise BotFileError(f"{name} is larger than {MAX_FILE_BYTES} bytes.")
     try:
         text = content.decode()
     except UnicodeDecodeError as exc:
@@ -64,7 +65,17 @@ def read_agent_file(workspace: Path, name: str) -> AgentFile:
     return AgentFile(name, text, len(content), datetime.fromtimestamp(found.st_mtime, UTC))
 
 
-def _inside(workspace: Path, name: str) -> Path:
+def file_tag(content: bytes) -> str:
+    """Return the entity tag of a file with this content."""
+    return f'"{hashlib.blake2b(content, digest_size=16).hexdigest()}"'
+
+
+def locate(workspace: Path, name: str) -> Path:
+    """Return where the file is in the end, all links followed; it need not be there.
+
+    Raises:
+        BotFileError: that is outside of the workspace, or nowhere.
+    """
     try:
         root = workspace.resolve()
         path = (root / name).resolve()

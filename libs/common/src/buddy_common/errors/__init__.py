@@ -35,6 +35,7 @@ from buddy_common.errors.gateway import (
 )
 from buddy_common.errors.openclaw import (
     BotFileError,
+    FileChangedError,
     OpenClawCliError,
     OpenClawNotFoundError,
     PluginNotInstalledError,
@@ -88,6 +89,7 @@ __all__ = [
     "CrossOriginError",
     "DatabaseUnavailableError",
     "DeadlineExceededError",
+    "FileChangedError",
     "GatewayConfigError",
     "GatewayElsewhereError",
     "GatewayOfAnotherAccountError",

@@ -63,6 +63,20 @@ class BotFileError(BuddyError):
     status = HTTPStatus.BAD_REQUEST
 
 
+class FileChangedError(BuddyError):
+    """The file is not the one that the client has seen; nothing was written over it."""
+
+    error = "file_changed"
+    status = HTTPStatus.PRECONDITION_FAILED
+
+    def __init__(self, name: str, *, etag: str | None) -> None:
+        super().__init__(
+            f"{name} has changed since it was read. Read it anew, then write it with its new `ETag`.",
+            file=name,
+            etag=etag,  # None: there is no such file now
+        )
+
+
 class PluginNotInstalledError(BuddyError):
     """OpenClaw reported success, but the plugin is not there."""
 

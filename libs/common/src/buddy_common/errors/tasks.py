@@ -73,10 +73,12 @@ class InvalidPayloadError(BuddyError):
 
 
 class SecretLostError(BuddyError):
-    """The secret that a job came with waited too long for a worker, or the broker has lost it."""
+    """The secret, or the text, that a job came with waited too long, or the broker has lost it."""
 
     error = "secret_lost"
     status = HTTPStatus.CONFLICT
 
     def __init__(self) -> None:
-        super().__init__("The secret of this change is kept nowhere any more. Ask for the change anew.")
+        super().__init__(
+            "The secret or text of this change is kept nowhere any more. Ask for the change anew."
+        )

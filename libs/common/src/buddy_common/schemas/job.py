@@ -1,5 +1,6 @@
 """What every kind of job has: its name, its lane, its locks and its deadline."""
 
+import hashlib
 from enum import StrEnum
 from typing import Any, ClassVar, Self
 
@@ -51,8 +52,10 @@ class Job(BaseModel):
     repeatable: ClassVar[bool] = False
     # fields that may hold secrets: the row gets them masked, the worker gets them through the broker
     secret_fields: ClassVar[frozenset[str]] = frozenset()
+    # texts that are too large for a row: it gets a summary of them, the worker gets them the same way
+    bulky_fields: ClassVar[frozenset[str]] = frozenset()
 
-    sealed: bool = False  # in a row: what is masked here has gone another way
+    sealed: bool = False  # in a row: what is masked or summed up here has gone another way
 
     @property
     def target(self) -> str | None:
@@ -64,15 +67,24 @@ class Job(BaseModel):
         return self.model_dump(mode="json", exclude=None if self.sealed else {"sealed"})
 
     def seal(self) -> tuple[Self, dict[str, Any]]:
-        """Return the job as its row may hold it, and the fields that were masked for that."""
-        plain = self.model_dump(mode="json", include=set(self.secret_fields))
-        secret = {name: value for name, value in plain.items() if mask_secrets(value) != value}
-        masked = {name: mask_secrets(value) for name, value in secret.items()}
-        return self.model_copy(update={**masked, "sealed": bool(secret)}), secret
+        """Return the job as its row may hold it, and the fields that are not whole there."""
+        plain = self.model_dump(mode="json", include=set(self.secret_fields | self.bulky_fields))
+        kept = {
+            name: _summary(value) if name in self.bulky_fields else mask_secrets(value)
+            for name, value in plain.items()
+        }
+        apart = {name: value for name, value in plain.items() if kept[name] != value}
+        return self.model_copy(update={**{name: kept[name] for name in apart}, "sealed": bool(apart)}), apart
 
     def unseal(self, fields: dict[str, Any]) -> Self:
         """Return the job as it was before `seal`."""
         return self.model_validate(self.model_dump() | fields | {"sealed": False})
+
+
+def _summary(text: str) -> str:
+    """Return what tells one text from another, so that an `Idempotency-Key` still does."""
+    content = text.encode()
+    return f"{len(content)} bytes, SHA-256 {hashlib.sha256(content).hexdigest()}"
 
 
 def queue_name(node: str, lane: Lane) -> str:

@@ -1,5 +1,6 @@
 """All kinds of job that api and worker share, and how one is found by its name."""
 
+from buddy_common.schemas.bot_file_jobs import WriteBotFileJob
 from buddy_common.schemas.bot_jobs import (
     AddBotJob,
     DeleteBotJob,
@@ -40,6 +41,7 @@ ALL_JOBS: tuple[type[Job], ...] = (
     EnableChatJob,
     InstallPluginJob,
     SetPluginJob,
+    WriteBotFileJob,
 )
 _BY_TASK = {job.task: job for job in ALL_JOBS}
 

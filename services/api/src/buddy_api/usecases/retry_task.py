@@ -56,7 +56,9 @@ def _job_of(row: TaskRow) -> Job:
         text = f"was written by another version of Buddy: its payload does not fit any more ({fields})"
         raise _refusal(row, text) from exc
     if job.sealed:
-        raise _refusal(row, "came with a secret, of which no record is kept. Ask for the change anew")
+        raise _refusal(
+            row, "came with a secret or a text of which no record is kept. Ask for the change anew"
+        )
     return job
 
 
