@@ -10,8 +10,6 @@ from contract.guide import guide_routes, misfits, route_key
 MISSING = {
     "GET /v1/stats/health",
     "POST /v1/openclaw/models/test-direct",
-    "DELETE /v1/openclaw/skills/{}",
-    "POST /v1/openclaw/skills/reload",
     "POST /v1/openclaw/plugins/reload",
     "POST /v1/openclaw/plugins/update",
     "DELETE /v1/openclaw/plugins/{}",

@@ -11,6 +11,7 @@ TASKS = [
     "buddy_worker.tasks.models",
     "buddy_worker.tasks.plugins",
     "buddy_worker.tasks.bot_files",
+    "buddy_worker.tasks.skills",
 ]
 
 

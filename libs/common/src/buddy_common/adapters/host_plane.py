@@ -39,6 +39,7 @@ class HostPlane:
     gateway_settings: GatewaySettings
     candidate_file: Path  # a config that OpenClaw is to judge before it is written
     device_file: Path  # the key that gateways know this node by
+    archive: Path  # what was deleted of OpenClaw, to be put back by hand
     # what was published counts as stale after three looks of the watchdog that did not come
     fresh_seconds: float
     redis: Redis
@@ -82,6 +83,7 @@ def build_host_plane(
         gateway_settings=gateway,
         candidate_file=home.node_state / "candidate.json",
         device_file=home.node_state / "device.key",
+        archive=home.node_state / "archive",
         fresh_seconds=3 * watchdog.check_interval_seconds + PROBE_SECONDS,
         redis=redis,
     )

@@ -64,6 +64,13 @@ from buddy_common.errors.requests import (
     TooManyAttemptsError,
     UnknownNodeError,
 )
+from buddy_common.errors.skills import (
+    BundledSkillError,
+    SkillElsewhereError,
+    SkillsNotReadError,
+    SkillStillListedError,
+    UnknownSkillError,
+)
 from buddy_common.errors.tasks import (
     DeadlineExceededError,
     IdempotencyConflictError,
@@ -83,6 +90,7 @@ __all__ = [
     "BotFileError",
     "BrokerUnavailableError",
     "BuddyError",
+    "BundledSkillError",
     "ConfigChangedError",
     "ConfigRejectedError",
     "ConfigUndoneError",
@@ -120,6 +128,9 @@ __all__ = [
     "SecretLostError",
     "ServiceManagerError",
     "SetupError",
+    "SkillElsewhereError",
+    "SkillStillListedError",
+    "SkillsNotReadError",
     "StateUnwritableError",
     "SystemCommandError",
     "TaskHasEndedError",
@@ -136,6 +147,7 @@ __all__ = [
     "UnknownPluginError",
     "UnknownProviderError",
     "UnknownQuickCommandError",
+    "UnknownSkillError",
     "UnknownTaskError",
     "UnusableNodeError",
     "WorkspaceInUseError",

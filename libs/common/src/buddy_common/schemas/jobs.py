@@ -21,6 +21,7 @@ from buddy_common.schemas.model_jobs import (
     SetProviderModelJob,
 )
 from buddy_common.schemas.plugin_jobs import InstallPluginJob, SetPluginJob
+from buddy_common.schemas.skill_jobs import UninstallSkillJob
 
 ALL_JOBS: tuple[type[Job], ...] = (
     StartGatewayJob,
@@ -42,6 +43,7 @@ ALL_JOBS: tuple[type[Job], ...] = (
     InstallPluginJob,
     SetPluginJob,
     WriteBotFileJob,
+    UninstallSkillJob,
 )
 _BY_TASK = {job.task: job for job in ALL_JOBS}
 
