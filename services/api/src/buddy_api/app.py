@@ -22,6 +22,7 @@ from buddy_api.routers import (
     gateway,
     health,
     metrics,
+    model_probe,
     models,
     nodes,
     openclaw,
@@ -42,7 +43,7 @@ _SHORT_TOKEN = 16
 # what pages poll comes first: each router before it costs as much as reading from Redis does
 _ROUTERS = (
     bots, sessions, skills, plugins, models, chat, openclaw, tasks, wechat, capabilities, experts, system,
-    bot_changes, health, auth, nodes, quick_commands, gateway, task_events, metrics,
+    bot_changes, health, auth, nodes, quick_commands, model_probe, gateway, task_events, metrics,
 )  # fmt: skip
 
 

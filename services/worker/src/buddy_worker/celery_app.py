@@ -12,6 +12,7 @@ TASKS = [
     "buddy_worker.tasks.plugins",
     "buddy_worker.tasks.bot_files",
     "buddy_worker.tasks.skills",
+    "buddy_worker.tasks.model_probe",
 ]
 
 

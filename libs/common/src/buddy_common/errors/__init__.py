@@ -33,6 +33,7 @@ from buddy_common.errors.gateway import (
     PortTakenError,
     ServiceManagerError,
 )
+from buddy_common.errors.models import UnresolvedKeyError, UnsupportedApiError
 from buddy_common.errors.openclaw import (
     BotFileError,
     FileChangedError,
@@ -149,6 +150,8 @@ __all__ = [
     "UnknownQuickCommandError",
     "UnknownSkillError",
     "UnknownTaskError",
+    "UnresolvedKeyError",
+    "UnsupportedApiError",
     "UnusableNodeError",
     "WorkspaceInUseError",
 ]

@@ -20,6 +20,7 @@ from buddy_common.schemas.model_jobs import (
     SetProviderJob,
     SetProviderModelJob,
 )
+from buddy_common.schemas.model_probe_jobs import ProbeModelJob
 from buddy_common.schemas.plugin_jobs import InstallPluginJob, SetPluginJob
 from buddy_common.schemas.skill_jobs import UninstallSkillJob
 
@@ -44,6 +45,7 @@ ALL_JOBS: tuple[type[Job], ...] = (
     SetPluginJob,
     WriteBotFileJob,
     UninstallSkillJob,
+    ProbeModelJob,
 )
 _BY_TASK = {job.task: job for job in ALL_JOBS}
 
