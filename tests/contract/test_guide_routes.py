@@ -15,8 +15,6 @@ MISSING = {
     "POST /v1/openclaw/chat/completions",
     "GET /v1/heal/events",
     "GET /v1/heal/reports",
-    "GET /v1/heal/backups",
-    "GET /v1/heal/backups/{}/diff",
     "GET /v1/wechat/qrcode",
     "POST /v1/wechat/install",
     "WEBSOCKET /v1/ws/logs",

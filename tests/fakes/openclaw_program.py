@@ -3,7 +3,8 @@
 Shaped by real transcripts of 2026.9.6: `--version` prints one line; `gateway run` serves `/readyz`
 and `/healthz` on `gateway.port`, says 503 with a failing list until it is ready, drains on SIGTERM,
 and exits 78 with a reason when the config blocks the start. `plugins install` writes what it does to a
-log of processes, and `plugins list` lists what was installed. The config's `fake` section steers it.
+log of processes, and `plugins list` lists what was installed. `config validate` refuses what is no JSON
+and what `fake.invalid` says. The config's `fake` section steers it.
 """
 
 import json
@@ -20,6 +21,19 @@ if "--version" in sys.argv:
     print("OpenClaw 2026.9.6 (fake)")
     sys.exit(0)
 
+def validate():
+    path = os.environ["OPENCLAW_CONFIG_PATH"]
+    try:
+        problem = json.load(open(path)).get("fake", {{}}).get("invalid")
+    except ValueError as exc:
+        problem = f"JSON5 parse failed: {{exc}}"
+    issues = [{{"path": "fake", "message": problem}}] if problem else []
+    print(json.dumps({{"valid": not issues, "path": path, "issues": issues, "warnings": []}}))
+    sys.exit(1 if issues else 0)
+
+
+if sys.argv[1:3] == ["config", "validate"]:
+    validate()
 config = json.load(open(os.environ["OPENCLAW_CONFIG_PATH"]))
 fake = config.get("fake", {{}})
 state = os.environ["OPENCLAW_STATE_DIR"]

@@ -97,6 +97,14 @@ async def test_command_is_run_with_what_belongs_to_it(program: Program) -> None:
     assert [process.name for process in program.processes] == ["openclaw"]
 
 
+async def test_environment_of_one_command_goes_before_that_of_all(program: Program) -> None:
+    await program.run("config", "validate", environment={"OPENCLAW_CONFIG_PATH": "/a/copy.json"})
+
+    seen = program.read("environment")
+    assert "OPENCLAW_CONFIG_PATH=/a/copy.json" in seen
+    assert f"OPENCLAW_STATE_DIR={program.state}" in seen
+
+
 async def test_program_sees_its_own_variables_and_none_of_our_secrets(
     program: Program, monkeypatch: pytest.MonkeyPatch
 ) -> None:

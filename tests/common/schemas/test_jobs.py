@@ -6,12 +6,15 @@ import re
 import pytest
 from pydantic import ValidationError
 
+from buddy_common.schemas.backup_jobs import MakeBackupJob, RestoreBackupJob
 from buddy_common.schemas.bot_file_jobs import WriteBotFileJob
 from buddy_common.schemas.bot_jobs import SetBotModelJob
 from buddy_common.schemas.gateway_jobs import RestartGatewayJob, StartGatewayJob, StopGatewayJob
 from buddy_common.schemas.job import Job, Lane, NodeLock, queue_name
 from buddy_common.schemas.jobs import ALL_JOBS, job_kind, rivals
 from buddy_common.schemas.plugin_jobs import InstallPluginJob
+
+BACKUP = "openclaw-20260328-100000-1a2b3c4d.bak"
 
 
 @pytest.mark.parametrize("job", ALL_JOBS, ids=lambda job: job.__name__)
@@ -42,6 +45,8 @@ def test_jobs_that_share_a_lock_are_rivals() -> None:
 
 def test_a_job_says_what_it_acts_on() -> None:
     assert StartGatewayJob().target == "gateway"
+    assert MakeBackupJob().target == "openclaw.json"
+    assert RestoreBackupJob(name=BACKUP).target == BACKUP
     assert InstallPluginJob(spec="@a/b@1.2").target == "@a/b@1.2"
 
 

@@ -13,6 +13,7 @@ from buddy_common.adapters.gateway_device import GatewayDevice, load_device
 from buddy_common.adapters.read_model import ReadHead
 from buddy_common.adapters.refresh_requests import RefreshRequests
 from buddy_common.errors import GatewayUnreachableError
+from buddy_common.schemas.backups import BackupQuestion, BackupReason
 from buddy_common.schemas.job import NodeLock
 from buddy_common.schemas.resources import MIRRORED, Resource
 from buddy_worker.reads import mirror as module
@@ -278,3 +279,19 @@ async def test_a_file_is_read_for_whoever_asks(
         assert answer.data["content"] == "我是谁"
     else:
         assert answer.error == "unknown_bot"
+
+
+async def test_backups_are_told_to_whoever_asks(node: Node) -> None:
+    made = await asyncio.to_thread(node.w.host.history.add, b"{}", {}, reason=BackupReason.MANUAL)
+    node.start()
+
+    listed = await node.requests.ask("local", backups=BackupQuestion(), seconds=SECONDS)
+    unknown = await node.requests.ask(
+        "local", backups=BackupQuestion(name=made.name, against="x"), seconds=SECONDS
+    )
+
+    assert listed is not None
+    assert [row["name"] for row in listed.data["backups"]] == [made.name]
+    assert listed.data["current"]["size"] > 0
+    assert unknown is not None
+    assert (unknown.error, unknown.data) == ("unknown_backup", {"backup": "x"})

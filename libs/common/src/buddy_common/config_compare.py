@@ -53,7 +53,7 @@ class UnreadableTextError(ValueError):
     """A text cannot be parsed, so that its secrets cannot be masked."""
 
 
-def compare(old_text: str, new_text: str) -> Comparison:
+def compare(old_text: str, new_text: str, *, labels: tuple[str, str] = ("old", "new")) -> Comparison:
     """Return what differs, masked; an empty text is a file that is not there."""
     try:
         documents = [_parse(text) if text else _ABSENT for text in (old_text, new_text)]
@@ -65,7 +65,7 @@ def compare(old_text: str, new_text: str) -> Comparison:
     ops = [change.op for change in walk.changes]
     return Comparison(
         identical=old_text == new_text,
-        diff="\n".join(difflib.unified_diff(before, after, "old", "new", lineterm="")),
+        diff="\n".join(difflib.unified_diff(before, after, *labels, lineterm="")),
         stats=Stats(added=ops.count("add"), removed=ops.count("remove"), changed=ops.count("replace")),
         changes=walk.changes,
     )

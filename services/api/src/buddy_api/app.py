@@ -20,6 +20,7 @@ from buddy_api.routers import (
     chat,
     experts,
     gateway,
+    heal,
     health,
     metrics,
     model_probe,
@@ -43,7 +44,7 @@ _SHORT_TOKEN = 16
 # what pages poll comes first: each router before it costs as much as reading from Redis does
 _ROUTERS = (
     bots, sessions, skills, plugins, models, chat, openclaw, tasks, wechat, capabilities, experts, system,
-    bot_changes, health, auth, nodes, quick_commands, model_probe, gateway, task_events, metrics,
+    bot_changes, heal, health, auth, nodes, quick_commands, model_probe, gateway, task_events, metrics,
 )  # fmt: skip
 
 

@@ -5,6 +5,7 @@ from celery import Celery
 from buddy_worker.wiring import WorkerConfig
 
 TASKS = [
+    "buddy_worker.tasks.backups",
     "buddy_worker.tasks.bots",
     "buddy_worker.tasks.chat",
     "buddy_worker.tasks.gateway",

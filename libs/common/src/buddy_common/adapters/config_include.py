@@ -32,14 +32,15 @@ def read_with_parts(path: Path) -> tuple[dict[str, Any] | None, list[Path]]:
     config = read_config(path)
     if config is None:
         return None, [path]
-    reader = _Reader(_roots(path))
+    reader = _Reader(include_roots(path))
     resolved = reader.resolve(config, path.absolute(), depth=0)
     if not isinstance(resolved, dict):
         raise GatewayConfigError(f"{path} includes something that is no object.")
     return resolved, [path, *reader.parts]
 
 
-def _roots(path: Path) -> list[Path]:
+def include_roots(path: Path) -> list[Path]:
+    """Return the folders in which the files that `path` includes may lie."""
     extra = os.environ.get("OPENCLAW_INCLUDE_ROOTS", "").split(os.pathsep)
     return [path.absolute().parent.resolve(), *(Path(root).resolve() for root in extra if root)]
 

@@ -13,6 +13,7 @@ from buddy_common.adapters.gateway_host import HostGateway
 from buddy_common.adapters.gateway_probe import PROBE_SECONDS
 from buddy_common.adapters.host_state import FileHostState
 from buddy_common.adapters.host_system import LocalSystem
+from buddy_common.adapters.live_config import LiveConfig
 from buddy_common.adapters.node_locks import NodeLocks
 from buddy_common.adapters.openclaw_cli import OpenClawCli
 from buddy_common.adapters.openclaw_program import HostOpenClaw
@@ -36,6 +37,8 @@ class HostPlane:
     read_model: ReadModel
     locks: NodeLocks
     history: ConfigHistory
+    live_config: LiveConfig
+    check_folder: Path  # where a config is laid out for OpenClaw to judge it
     gateway_settings: GatewaySettings
     candidate_file: Path  # a config that OpenClaw is to judge before it is written
     device_file: Path  # the key that gateways know this node by
@@ -80,6 +83,8 @@ def build_host_plane(
         read_model=ReadModel(redis),
         locks=NodeLocks(home.node_state),
         history=ConfigHistory(_backups(home, watchdog), keep=home.backups_keep),
+        live_config=LiveConfig(gateway.config_file),
+        check_folder=home.node_state / "config-check",
         gateway_settings=gateway,
         candidate_file=home.node_state / "candidate.json",
         device_file=home.node_state / "device.key",

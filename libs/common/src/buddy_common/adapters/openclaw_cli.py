@@ -53,6 +53,7 @@ class OpenClawCli:
         """Run `openclaw COMMAND VALUES --FLAGS --OPTION VALUE` to its end; the caller sets the deadline.
 
         Only `values` and what `options` map to may come from outside; they are never taken for options.
+        `environment` goes before what all commands get.
 
         Raises:
             InvalidRequestError: a value cannot be an argument.

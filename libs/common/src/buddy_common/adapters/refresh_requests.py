@@ -10,6 +10,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 from redis.asyncio import Redis
 
 from buddy_common.adapters.redis_client import broker_errors
+from buddy_common.schemas.backups import BackupQuestion
 
 # shorter than the client's socket timeout
 BLOCK_SECONDS = 2.0
@@ -21,7 +22,7 @@ MAX_UNREAD = 1000
 
 
 class ReadQuestion(BaseModel):
-    """What the api wants of a node: resources read anew, or one file of a bot."""
+    """What the api wants of a node: resources read anew, one file of a bot, or backups."""
 
     model_config = ConfigDict(frozen=True)
 
@@ -30,6 +31,7 @@ class ReadQuestion(BaseModel):
     resources: list[str] = []
     bot: str | None = None
     file: str | None = None
+    backups: BackupQuestion | None = None
 
 
 class ReadAnswer(BaseModel):
@@ -66,6 +68,7 @@ class RefreshRequests:
         resources: list[str] | None = None,
         bot: str | None = None,
         file: str | None = None,
+        backups: BackupQuestion | None = None,
         seconds: float,
     ) -> ReadAnswer | None:
         """Ask a node and return its answer, None when none came in time.
@@ -79,6 +82,7 @@ class RefreshRequests:
             resources=resources or [],
             bot=bot,
             file=file,
+            backups=backups,
         )
         deadline = time.monotonic() + seconds
         try:

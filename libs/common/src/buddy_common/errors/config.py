@@ -99,6 +99,15 @@ class NoSuchModelError(NotFoundError):
         super().__init__(f"The provider {provider!r} has no model {model!r}.")
 
 
+class NoConfigError(NotFoundError):
+    """There is no `openclaw.json` on the node."""
+
+    error = "no_config"
+
+    def __init__(self) -> None:
+        super().__init__("There is no openclaw.json to back up. `buddy openclaw install` writes a first one.")
+
+
 class UnknownBackupError(NotFoundError):
     """There is no backup of this name, or it is damaged."""
 
@@ -106,7 +115,8 @@ class UnknownBackupError(NotFoundError):
 
     def __init__(self, name: str) -> None:
         super().__init__(
-            f"There is no whole backup {name[:80]!r}. `GET /v1/heal/backups` lists those that are kept."
+            f"There is no whole backup {name[:80]!r}. `GET /v1/heal/backups` lists those that are kept.",
+            backup=name[:80],
         )
 
 

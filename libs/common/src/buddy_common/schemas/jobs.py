@@ -1,5 +1,6 @@
 """All kinds of job that api and worker share, and how one is found by its name."""
 
+from buddy_common.schemas.backup_jobs import MakeBackupJob, RestoreBackupJob
 from buddy_common.schemas.bot_file_jobs import WriteBotFileJob
 from buddy_common.schemas.bot_jobs import (
     AddBotJob,
@@ -46,6 +47,8 @@ ALL_JOBS: tuple[type[Job], ...] = (
     WriteBotFileJob,
     UninstallSkillJob,
     ProbeModelJob,
+    MakeBackupJob,
+    RestoreBackupJob,
 )
 _BY_TASK = {job.task: job for job in ALL_JOBS}
 

@@ -47,6 +47,33 @@ async def start_gateway(
         GatewayStartError: it exited, made no progress, or was not up when the ceiling was reached.
     """
     await host.set_desired(Desired.RUNNING)
+    return await bring_up(
+        gateway,
+        host,
+        progress=progress,
+        patience=patience,
+        environment=environment,
+        lock_descriptors=lock_descriptors,
+    )
+
+
+async def bring_up(
+    gateway: Gateway,
+    host: HostState,
+    *,
+    progress: Progress,
+    patience: Patience,
+    environment: Mapping[str, str] | None = None,
+    lock_descriptors: Sequence[int] = (),
+) -> GatewayStarted:
+    """Do the same, whatever is wanted afterwards.
+
+    Raises:
+        PortTakenError: another program listens on its port.
+        OpenClawNotFoundError: there is no usable program.
+        ServiceManagerError: the service that owns it cannot be started.
+        GatewayStartError: it exited, made no progress, or was not up when the ceiling was reached.
+    """
     began = time.monotonic()
     position = await gateway.log_position()
     found = await find_gateway(gateway, host)

@@ -6,9 +6,11 @@ from collections.abc import Awaitable, Callable, Iterable
 from contextlib import suppress
 
 from buddy_common.adapters.config_watch import WatchedConfig
+from buddy_common.adapters.host_plane import HostPlane
 from buddy_common.adapters.refresh_requests import ReadAnswer, ReadQuestion, RefreshRequests
 from buddy_common.errors import BrokerUnavailableError, BuddyError
 from buddy_common.schemas.resources import Resource
+from buddy_worker.reads.backups import read_backups
 from buddy_worker.reads.bot_file import read_bot_file
 from buddy_worker.reads.refresher import Refresher
 from buddy_worker.reads.table import BY_RESOURCE, Read
@@ -29,6 +31,7 @@ class Answers:
         config: WatchedConfig,
         plan: Callable[[Iterable[Read]], None],
         publish_capabilities: Callable[[], Awaitable[None]],
+        host: HostPlane,
     ) -> None:
         self._node = node
         self._requests = requests
@@ -36,6 +39,7 @@ class Answers:
         self._config = config
         self._plan = plan
         self._publish_capabilities = publish_capabilities
+        self._host = host
         self._at_once = asyncio.Semaphore(MAX_AT_ONCE)
         self._tasks: set[asyncio.Task[None]] = set()
 
@@ -68,11 +72,18 @@ class Answers:
     async def _answer(self, question: ReadQuestion) -> None:
         try:
             async with self._at_once:
-                answer = await self._read_file(question) if question.bot else await self._read_all(question)
+                answer = await self._find(question)
         except BuddyError as exc:
             answer = ReadAnswer(error=exc.error, message=exc.message, data=exc.detail)
         with suppress(BrokerUnavailableError):  # whoever waits gives up by itself
             await self._requests.answer(self._node, question, answer)
+
+    async def _find(self, question: ReadQuestion) -> ReadAnswer:
+        if question.backups is not None:
+            host = self._host
+            found = await asyncio.to_thread(read_backups, host.history, host.live_config, question.backups)
+            return ReadAnswer(data=found)
+        return await (self._read_file(question) if question.bot else self._read_all(question))
 
     async def _read_all(self, question: ReadQuestion) -> ReadAnswer:
         await asyncio.to_thread(self._config.refresh)

@@ -74,6 +74,7 @@ class Mirror:
             config=self._config,
             plan=self._plan,
             publish_capabilities=self._publish_capabilities,
+            host=host,
         )
 
     async def run_forever(self) -> None:

@@ -1,0 +1,49 @@
+"""Backups of `openclaw.json` as jobs."""
+
+import asyncio
+from collections.abc import Mapping
+
+from pydantic import BaseModel
+
+from buddy_common.schemas.backup_jobs import MakeBackupJob, RestoreBackupJob
+from buddy_common.usecases.follow_startup import Patience
+from buddy_worker.jobs import RunningJob
+from buddy_worker.tasks.registry import handles
+from buddy_worker.usecases.check_config import check_config
+from buddy_worker.usecases.make_backup import make_backup
+from buddy_worker.usecases.restore_backup import Restore
+from buddy_worker.usecases.settle_change import settle_broken_change
+
+
+@handles(MakeBackupJob)
+async def _make(job: RunningJob[MakeBackupJob]) -> BaseModel:
+    host = job.host
+    await asyncio.to_thread(settle_broken_change, host)
+    return await asyncio.to_thread(make_backup, host.live_config, host.history, task_id=job.task_id)
+
+
+@handles(RestoreBackupJob)
+async def _restore(job: RunningJob[RestoreBackupJob]) -> BaseModel:
+    host, settings = job.host, job.host.gateway_settings
+
+    async def check(contents: Mapping[str, bytes]) -> None:
+        await check_config(
+            host.cli, job, contents=contents, folder=host.check_folder, config_dir=settings.config_dir
+        )
+
+    restore = Restore(
+        host.gateway,
+        host.state,
+        files=host.live_config,
+        history=host.history,
+        progress=job,
+        patience=Patience(
+            ceiling_seconds=settings.start_ceiling_seconds,
+            stall_seconds=settings.start_stall_seconds,
+            drain_seconds=settings.drain_seconds,
+        ),
+        check=check,
+        lock_descriptors=job.lock_descriptors,
+    )
+    await asyncio.to_thread(settle_broken_change, host)
+    return await restore.run(job.payload.name, task_id=job.task_id, again=job.attempt > 1)

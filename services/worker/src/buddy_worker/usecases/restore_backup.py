@@ -1,0 +1,168 @@
+"""Put a backup in the place of `openclaw.json`, and take it back where the gateway cannot live with it."""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Literal, NoReturn
+
+from pydantic import BaseModel
+
+from buddy_common.adapters.config_history import ConfigHistory
+from buddy_common.adapters.finishing import to_its_end
+from buddy_common.adapters.live_config import LiveConfig
+from buddy_common.errors import BuddyError, ConfigUndoneError
+from buddy_common.ports import Gateway, HostState, Progress
+from buddy_common.schemas.backups import ROOT, Backup, BackupReason
+from buddy_common.schemas.gateway import Desired
+from buddy_common.usecases.find_gateway import find_gateway
+from buddy_common.usecases.follow_startup import Patience
+from buddy_common.usecases.start_gateway import GatewayStarted, bring_up
+from buddy_common.usecases.stop_gateway import end_gateway
+
+Check = Callable[[Mapping[str, bytes]], Awaitable[None]]
+Files = Mapping[str, bytes | None]  # None: it is not there
+_BEFORE = BackupReason.BEFORE_RESTORE
+
+
+class BackupRestored(BaseModel):
+    """The backup is `openclaw.json` now; `previous` is the backup of what was there before."""
+
+    name: str
+    hash: str
+    previous: str | None
+    applied: Literal["restart", "next start"]
+    pid: int | None = None
+    ready: bool | None = None
+
+
+@dataclass(frozen=True)
+class Restore:
+    """Restores backups on one node; the caller holds the locks of its config and of its gateway."""
+
+    gateway: Gateway
+    host: HostState
+    files: LiveConfig
+    history: ConfigHistory
+    progress: Progress
+    patience: Patience
+    check: Check
+    lock_descriptors: Sequence[int] = ()
+
+    async def run(self, name: str, *, task_id: str, again: bool = False) -> BackupRestored:
+        """Restore a backup; `again`: an earlier attempt of the same task broke off, nobody knows where.
+
+        Raises:
+            UnknownBackupError: there is no such backup.
+            ConfigRejectedError: OpenClaw does not take it; nothing was changed.
+            ConfigUndoneError: the gateway does not come up with it; the files are as they were.
+            GatewayStopError: the gateway cannot be stopped; nothing was changed.
+            GatewayConfigError: what is there cannot be read, and so not be kept.
+            StateUnwritableError: the backup of what is there, or the files while no gateway runs, cannot
+                be written.
+        """
+        backup, contents = await asyncio.to_thread(self._load, name)
+        await self.progress.stage("checking", 10)
+        previous, before = await asyncio.to_thread(self._keep, contents, task_id)
+        await self.check(contents)
+        process = (await find_gateway(self.gateway, self.host)).process
+        restored = BackupRestored(name=name, hash=backup.hash, previous=previous, applied="next start")
+        if process is None and not (again and await self.host.desired() is Desired.RUNNING):
+            await self._swap_only(contents, before)
+            await self.progress.stage("restored", 100)
+            return restored
+        environment = {} if process is None else await self.gateway.environment(process)
+        await self._end(force=False)
+        pid, ready = await self._swap_and_start(name, contents, before, environment)
+        await self._mark_good(task_id)
+        return restored.model_copy(update={"applied": "restart", "pid": pid, "ready": ready})
+
+    def _load(self, name: str) -> tuple[Backup, dict[str, bytes]]:
+        backup, contents = self.history.get(name)
+        return backup, self.files.named(contents)
+
+    def _keep(self, contents: Mapping[str, bytes], task_id: str) -> tuple[str | None, Files]:
+        """Keep what is there; return its backup, and the content of each file that is to be replaced."""
+        kept = [b for b in self.history.listing() if (b.task_id, b.reason) == (task_id, _BEFORE)]
+        if kept:  # what is there now may be half of the new
+            _, before = self._load(kept[-1].name)
+            return kept[-1].name, {name: before.get(name) for name in {*contents, *before}}
+        before = self.files.read(contents)
+        made = None
+        if ROOT in before:
+            made = self.history.add(before[ROOT], before, reason=_BEFORE, task_id=task_id).name
+        return made, {name: before.get(name) for name in contents}
+
+    async def _swap_only(self, contents: Mapping[str, bytes], before: Files) -> None:
+        try:
+            await self._write(contents)
+        except (BuddyError, asyncio.CancelledError):
+            await self._write(before)
+            raise
+
+    async def _swap_and_start(
+        self, name: str, contents: Mapping[str, bytes], before: Files, environment: Mapping[str, str]
+    ) -> tuple[int, bool]:
+        try:
+            try:
+                await self._write(contents)
+                up = await self._start(environment)
+            except BuddyError as exc:
+                await self._undo(exc, name, before, environment)
+        except asyncio.CancelledError:
+            await self._write(before)
+            raise
+        return up.pid, up.ready
+
+    async def _undo(
+        self, cause: BuddyError, name: str, before: Files, environment: Mapping[str, str]
+    ) -> NoReturn:
+        """Put the old files back and start the gateway with them; then say what has happened."""
+        await self.progress.line(cause.message)
+        await self.progress.stage("undoing", 60)
+        trouble = []
+        for step in (
+            lambda: self._end(force=True),
+            lambda: self._write(before),
+            lambda: self._start(environment),
+        ):
+            try:
+                await step()
+            except BuddyError as exc:
+                trouble.append(exc.message)
+        outcome = f"To undo it failed, too: {' '.join(trouble)}" if trouble else "Everything is as before."
+        raise ConfigUndoneError(
+            f"The gateway does not run with {name}: {cause.message} {outcome}", cause=cause.error
+        ) from cause
+
+    async def _end(self, *, force: bool) -> None:
+        await end_gateway(
+            self.gateway,
+            self.host,
+            progress=self.progress,
+            drain_seconds=self.patience.drain_seconds,
+            force=force,
+        )
+
+    async def _write(self, contents: Files) -> None:
+        """Replace the files; whoever is cancelled meanwhile may put the old ones back at once."""
+        await to_its_end(asyncio.to_thread(self.files.write, contents))
+
+    async def _start(self, environment: Mapping[str, str]) -> GatewayStarted:
+        return await bring_up(
+            self.gateway,
+            self.host,
+            progress=self.progress,
+            patience=self.patience,
+            environment=environment,
+            lock_descriptors=self.lock_descriptors,
+        )
+
+    async def _mark_good(self, task_id: str) -> None:
+        """Keep what the gateway has come up with; a backup that fails costs the restore nothing."""
+        try:
+            live = await asyncio.to_thread(self.files.read)
+            await asyncio.to_thread(
+                self.history.add, live[ROOT], live, reason=BackupReason.KNOWN_GOOD, task_id=task_id
+            )
+        except (BuddyError, KeyError) as exc:
+            await self.progress.line(f"It is not on record as known to be good: {exc}")

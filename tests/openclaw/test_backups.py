@@ -1,0 +1,82 @@
+"""Backups of the real `openclaw.json`, and what OpenClaw itself says of one that is brought back."""
+
+from typing import Any
+
+import httpx
+import pytest
+
+from openclaw_system import System
+
+pytestmark = pytest.mark.openclaw
+
+BACKUPS = "/v1/heal/backups"
+
+
+def change(system: System, path: str = "") -> dict[str, Any]:
+    """Ask for a change and return its task as it ended."""
+    buddy = system.buddy
+    headers = {"Authorization": f"Bearer {buddy.token}", "Prefer": "respond-async"}
+    answer = httpx.post(f"{buddy.url}{BACKUPS}{path}", headers=headers, timeout=15, trust_env=False)
+    assert answer.status_code == httpx.codes.ACCEPTED, answer.text
+    return buddy.finish_task(answer.json()["data"]["taskID"])
+
+
+def make_backup(system: System) -> str:
+    task = change(system)
+    assert task["status"] == "Completed", task
+    return str(task["result"]["name"])
+
+
+def make_it_talkative(config: dict[str, Any]) -> None:
+    config["logging"]["level"] = "debug"
+
+
+def break_it(config: dict[str, Any]) -> None:
+    config["gateway"]["noSuchKey"] = 1
+
+
+def test_a_restored_backup_is_what_the_gateway_runs_on(each_system: System) -> None:
+    pid = each_system.ensure_running()
+    openclaw = each_system.openclaw
+    before = openclaw.config
+    name = make_backup(each_system)
+    with openclaw.edited(make_it_talkative):
+        diff = each_system.buddy.get(f"{BACKUPS}/{name}/diff").json()["data"]
+        task = change(each_system, f"/{name}/restore")
+        after = openclaw.config
+
+    assert [found for found in diff["changes"] if found["path"] == "logging.level"] == [
+        {
+            "file": "openclaw.json",
+            "path": "logging.level",
+            "op": "add",
+            "old": None,
+            "new": "debug",
+            "secret": False,
+        }
+    ]
+    assert openclaw.token not in str(diff)
+    assert task["status"] == "Completed", task
+    assert task["result"]["applied"] == "restart"
+    assert each_system.gateway_pids() == [task["result"]["pid"]] != [pid]
+    assert after["logging"] == before["logging"]
+    assert each_system.is_ready()
+    listed = each_system.buddy.get(BACKUPS).json()["data"]["backups"]
+    assert [row["reason"] for row in listed[:3]] == ["known good", "before restore", "manual"]
+    assert [row["name"] for row in listed[1:3]] == [task["result"]["previous"], name]
+
+
+def test_a_backup_that_openclaw_refuses_leaves_file_and_gateway_alone(each_system: System) -> None:
+    pid = each_system.ensure_running()
+    openclaw = each_system.openclaw
+    with openclaw.edited(break_it):
+        name = make_backup(each_system)
+    before = openclaw.config_file.read_bytes()
+
+    task = change(each_system, f"/{name}/restore")
+
+    assert (task["status"], task["errorCode"]) == ("Failed", "config_rejected"), task
+    assert "noSuchKey" in task["error"]
+    assert openclaw.config_file.read_bytes() == before
+    assert each_system.gateway_pids() == [pid]
+    assert each_system.is_ready()
