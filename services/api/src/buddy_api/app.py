@@ -72,7 +72,8 @@ def create_app(config: ApiConfig) -> FastAPI:
     app.state.wiring = w
     install_error_handlers(app)
     for module in _ROUTERS:
-        app.include_router(module.router)
+        # not `include_router`: what is included so is matched twice for each request
+        app.router.routes.extend(module.router.routes)
     install_login_page(app)
     install_docs(app, public=config.auth.docs_public)
     app.add_middleware(BodyLimit, limit_bytes=config.web.max_body_bytes)

@@ -3,6 +3,7 @@
 import secrets
 from dataclasses import dataclass
 from enum import StrEnum
+from functools import lru_cache
 from ipaddress import ip_address
 from urllib.parse import urlsplit
 
@@ -93,7 +94,11 @@ def _only_reads(connection: HTTPConnection) -> bool:
 
 def client_address(connection: HTTPConnection) -> str:
     """Return the caller's address; what a trusted proxy forwards may be any text, so it is checked."""
-    host = connection.client.host if connection.client else ""
+    return _valid_address(connection.client.host if connection.client else "")
+
+
+@lru_cache(maxsize=1024)
+def _valid_address(host: str) -> str:
     try:
         return str(ip_address(host))
     except ValueError:

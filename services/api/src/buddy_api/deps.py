@@ -4,7 +4,8 @@ from dataclasses import dataclass
 from typing import Annotated
 
 from fastapi import Depends, Header, Path, Query, Request
-from fastapi.security import HTTPBearer
+from fastapi.openapi.models import HTTPBearer
+from fastapi.security.base import SecurityBase
 from prometheus_client import CollectorRegistry
 from redis.asyncio import Redis
 
@@ -117,23 +118,25 @@ async def wiring(request: Request) -> Wiring:
 Wired = Annotated[Wiring, Depends(wiring)]
 
 
-_BEARER = HTTPBearer(auto_error=False, description="The token that `buddy token` shows")
+class SignedIn(SecurityBase):
+    """A dependency that authenticates, and that the OpenAPI document shows as the bearer scheme."""
+
+    def __init__(self) -> None:
+        self.model = HTTPBearer(description="The token that `buddy token` shows")
+        self.scheme_name = "HTTPBearer"
+
+    async def __call__(self, request: Request) -> Operator:
+        """Return the authenticated caller."""
+        return await wiring_of(request).authenticator.authenticate(request)
 
 
-async def operator(request: Request, _documented: Annotated[object, Depends(_BEARER)]) -> Operator:
-    """Return the authenticated caller."""
-    return await wiring_of(request).authenticator.authenticate(request)
-
-
+operator = SignedIn()
 Caller = Annotated[Operator, Depends(operator)]
+NodeQuery = Annotated[str | None, Query(alias="node", description="The node that is meant")]
+NodeHeader = Annotated[str | None, Header(alias="X-Buddy-Node")]
 
 
-async def node(
-    request: Request,
-    _caller: Caller,
-    query: Annotated[str | None, Query(alias="node", description="The node that is meant")] = None,
-    header: Annotated[str | None, Header(alias="X-Buddy-Node")] = None,
-) -> str:
+async def node(request: Request, _caller: Caller, query: NodeQuery = None, header: NodeHeader = None) -> str:
     """Return the node that is meant."""
     return await resolve_node(wiring_of(request), query or header)
 

@@ -6,7 +6,7 @@ from http import HTTPStatus
 
 import structlog
 from prometheus_client import CollectorRegistry, Counter, Histogram
-from starlette.datastructures import Headers, MutableHeaders
+from starlette.datastructures import Headers
 from starlette.requests import HTTPConnection
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -18,12 +18,14 @@ from buddy_common.request_id import HEADER, choose_request_id
 _LOGGER = "buddy_api.access"
 log = structlog.get_logger(_LOGGER)
 
+# as ASGI wants them: this runs for every answer
+_REQUEST_ID = HEADER.lower().encode()
 _SECURITY_HEADERS = {
-    "X-Content-Type-Options": "nosniff",
-    "X-Frame-Options": "DENY",
-    "Referrer-Policy": "no-referrer",
-    "Content-Security-Policy": "default-src 'none'; frame-ancestors 'none'",
-    "Cache-Control": "no-store",
+    b"x-content-type-options": b"nosniff",
+    b"x-frame-options": b"DENY",
+    b"referrer-policy": b"no-referrer",
+    b"content-security-policy": b"default-src 'none'; frame-ancestors 'none'",
+    b"cache-control": b"no-store",
 }
 
 
@@ -44,6 +46,7 @@ class RequestContext:
             ["route"],
             registry=registry,
         )
+        self._counts: dict[tuple[str, str, int | None], tuple[Counter, Histogram]] = {}
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Handle one request."""
@@ -68,8 +71,9 @@ class RequestContext:
 
     def _record(self, scope: Scope, status: int | None, seconds: float) -> None:
         route = getattr(scope.get("route"), "path", "unknown")
-        self._requests.labels(route, scope["method"], str(status)).inc()
-        self._seconds.labels(route).observe(seconds)
+        requests, latency = self._counted(route, scope["method"], status)
+        requests.inc()
+        latency.observe(seconds)
         # what only reads, and succeeds, is for those who debug: pages poll, and a line costs as much as that
         quiet = scope["method"] in SAFE_METHODS and status is not None and status < HTTPStatus.BAD_REQUEST
         if quiet and not logging.getLogger(_LOGGER).isEnabledFor(logging.DEBUG):
@@ -83,6 +87,15 @@ class RequestContext:
             address=client_address(HTTPConnection(scope)),
             actor=scope.get("state", {}).get("actor"),
         )
+
+    def _counted(self, route: str, method: str, status: int | None) -> tuple[Counter, Histogram]:
+        """Return what counts such a request; prometheus_client looks it up under a lock each time."""
+        key = (route, method, status)
+        found = self._counts.get(key)
+        if found is None:
+            found = self._requests.labels(route, method, str(status)), self._seconds.labels(route)
+            self._counts[key] = found
+        return found
 
 
 class _Exchange:
@@ -98,10 +111,11 @@ class _Exchange:
         """Pass a message on; the first gets our headers, where the app did not set them."""
         if message["type"] == "http.response.start":
             self.status = message["status"]
-            headers = MutableHeaders(scope=message)
-            headers[HEADER] = self.request_id
-            for name, value in _SECURITY_HEADERS.items():
-                headers.setdefault(name, value)
+            headers = [header for header in message.get("headers", ()) if header[0] != _REQUEST_ID]
+            given = {name for name, _ in headers}
+            headers += [header for header in _SECURITY_HEADERS.items() if header[0] not in given]
+            headers.append((_REQUEST_ID, self.request_id.encode()))
+            message["headers"] = headers
         await self._send(message)
 
 

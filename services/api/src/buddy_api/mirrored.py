@@ -11,6 +11,7 @@ import structlog
 from pydantic import BaseModel, ConfigDict
 
 from buddy_api.schemas import guide_time
+from buddy_api.shared_heads import SharedHeads
 from buddy_common.adapters.read_model import ReadHead, ReadModel, content_tag
 from buddy_common.adapters.refresh_requests import RefreshRequests
 from buddy_common.errors import BrokerUnavailableError, NotReportedError
@@ -103,6 +104,7 @@ class Lists:
 
     def __init__(self, read_model: ReadModel, requests: RefreshRequests, *, wait_seconds: float) -> None:
         self._read_model = read_model
+        self._heads = SharedHeads(read_model)
         self._requests = requests
         self._wait_seconds = wait_seconds
         self._kept: dict[tuple[str, str], _Kept] = {}
@@ -115,10 +117,10 @@ class Lists:
             NotReportedError: the node has never published it.
             BrokerUnavailableError: the read model cannot be reached.
         """
-        head = None if refresh else await self._read_model.head(node, resource)
+        head = None if refresh else await self._heads.get(node, resource)
         if head is None:
             answer = await self._requests.ask(node, resources=[resource], seconds=self._wait_seconds)
-            head = await self._read_model.head(node, resource)
+            head = await self._heads.get(node, resource)
             if head is not None and (answer is None or resource in answer.data.get("failed", ())):
                 head = replace(head, doubtful=True)  # it is not what was asked for
         elif head.age_seconds > REVALIDATE_SECONDS and head.linked:
