@@ -16,11 +16,11 @@ class Load:
     per_second: float
 
 
-async def load(url: str, *, token: str, clients: int, requests: int) -> Load:
+async def load(url: str, *, token: str, clients: int, requests: int, coding: str = "identity") -> Load:
     """Let so many clients ask for `url`, each as often as its share of the requests."""
     times: list[float] = []
     began = time.perf_counter()
-    await asyncio.gather(*(_client(url, token, requests // clients, times) for _ in range(clients)))
+    await asyncio.gather(*(_client(url, token, coding, requests // clients, times) for _ in range(clients)))
     seconds = time.perf_counter() - began
     times.sort()
     return Load(
@@ -28,11 +28,14 @@ async def load(url: str, *, token: str, clients: int, requests: int) -> Load:
     )
 
 
-async def _client(url: str, token: str, requests: int, times: list[float]) -> None:
+async def _client(url: str, token: str, coding: str, requests: int, times: list[float]) -> None:
     parts = urlsplit(url)
     reader, writer = await asyncio.open_connection(parts.hostname, parts.port, limit=2**24)
     target = f"{parts.path}?{parts.query}" if parts.query else parts.path
-    head = f"GET {target} HTTP/1.1\r\nHost: {parts.netloc}\r\nAuthorization: Bearer {token}\r\n\r\n".encode()
+    head = (
+        f"GET {target} HTTP/1.1\r\nHost: {parts.netloc}\r\nAuthorization: Bearer {token}\r\n"
+        f"Accept-Encoding: {coding}\r\n\r\n"
+    ).encode()
     for _ in range(requests):
         began = time.perf_counter()
         writer.write(head)

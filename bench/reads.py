@@ -6,6 +6,7 @@ bare route (`bench.bare`) does one Redis GET of the same bytes, in a process of 
 
 import argparse
 import asyncio
+import itertools
 import json
 import os
 import signal
@@ -102,10 +103,13 @@ async def measure_big(system: System, requests: int) -> None:
     """500 bots and 5,000 sessions, made of the real rows, as another node's."""
     await publish_big(system)
     token, base = system.buddy.token, f"{system.buddy.url}/v1/openclaw"
-    print("\n| list, 500 bots and 5,000 sessions | clients | p50, ms | p99 | small p99 | big : small p99 |")
-    print("|---|---|---|---|---|---|")
+    print(
+        "\n| list, 500 bots and 5,000 sessions | coding | clients | p50, ms | p99 | small p99"
+        " | big : small p99 |"
+    )
+    print("|---|---|---|---|---|---|---|")
     for name in ("bots-models", "bots/top", "sessions?limit=50", "sessions"):
-        for clients in CLIENTS:
+        for coding, clients in itertools.product(("gzip", "identity"), CLIENTS):
             glue = "&" if "?" in name else "?"
             big, small = await both(
                 f"{base}/{name}{glue}node={BIG}",
@@ -113,9 +117,10 @@ async def measure_big(system: System, requests: int) -> None:
                 token,
                 clients,
                 requests // 4,
+                coding=coding,
             )
             print(
-                f"| {name} | {clients} | {big.p50:.2f} | {big.p99:.2f} | {small.p99:.2f} |"
+                f"| {name} | {coding} | {clients} | {big.p50:.2f} | {big.p99:.2f} | {small.p99:.2f} |"
                 f" {big.p99 / small.p99:.2f} |"
             )
 
@@ -149,12 +154,15 @@ def moment_of(condition: Callable[[], bool]) -> float:
     return time.monotonic()
 
 
-async def both(one: str, other: str, token: str, clients: int, requests: int) -> tuple[Load, Load]:
+async def both(
+    one: str, other: str, token: str, clients: int, requests: int, *, coding: str = "identity"
+) -> tuple[Load, Load]:
     """Measure two addresses in turns, so that other work hits both; return the better of three each."""
     ones, others = [], []
+    each = {"token": token, "clients": clients, "requests": requests // 3, "coding": coding}
     for _ in range(3):
-        ones.append(await load(one, token=token, clients=clients, requests=requests // 3))
-        others.append(await load(other, token=token, clients=clients, requests=requests // 3))
+        ones.append(await load(one, **each))
+        others.append(await load(other, **each))
     return min(ones, key=lambda found: found.p50), min(others, key=lambda found: found.p50)
 
 

@@ -12,6 +12,7 @@ import pytest
 from api.conftest import Api
 from buddy_api import known_nodes
 from buddy_api.mirrored import REVALIDATE_SECONDS
+from buddy_common.adapters.read_model import ReadEntry, ReadModel
 from buddy_common.adapters.refresh_requests import ReadAnswer, ReadQuestion
 from buddy_common.db import nodes
 from buddy_common.errors import DatabaseUnavailableError
@@ -127,6 +128,25 @@ async def test_a_changed_list_has_another_tag_and_is_fetched_anew(api: Api) -> N
     answer = await api.client.get("/v1/openclaw/skills", headers={"If-None-Match": tag})
 
     assert (await data_of(answer))["data"] == [{"name": "new"}]
+
+
+async def test_a_changed_list_is_fetched_once_for_all_who_ask(
+    api: Api, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fetched: list[str] = []
+    get = ReadModel.get
+
+    async def counted(self: ReadModel, node: str, resource: str) -> ReadEntry | None:
+        fetched.append(resource)
+        return await get(self, node, resource)
+
+    monkeypatch.setattr(ReadModel, "get", counted)
+    await publish(api, Resource.SKILLS)
+
+    answers = await asyncio.gather(*(api.client.get("/v1/openclaw/skills") for _ in range(5)))
+
+    assert [(await data_of(answer))["data"] for answer in answers] == [CONTENT[Resource.SKILLS]] * 5
+    assert fetched == [Resource.SKILLS]
 
 
 async def test_the_gateway_gone_the_last_known_is_still_there(api: Api) -> None:

@@ -3,6 +3,7 @@
 import asyncio
 import json
 import time
+from collections import defaultdict
 from collections.abc import Callable, Hashable
 from dataclasses import dataclass, field, replace
 from typing import Any, Generic, TypeVar, get_args
@@ -10,6 +11,7 @@ from typing import Any, Generic, TypeVar, get_args
 import structlog
 from pydantic import BaseModel, ConfigDict
 
+from buddy_api.ready_gzip import ReadyGzip
 from buddy_api.schemas import guide_time
 from buddy_api.shared_heads import SharedHeads
 from buddy_common.adapters.read_model import ReadHead, ReadModel, content_tag
@@ -26,10 +28,13 @@ REVALIDATE_SECONDS = 5.0
 TELL_SECONDS = 1.0
 PARSE_IN_LOOP_BYTES = 100_000
 KEPT_PARTS = 64
-KEPT_PART_BYTES = 256 * 1024
+KEPT_BYTES = 16 * 1024 * 1024
 
-# what is made of a content, its tag, and how many rows there are of it in all
-Part = tuple[bytes, str, int]
+Rows = list[dict[str, Any]]
+MakePart = Callable[[Rows], tuple[Rows, int]]
+
+_NESTED = b'{"code":200,"message":"success","data":{"data":'
+_FLAT = b'{"code":200,"message":"success","data":'
 
 
 def _example(schema: dict[str, Any], model: type[BaseModel]) -> None:
@@ -54,37 +59,81 @@ class Mirrored(BaseModel, Generic[_Data]):
     age_ms: int
 
 
+@dataclass(frozen=True)
+class Content:
+    """The JSON of a resource or of a part of it, and its compressed form once a client has wanted that."""
+
+    data: bytes
+    tag: str
+    total: int = 0  # how many rows there are, of which this is a part
+    gzip: ReadyGzip = field(default_factory=ReadyGzip)
+
+
 @dataclass
 class _Kept:
     """The content of a resource in this process, and the parts of it that were asked for lately."""
 
-    etag: str
-    content: bytes
+    content: Content
     parsed: Any = None
-    parts: dict[Hashable, Part] = field(default_factory=dict)
+    parts: dict[Hashable, Content] = field(default_factory=dict)
+    making: asyncio.Lock = field(default_factory=asyncio.Lock)
+
+    async def part(self, key: Hashable, make: MakePart) -> Content:
+        """Return a part; however many ask for it, it is made once."""
+        async with self.making:
+            if key not in self.parts:
+                if self.parsed is None:
+                    self.parsed = await _parse(self.content.data)
+                rows, total = make(self.parsed)
+                data = self.content.data if rows is self.parsed else _to_json(rows)
+                self._keep(key, Content(data, content_tag(data), total))
+            return self.parts[key]
+
+    def _keep(self, key: Hashable, part: Content) -> None:
+        self.parts[key] = part
+        # the oldest ones make room for it
+        while len(self.parts) > 1 and (len(self.parts) > KEPT_PARTS or self._bytes() > KEPT_BYTES):
+            del self.parts[next(iter(self.parts))]
+
+    def _bytes(self) -> int:
+        return sum(len(part.data) for part in self.parts.values())
+
+
+@dataclass(frozen=True)
+class Beginning:
+    """What an answer begins with for as long as its content is the same."""
+
+    pieces: tuple[bytes, ...]
+    gzip: ReadyGzip
+
+    @property
+    def size(self) -> int:
+        """Its length in bytes."""
+        return sum(map(len, self.pieces))
 
 
 @dataclass(frozen=True)
 class Listed:
-    """A resource at this moment."""
+    """A resource at this moment: its answer is a beginning and an end."""
 
     head: ReadHead
-    content: bytes
+    content: Content
 
     @property
     def tag(self) -> str:
         """The weak tag of the answer: its age differs each time, what it says does not."""
-        return f'W/"{self.head.etag}-{self.head.source}{"-stale" if self.head.stale else ""}"'
+        return f'W/"{self.content.tag}-{self.head.source}{"-stale" if self.head.stale else ""}"'
 
-    def nested(self, **also: Any) -> bytes:
-        """Return the envelope with the content under `data.data`."""
-        return b'{"code":200,"message":"success","data":{"data":%b,%b}}' % (self.content, self._about(also))
+    def nested(self) -> Beginning:
+        """Begin the envelope with the content under `data.data`."""
+        return Beginning((_NESTED, self.content.data), self.content.gzip)
 
-    def flat(self) -> bytes:
-        """Return the envelope with the content's own fields under `data`."""
-        return b'{"code":200,"message":"success","data":%b,%b}}' % (self.content[:-1], self._about({}))
+    def flat(self) -> Beginning:
+        """Begin the envelope with the content's own fields under `data`."""
+        return Beginning((_FLAT, self.content.data[:-1]), self.content.gzip)
 
-    def _about(self, also: dict[str, Any]) -> bytes:
+    def end(self, **also: Any) -> bytes:
+        """End either with the age of the content, which differs each time."""
         about = {
             **also,
             "updated_at": guide_time(self.head.updated_at),
@@ -92,11 +141,7 @@ class Listed:
             "stale": self.head.stale,
             "age_ms": int(self.head.age_seconds * 1000),
         }
-        return json.dumps(about, separators=(",", ":")).encode()[1:-1]
-
-
-Rows = list[dict[str, Any]]
-MakePart = Callable[[Rows], tuple[Rows, int]]
+        return b",%b}}" % json.dumps(about, separators=(",", ":")).encode()[1:-1]
 
 
 class Lists:
@@ -108,6 +153,7 @@ class Lists:
         self._requests = requests
         self._wait_seconds = wait_seconds
         self._kept: dict[tuple[str, str], _Kept] = {}
+        self._fetching: defaultdict[tuple[str, str], asyncio.Lock] = defaultdict(asyncio.Lock)
         self._told: dict[tuple[str, str], float] = {}
 
     async def get(self, node: str, resource: Resource, *, refresh: bool = False) -> Listed:
@@ -138,29 +184,19 @@ class Lists:
         """
         kept = self._kept.get((node, resource))
         if kept is None or kept.content is not listed.content:
-            kept = _Kept(listed.head.etag, listed.content)
-        found = kept.parts.get(key)
-        if found is None:
-            if kept.parsed is None:
-                kept.parsed = await _parse(kept.content)
-            rows, total = make(kept.parsed)
-            content = kept.content if rows is kept.parsed else _to_json(rows)
-            found = content, content_tag(content), total
-            if content is kept.content or len(content) < KEPT_PART_BYTES:
-                if len(kept.parts) >= KEPT_PARTS:
-                    kept.parts.pop(next(iter(kept.parts)))
-                kept.parts[key] = found
-        content, tag, total = found
-        return Listed(replace(listed.head, etag=tag), content), total
+            kept = _Kept(listed.content)
+        part = await kept.part(key, make)
+        return Listed(listed.head, part), part.total
 
     async def _with_content(self, node: str, resource: Resource, head: ReadHead) -> Listed:
-        kept = self._kept.get((node, resource))
-        if kept is not None and kept.etag == head.etag:
-            return Listed(head, kept.content)
-        entry = await self._read_model.get(node, resource)
-        if entry is None:
-            raise NotReportedError(node, resource)
-        kept = self._kept[node, resource] = _Kept(entry.head.etag, entry.data.encode())
+        async with self._fetching[node, resource]:  # a large one that has changed is fetched once
+            kept = self._kept.get((node, resource))
+            if kept is not None and kept.content.tag == head.etag:
+                return Listed(head, kept.content)
+            entry = await self._read_model.get(node, resource)
+            if entry is None:
+                raise NotReportedError(node, resource)
+            kept = self._kept[node, resource] = _Kept(Content(entry.data.encode(), entry.head.etag))
         return Listed(replace(entry.head, doubtful=head.doubtful or entry.head.doubtful), kept.content)
 
     async def _tell(self, node: str, resource: Resource) -> None:

@@ -38,7 +38,7 @@ router = APIRouter(prefix="/v1/openclaw", tags=["bots"])
 @router.get("/bots-models", response_model=Envelope[Mirrored[BotsModels]], responses=problems(*LIST_ERRORS))
 async def bots_models(mirror: Mirror) -> Response:
     """List the bots and the models that they may use."""
-    return mirror.nested(await mirror.get(Resource.BOTS_MODELS))
+    return await mirror.nested(await mirror.get(Resource.BOTS_MODELS))
 
 
 @router.get("/bots/top", response_model=Envelope[Mirrored[list[BotRank]]], responses=problems(*LIST_ERRORS))
@@ -55,7 +55,7 @@ async def bots_top(
         return rank_bots(rows, days=days, today=today)[:limit], len(rows)
 
     ranked, total = await mirror.part(Resource.BOTS_TOP, listed, (days, limit, today), rank)
-    return mirror.nested(ranked, total=total)
+    return await mirror.nested(ranked, total=total)
 
 
 @router.get(

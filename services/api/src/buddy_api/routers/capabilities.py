@@ -14,4 +14,4 @@ router = APIRouter(tags=["capabilities"])
 @router.get("/v1/capabilities", response_model=Envelope[Capabilities], responses=problems(*LIST_ERRORS))
 async def capabilities(mirror: Mirror) -> Response:
     """Say for each route by which way it gets its facts on this node."""
-    return mirror.flat(await mirror.get(Resource.CAPABILITIES))
+    return await mirror.flat(await mirror.get(Resource.CAPABILITIES))

@@ -17,7 +17,7 @@ router = APIRouter(prefix="/v1/openclaw/chat", tags=["chat"])
 @router.get("/status", response_model=Envelope[ChatStatus], responses=problems(*LIST_ERRORS))
 async def chat_status(mirror: Mirror) -> Response:
     """Say whether the gateway answers chats over HTTP."""
-    return mirror.flat(await mirror.get(Resource.CHAT))
+    return await mirror.flat(await mirror.get(Resource.CHAT))
 
 
 class EnableChat(BaseModel):

@@ -77,7 +77,7 @@ class SetDefault(BaseModel):
 @router.get("/config", response_model=Envelope[Mirrored[ModelsConfig]], responses=problems(*LIST_ERRORS))
 async def models_config(mirror: Mirror) -> Response:
     """List the providers as openclaw.json has them; keys are masked, as in `sk-…abcd`."""
-    return mirror.nested(await mirror.get(Resource.MODELS_CONFIG))
+    return await mirror.nested(await mirror.get(Resource.MODELS_CONFIG))
 
 
 @router.post("/provider", response_model=Envelope[Changed], responses=change_responses())

@@ -51,7 +51,7 @@ async def plugins(
     listed = await mirror.get(Resource.PLUGINS)
     if installed:
         listed, _ = await mirror.part(Resource.PLUGINS, listed, "installed", _installed)
-    return mirror.nested(listed)
+    return await mirror.nested(listed)
 
 
 def _installed(rows: Rows) -> tuple[Rows, int]:

@@ -31,4 +31,4 @@ async def sessions(
         return wanted[offset : None if limit is None else offset + limit], len(wanted)
 
     part, total = await mirror.part(Resource.SESSIONS, listed, (agent, offset, limit), page)
-    return mirror.nested(part, total=total)
+    return await mirror.nested(part, total=total)

@@ -41,7 +41,7 @@ async def skills(
     listed = await mirror.get(Resource.SKILLS)
     if installed:
         listed, _ = await mirror.part(Resource.SKILLS, listed, "installed", _installed)
-    return mirror.nested(listed)
+    return await mirror.nested(listed)
 
 
 def _installed(rows: Rows) -> tuple[Rows, int]:

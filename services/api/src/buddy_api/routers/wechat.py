@@ -14,4 +14,4 @@ router = APIRouter(prefix="/v1/wechat", tags=["wechat"])
 @router.get("/config/status", response_model=Envelope[WechatStatus], responses=problems(*LIST_ERRORS))
 async def wechat_status(mirror: Mirror) -> Response:
     """Say which accounts are bound, how each does, and when it last synced."""
-    return mirror.flat(await mirror.get(Resource.WECHAT))
+    return await mirror.flat(await mirror.get(Resource.WECHAT))
