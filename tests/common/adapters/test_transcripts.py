@@ -13,7 +13,7 @@ import zstandard
 from structlog.testing import capture_logs
 
 from buddy_common.adapters import transcripts
-from buddy_common.adapters.transcripts import Asked, TranscriptCounter, today
+from buddy_common.adapters.transcripts import KNOWN_SCHEMA, Asked, TranscriptCounter, today
 
 DAY_MS = 86_400_000
 TODAY = 20_700
@@ -62,7 +62,11 @@ class Database:
         self.file.parent.mkdir(parents=True, exist_ok=True)
         self._connection = sqlite3.connect(self.file)
         self._connection.execute("PRAGMA journal_mode=WAL")
+        self.set_schema(KNOWN_SCHEMA)
         self.run(_TABLE)
+
+    def set_schema(self, version: int) -> None:
+        self.run(f"PRAGMA user_version = {version}")
 
     def run(self, statement: str, *values: Any) -> None:
         with self._connection:
@@ -355,6 +359,42 @@ def test_a_database_that_cannot_be_read_is_told_and_read_when_it_can(
     with closing(Database(agents)) as database:
         database.add(message())
         assert count(counter) == 1
+
+
+def test_a_schema_that_is_not_known_is_told_once_and_read_all_the_same(
+    agents: Path, database: Database, counter: TranscriptCounter
+) -> None:
+    newer = Database(agents, "bot_1")
+    newer.set_schema(KNOWN_SCHEMA + 1)
+    for one in (database, newer):
+        one.add(message())
+
+    with capture_logs() as logs:
+        counts = [(count(counter), count(counter, "bot_1")) for _ in range(3)]
+        newer.set_schema(KNOWN_SCHEMA + 2)
+        counter.update()
+
+    assert counts == [(1, 1)] * 3
+    told = [(entry["event"], entry["agent"], entry["schema"]) for entry in logs]
+    assert told == [
+        ("transcripts_schema_unknown", "bot_1", KNOWN_SCHEMA + 1),
+        ("transcripts_schema_unknown", "bot_1", KNOWN_SCHEMA + 2),
+    ]
+
+
+def test_a_schema_that_counts_in_other_columns_is_told_and_leaves_the_others_alone(
+    agents: Path, database: Database, counter: TranscriptCounter
+) -> None:
+    database.add(message())
+    newer = Database(agents, "bot_1")
+    newer.set_schema(KNOWN_SCHEMA + 1)
+    newer.run("ALTER TABLE transcript_events RENAME COLUMN event_zstd TO packed")
+
+    with capture_logs() as logs:
+        assert (count(counter), count(counter, "bot_1")) == (1, 0)
+
+    events = {(entry["event"], entry["schema"]) for entry in logs}
+    assert ("transcripts_unreadable", KNOWN_SCHEMA + 1) in events
 
 
 def test_a_schema_without_the_table_is_told_and_what_was_counted_stays(

@@ -19,7 +19,9 @@ import zstandard
 
 log = structlog.get_logger(__name__)
 
-KNOWN_SCHEMA = 23  # `PRAGMA user_version` of 2026.9.6; columns that are gone are an error of their own
+# `PRAGMA user_version` of 2026.9.6. Others are told and read all the same, since the columns that count have
+# outlived many; where they have not, that is an error of its own. There is no other way to count.
+KNOWN_SCHEMA = 23
 DATABASE = Path("agent") / "openclaw-agent.sqlite"
 SESSIONS = Path("sessions")
 _EVENTS = (
@@ -62,6 +64,7 @@ class TranscriptCounter:
         self._keep_days = keep_days
         self._asked: dict[str, Asked] = {}
         self._rows: dict[str, tuple[int, int]] = {}  # per agent: inode of its database, highest row read
+        self._schemas: dict[str, int] = {}  # per agent, what its database said last
         self._offsets: dict[Path, int] = {}
 
     def update(self) -> dict[str, Asked]:
@@ -92,6 +95,7 @@ class TranscriptCounter:
             with closing(
                 sqlite3.connect(f"{file.absolute().as_uri()}?mode=ro", uri=True, timeout=_BUSY_SECONDS)
             ) as database:
+                self._note_schema(agent, database.execute("PRAGMA user_version").fetchone()[0])
                 if database.execute(_LAST_ROW).fetchone()[0] < row:  # rows are gone, their numbers free again
                     self._asked[agent].forget_all()
                     row = 0
@@ -100,8 +104,16 @@ class TranscriptCounter:
                     if _is_question(_event(text, packed)):
                         yield session, created_at
         except sqlite3.Error as exc:
-            log.warning("transcripts_unreadable", agent=agent, reason=str(exc), known_schema=KNOWN_SCHEMA)
+            log.warning(
+                "transcripts_unreadable", agent=agent, reason=str(exc), schema=self._schemas.get(agent)
+            )
         self._rows[agent] = (inode, row)
+
+    def _note_schema(self, agent: str, schema: int) -> None:
+        """Say once that a database has another schema than the one that this was made for."""
+        if schema not in (KNOWN_SCHEMA, self._schemas.get(agent)):
+            log.warning("transcripts_schema_unknown", agent=agent, schema=schema, known_schema=KNOWN_SCHEMA)
+        self._schemas[agent] = schema
 
     def _from_lines(self, file: Path, *, since_ms: int) -> Iterator[tuple[str, int]]:
         offset = self._offsets.get(file, 0)
