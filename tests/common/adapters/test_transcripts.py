@@ -1,6 +1,7 @@
 """Counting questions in the transcripts of both generations."""
 
 import json
+import os
 import sqlite3
 from collections.abc import Iterator
 from contextlib import closing
@@ -123,6 +124,26 @@ def note_what_is_read(monkeypatch: pytest.MonkeyPatch) -> list[str | bytes]:
     return read
 
 
+def note_what_is_opened(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """Return the databases that are opened from now on."""
+    opened: list[str] = []
+    connect = sqlite3.connect
+
+    def note(database: str, **options: Any) -> sqlite3.Connection:
+        opened.append(database)
+        found: sqlite3.Connection = connect(database, **options)
+        return found
+
+    monkeypatch.setattr(sqlite3, "connect", note)
+    return opened
+
+
+def settle(database: Database) -> None:
+    """Let the last write be a while ago."""
+    for file in database.file.parent.glob(f"{database.file.name}*"):
+        os.utime(file, (NOON / 1000, NOON / 1000))
+
+
 def count(counter: TranscriptCounter, agent: str = "main") -> int:
     """Return how many questions were counted for an agent."""
     return counter.update()[agent].questions.total()
@@ -235,6 +256,42 @@ def test_only_new_rows_are_read(
     asked = counter.update()["main"]
 
     assert (asked.questions.total(), asked.last_at, len(read)) == (4, NOON + 5, 1)
+
+
+def test_a_database_that_has_not_changed_is_not_opened(
+    database: Database, counter: TranscriptCounter, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    database.add(message())
+    settle(database)
+    assert count(counter) == 1
+    opened = note_what_is_opened(monkeypatch)
+
+    assert (count(counter), opened) == (1, [])
+    database.add(message())
+
+    assert (count(counter), len(opened)) == (2, 1)
+
+
+def test_a_database_that_was_just_written_is_opened_again(
+    database: Database, counter: TranscriptCounter, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    database.add(message())
+    assert count(counter) == 1
+    opened = note_what_is_opened(monkeypatch)
+
+    assert (count(counter), len(opened)) == (1, 1)
+
+
+def test_a_database_that_could_not_be_read_is_opened_again(
+    database: Database, counter: TranscriptCounter, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    database.add(message())
+    settle(database)
+    with monkeypatch.context() as broken:
+        broken.setattr(transcripts, "_LAST_ROW", "SELECT nothing")
+        assert count(counter) == 0
+
+    assert count(counter) == 1
 
 
 def test_what_the_gateway_packs_later_is_not_counted_twice(

@@ -8,7 +8,7 @@ import sqlite3
 import time
 from collections import Counter
 from collections.abc import Iterator
-from contextlib import closing
+from contextlib import closing, suppress
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
@@ -30,7 +30,11 @@ _EVENTS = (
 )
 _LAST_ROW = "SELECT coalesce(max(rowid), 0) FROM transcript_events"
 _BUSY_SECONDS = 5.0
+_SETTLED_NS = 1_000_000_000  # two writes in a row may leave the same time: what is younger is read again
 _DAY_MS = 86_400_000
+
+# inode, time of the last change (ns) and size of a database and of its write-ahead log
+_State = tuple[tuple[int, int, int], ...]
 
 
 @dataclass
@@ -64,6 +68,7 @@ class TranscriptCounter:
         self._keep_days = keep_days
         self._asked: dict[str, Asked] = {}
         self._rows: dict[str, tuple[int, int]] = {}  # per agent: inode of its database, highest row read
+        self._states: dict[str, _State | None] = {}  # per agent: its database when it was read last
         self._schemas: dict[str, int] = {}  # per agent, what its database said last
         self._offsets: dict[Path, int] = {}
 
@@ -85,6 +90,9 @@ class TranscriptCounter:
                 yield from self._from_lines(file, since_ms=since_ms)
 
     def _from_database(self, agent: str, file: Path, *, since_ms: int) -> Iterator[tuple[str, int]]:
+        state = _state(file)
+        if state is not None and state == self._states.get(agent):
+            return  # with hundreds of agents it takes seconds to open each, and most have not changed
         inode = file.stat().st_ino
         known_inode, row = self._rows.get(agent, (0, 0))
         if known_inode != inode:  # restored from a backup, or made of the older transcripts: count anew
@@ -103,6 +111,7 @@ class TranscriptCounter:
                     row = number
                     if _is_question(_event(text, packed)):
                         yield session, created_at
+            self._states[agent] = state
         except sqlite3.Error as exc:
             log.warning(
                 "transcripts_unreadable", agent=agent, reason=str(exc), schema=self._schemas.get(agent)
@@ -140,6 +149,17 @@ class TranscriptCounter:
 def today() -> int:
     """Return the number of this day since 1970, UTC."""
     return int(time.time()) // 86_400
+
+
+def _state(file: Path) -> _State | None:
+    """Return what each write to a database changes; None while the next one might not."""
+    parts = [file.stat()]
+    with suppress(FileNotFoundError):  # the gateway removes it when it stops
+        parts.append(file.with_name(f"{file.name}-wal").stat())
+    settled = time.time_ns() - max(part.st_mtime_ns for part in parts) > _SETTLED_NS
+    # whoever reads may leave an empty log, which tells nothing
+    written = tuple((part.st_ino, part.st_mtime_ns, part.st_size) for part in parts if part.st_size)
+    return written if settled else None
 
 
 def _event(text: str | None, packed: bytes | None) -> dict[str, Any]:
