@@ -160,7 +160,7 @@ class RunningChat:
 
 
 @contextlib.contextmanager
-def running_system(generation: Generation, folder: Path) -> Iterator[System]:
+def running_system(generation: Generation, folder: Path, **environment: str) -> Iterator[System]:
     """Start everything with ports, state and home of its own; nothing of it is left afterwards."""
     provider = ModelProvider()
     try:
@@ -170,7 +170,7 @@ def running_system(generation: Generation, folder: Path) -> Iterator[System]:
             **provider.config,
         }
         openclaw = RealOpenClaw.prepare(generation, folder / "openclaw", port=free_port(), config=config)
-        machine = Machine(folder, openclaw, **openclaw.environment)
+        machine = Machine(folder, openclaw, **openclaw.environment, **environment)
         try:
             buddy = machine.up()
             system = System(buddy, openclaw, provider)

@@ -4,6 +4,7 @@ from collections.abc import Iterator
 
 import pytest
 
+from fakes.npm_registry import NpmRegistry
 from openclaw_system import System, running_system
 from real_openclaw import Generation
 
@@ -16,9 +17,18 @@ def system(tmp_path_factory: pytest.TempPathFactory) -> Iterator[System]:
 
 
 @pytest.fixture(scope="session")
-def older_system(tmp_path_factory: pytest.TempPathFactory) -> Iterator[System]:
+def npm_registry() -> Iterator[NpmRegistry]:
+    """A registry with one plugin, for the older OpenClaw: what others offer, is not made for it any more."""
+    registry = NpmRegistry()
+    yield registry
+    registry.close()
+
+
+@pytest.fixture(scope="session")
+def older_system(tmp_path_factory: pytest.TempPathFactory, npm_registry: NpmRegistry) -> Iterator[System]:
     """A system with the older OpenClaw."""
-    with running_system(Generation.OLD, tmp_path_factory.mktemp("old")) as system:
+    folder = tmp_path_factory.mktemp("old")
+    with running_system(Generation.OLD, folder, **npm_registry.environment) as system:
         yield system
 
 

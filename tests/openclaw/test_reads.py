@@ -19,6 +19,7 @@ import redis
 from buddy_common.adapters.gateway_device import load_device
 from buddy_common.adapters.gateway_rpc import open_gateway
 from contract.guide import guide_routes, misfits
+from fakes.npm_registry import PLUGIN_ID, PLUGIN_VERSION
 from openclaw_system import START_SECONDS, System
 from real_openclaw import Generation
 
@@ -366,6 +367,23 @@ def test_a_plugin_from_npm_is_listed_by_the_time_its_task_is_completed(system: S
     wechat = rich.get("/v1/wechat/config/status")
     assert (wechat["installed"], wechat["enabled"], wechat["pluginVersion"]) == (True, True, "2.4.9")
     assert (wechat["configured"], wechat["accounts"]) == (False, [])
+
+
+def test_a_plugin_is_listed_by_the_time_its_task_is_completed_on_the_older_one_too(
+    older_system: System,
+) -> None:
+    rich = Rich(older_system)
+    older_system.ensure_running()
+
+    task = older_system.buddy.finish("/v1/openclaw/plugins/install", spec=f"{PLUGIN_ID}@{PLUGIN_VERSION}")
+
+    assert task["status"] == "Completed", task
+    (row,) = rich.rows("/v1/openclaw/plugins", installed="true")
+    said = {plugin["id"]: plugin for plugin in rich.command("plugins", "list")["plugins"]}[PLUGIN_ID]
+    assert {name: row[name] for name in said if name in row} == {
+        name: value for name, value in said.items() if name in row
+    }
+    assert (row["version"], row["enabled"], row["status"]) == (PLUGIN_VERSION, True, "loaded")
 
 
 def test_a_dead_gateway_leaves_every_list_and_a_new_one_makes_them_fresh_by_itself(rich: Rich) -> None:
