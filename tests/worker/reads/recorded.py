@@ -7,7 +7,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from buddy_common.adapters.gateway_rpc import Hello
+from buddy_common.adapters.gateway_rpc import CALL_SECONDS, Hello
 from buddy_common.adapters.transcripts import TranscriptCounter
 from buddy_common.errors import GatewayRpcError
 from buddy_worker.reads.sources import Files
@@ -50,6 +50,7 @@ class RecordedGateway:
     version: str
     answers: dict[str, Any] = field(default_factory=dict)
     calls: list[tuple[str, Params]] = field(default_factory=list)
+    waits: list[float] = field(default_factory=list)  # for how long each caller would have waited
 
     def __post_init__(self) -> None:
         self.hello = recorded_hello(self.version)
@@ -58,7 +59,10 @@ class RecordedGateway:
     def has(self, method: str) -> bool:
         return method in self.hello.methods
 
-    async def call(self, method: str, params: Mapping[str, Any] | None = None) -> Any:
+    async def call(
+        self, method: str, params: Mapping[str, Any] | None = None, *, seconds: float = CALL_SECONDS
+    ) -> Any:
+        self.waits.append(seconds)
         self.calls.append((method, dict(params or {})))
         answer = self.answers[method]
         value = answer(dict(params or {})) if callable(answer) else answer

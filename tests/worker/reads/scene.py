@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from buddy_common.adapters.gateway_rpc import Hello
+from buddy_common.adapters.gateway_rpc import CALL_SECONDS, Hello
 from buddy_common.errors import BrokerUnavailableError
 from buddy_common.schemas.resources import Resource
 from buddy_worker.reads.refresher import Refresher
@@ -35,8 +35,10 @@ class FakeLink:
     def has(self, method: str) -> bool:
         return self.hello is not None and method in self.hello.methods
 
-    async def call(self, method: str, params: Mapping[str, Any] | None = None) -> Any:
-        del method, params
+    async def call(
+        self, method: str, params: Mapping[str, Any] | None = None, *, seconds: float = CALL_SECONDS
+    ) -> Any:
+        del method, params, seconds
         if isinstance(self.answer, Exception):
             raise self.answer
         return self.answer

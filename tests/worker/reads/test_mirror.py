@@ -21,7 +21,7 @@ from buddy_worker.reads.mirror import Mirror
 from buddy_worker.reads.table import READS
 from buddy_worker.wiring import Wiring
 from eventually import eventually
-from fakes.gateway import TOKEN, FakeGateway, Refusal
+from fakes.gateway import NO_ANSWER, TOKEN, FakeGateway, Refusal
 from worker.reads.recorded import NEW, recording
 
 SECONDS = 20
@@ -129,6 +129,28 @@ async def test_a_gateway_that_goes_makes_the_lists_stale_and_one_that_comes_make
     await node.until_fresh()
 
     assert await node.data(Resource.SKILLS) == [{"name": "new"}]
+
+
+async def test_a_list_that_takes_minutes_is_stale_for_so_long_and_holds_up_no_other(
+    node: Node, gateway: FakeGateway, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "FIRST_READ_SECONDS", 0.1)
+    node.start()
+    await node.until_fresh()
+
+    await gateway.crash()
+    await node.until(Resource.SKILLS, lambda head: head.stale)
+    answer, gateway.methods["sessions.list"] = gateway.methods["sessions.list"], NO_ANSWER
+    await gateway.start()
+    await node.until(Resource.SKILLS, lambda head: not head.stale)
+    sessions = await node.head(Resource.SESSIONS)
+
+    assert sessions is not None
+    assert (sessions.stale, sessions.linked) == (True, True)
+    await gateway.crash()
+    gateway.methods["sessions.list"] = answer
+    await gateway.start()
+    await node.until_fresh()
 
 
 async def test_an_event_has_its_lists_read_again(node: Node, gateway: FakeGateway) -> None:

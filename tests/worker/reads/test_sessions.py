@@ -80,6 +80,14 @@ async def test_sessions_are_asked_for_page_by_page(tmp_path: Path) -> None:
     assert {params["limit"] for params in gateway.asked("sessions.list")} == {PAGE}
 
 
+async def test_gateway_that_opens_hundreds_of_databases_first_gets_its_time(tmp_path: Path) -> None:
+    gateway = RecordedGateway(NEW)
+
+    await read_sessions(gateway, files_of(tmp_path, {}))
+
+    assert min(gateway.waits) > 600
+
+
 async def test_page_that_is_empty_is_the_last_one(tmp_path: Path) -> None:
     gateway = RecordedGateway(NEW, {"sessions.list": {"sessions": [], "hasMore": True, "nextOffset": 5}})
 

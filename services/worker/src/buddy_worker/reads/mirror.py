@@ -37,6 +37,8 @@ BEAT_SECONDS = 3.0  # without our word the lists count as stale
 # an event is followed by others of the same change; a read never takes more than a twentieth of the time
 SETTLE_SECONDS = 0.25
 COST_FACTOR = 20
+# so long a gateway that has just come may take for all lists; one that takes longer holds up no other
+FIRST_READ_SECONDS = 10.0
 # after these, what was read before is no longer true; others only say that there is something more
 CHANGE_EVENTS = frozenset({"config.changed", "plugins.changed", "skills.changed"})
 # a gateway that has never told of an edit may take one in without telling, as the older generation does
@@ -148,10 +150,18 @@ class Mirror:
             with suppress(BuddyError):  # without the subscription, only the clock tells of new sessions
                 await self._link.call("sessions.subscribe")
             slow = [read for read in READS if self._refresher.needs_command(read)]
-            await self._refresh([read for read in READS if read not in slow])
+            await self._read_at_first([read for read in READS if read not in slow])
             if self._link.hello is not None:
                 await self._say_linked(up=True)
             self._plan(slow)
+
+    async def _read_at_first(self, reads: Iterable[Read]) -> None:
+        """Read them; what is not there in time goes on being read, and counts as out of date until then."""
+        tasks = {self._spawn(self._refresher.refresh(read)): read for read in reads}
+        done, late = await asyncio.wait(tasks, timeout=FIRST_READ_SECONDS)
+        for task in done:
+            task.result()
+        await self._doubt(tasks[task] for task in late)
 
     async def _say_linked(self, *, up: bool) -> None:
         self._said_up = up
@@ -240,7 +250,8 @@ class Mirror:
     async def _refresh(self, reads: Iterable[Read], *, asked: bool = False) -> None:
         await asyncio.gather(*(self._refresher.refresh(read, asked=asked) for read in reads))
 
-    def _spawn(self, work: Coroutine[Any, Any, None]) -> None:
+    def _spawn(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
         task = asyncio.create_task(work)
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
+        return task

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
 
+from buddy_common.adapters.gateway_rpc import CALL_SECONDS
 from buddy_common.adapters.openclaw_config import Config
 from buddy_common.adapters.transcripts import TranscriptCounter
 
@@ -16,7 +17,9 @@ class GatewayCalls(Protocol):
         """Whether it knows this method."""
         ...
 
-    async def call(self, method: str, params: Mapping[str, Any] | None = None) -> Any:
+    async def call(
+        self, method: str, params: Mapping[str, Any] | None = None, *, seconds: float = CALL_SECONDS
+    ) -> Any:
         """Return its answer, or raise one of the gateway errors."""
         ...
 
