@@ -54,6 +54,7 @@ faults: setup openclaw ## Kill and flood everything, on the real OpenClaw (a qua
 bench: setup openclaw ## Measure, each figure beside a reference of the same run
 	$(BIN)/python -m bench.jobs
 	$(BIN)/python -m bench.reads
+	$(BIN)/python -m bench.roster
 
 clean: ## Remove the environment and all caches
 	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .coverage* htmlcov

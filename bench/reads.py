@@ -6,8 +6,6 @@ bare route (`bench.bare`) does one Redis GET of the same bytes, in a process of 
 
 import argparse
 import asyncio
-import itertools
-import json
 import os
 import signal
 import statistics
@@ -22,16 +20,11 @@ from typing import Any
 
 import httpx
 import redis
-from sqlmodel import Session
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))
 from bench.http_load import Load, load
 from buddy_common.adapters.gateway_device import load_device
 from buddy_common.adapters.gateway_rpc import GatewayConnection, open_gateway
-from buddy_common.adapters.read_model import ReadModel
-from buddy_common.adapters.redis_client import open_redis
-from buddy_common.db import nodes
-from buddy_common.db.engine import open_engine
 from e2e.machine import until
 from fakes.ports import free_port
 from openclaw_system import System, running_system
@@ -48,7 +41,6 @@ LISTS: list[tuple[str, list[tuple[str, dict[str, Any]]], list[str]]] = [
     ("chat/status", [("config.get", {})], ["config", "get", "gateway.http"]),
 ]
 CLIENTS = (1, 32)
-BIG = "big"
 
 
 def main() -> None:
@@ -76,7 +68,7 @@ def main() -> None:
 
 
 async def measure(system: System, bare_url: str, requests: int) -> None:
-    """Measure all lists over HTTP and by RPC, and the big roster beside the small one."""
+    """Measure all lists over HTTP and by RPC."""
     token, base = system.buddy.token, f"{system.buddy.url}/v1/openclaw"
     print(
         "| list | clients | Buddy p50, ms | p99 | req/s | bare p50 | p99 | req/s | p50 : bare"
@@ -96,33 +88,6 @@ async def measure(system: System, bare_url: str, requests: int) -> None:
                     f" {bare.p50:.2f} | {bare.p99:.2f} | {bare.per_second:.0f} | {ours.p50 / bare.p50:.2f} |"
                     f" {direct:.2f} | {ours.p50 / direct:.2f} |"
                 )
-    await measure_big(system, requests)
-
-
-async def measure_big(system: System, requests: int) -> None:
-    """500 bots and 5,000 sessions, made of the real rows, as another node's."""
-    await publish_big(system)
-    token, base = system.buddy.token, f"{system.buddy.url}/v1/openclaw"
-    print(
-        "\n| list, 500 bots and 5,000 sessions | coding | clients | p50, ms | p99 | small p99"
-        " | big : small p99 |"
-    )
-    print("|---|---|---|---|---|---|---|")
-    for name in ("bots-models", "bots/top", "sessions?limit=50", "sessions"):
-        for coding, clients in itertools.product(("gzip", "identity"), CLIENTS):
-            glue = "&" if "?" in name else "?"
-            big, small = await both(
-                f"{base}/{name}{glue}node={BIG}",
-                f"{base}/{name}{glue}node=local",
-                token,
-                clients,
-                requests // 4,
-                coding=coding,
-            )
-            print(
-                f"| {name} | {coding} | {clients} | {big.p50:.2f} | {big.p99:.2f} | {small.p99:.2f} |"
-                f" {big.p99 / small.p99:.2f} |"
-            )
 
 
 async def measure_recovery(system: System) -> None:
@@ -166,10 +131,12 @@ async def both(
     return min(ones, key=lambda found: found.p50), min(others, key=lambda found: found.p50)
 
 
-async def rpc_ms(connection: GatewayConnection, methods: list[tuple[str, dict[str, Any]]]) -> float:
+async def rpc_ms(
+    connection: GatewayConnection, methods: list[tuple[str, dict[str, Any]]], *, rounds: int = 50
+) -> float:
     """Return the median time of the calls that a list stands for, in ms."""
     times = []
-    for _ in range(50):
+    for _ in range(rounds):
         began = time.perf_counter()
         for method, params in methods:
             await connection.call(method, params, seconds=60)
@@ -232,36 +199,6 @@ def publish_bare(system: System, key: str, body: bytes) -> None:
     """Give the bare route the same bytes."""
     with redis.Redis.from_url(system.buddy.machine.broker_url) as client:
         client.set(f"bench:{key}", body)
-
-
-async def publish_big(system: System) -> None:
-    """Publish a node with many bots and sessions, each a copy of a real one under another name."""
-    client = open_redis(system.buddy.machine.broker_url)
-    model = ReadModel(client)
-    content = {
-        name: json.loads(entry.data)
-        for name in ("bots-models", "bots-top", "sessions")
-        if (entry := await model.get("local", name)) is not None
-    }
-    bot, top, session = content["bots-models"]["bots"][0], content["bots-top"][0], content["sessions"][0]
-    big = {
-        "bots-models": content["bots-models"] | {"bots": [bot | {"id": f"bot_{n}"} for n in range(500)]},
-        "bots-top": [top | {"id": f"bot_{n}"} for n in range(500)],
-        "sessions": [
-            session | {"key": f"agent:bot_{n % 500}:openai-user:{n}", "agentId": f"bot_{n % 500}"}
-            for n in range(5000)
-        ],
-    }
-    for name, value in big.items():
-        text = json.dumps(value, ensure_ascii=False, separators=(",", ":"))
-        await model.put(BIG, name, text, source="rpc", fresh_seconds=3600, of_gateway=True)
-    await model.set_link(BIG, up=True)
-    await client.aclose()
-    engine = open_engine(f"sqlite:///{system.buddy.machine.home / 'buddy.db'}")
-    with Session(engine) as session_:
-        nodes.touch(session_, BIG, hostname="bench")
-        session_.commit()
-    engine.dispose()
 
 
 @contextmanager
