@@ -214,7 +214,7 @@ async def test_while_the_catalogue_reloads_the_file_tells_the_models(tmp_path: P
     view = await read_bots_models(RecordedGateway(NEW, {"models.list": refusal}), files)
 
     assert without_workspace(view["bots"]) == [MAIN, BOT_1, BOT_2]
-    assert view["models"] == bots_models_of(files)["models"]
+    assert view["models"] == (await asyncio.to_thread(bots_models_of, files))["models"]
 
 
 # --- from the files alone

@@ -1,5 +1,6 @@
 """The bots, which OpenClaw calls agents, and the models that they may use."""
 
+import asyncio
 from pathlib import Path
 from typing import Any
 
@@ -36,7 +37,8 @@ async def read_bots_models(gateway: GatewayCalls, files: Files) -> dict[str, Any
     except GatewayRpcError as exc:
         if exc.code != _UNAVAILABLE:
             raise
-        models = bots_models_of(files)["models"]  # it loads its catalogue anew, as after each change
+        # it loads its catalogue anew, as after each change
+        models = (await asyncio.to_thread(bots_models_of, files))["models"]
     return {"bots": bots, "models": models}
 
 
