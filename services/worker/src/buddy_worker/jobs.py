@@ -1,6 +1,7 @@
 """A claimed job: where it reports stage, progress and output. Rows are the truth, the stream is live."""
 
 import asyncio
+import json
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, Generic, TypeVar
@@ -30,6 +31,7 @@ MAX_STAGE_CHARACTERS = 128  # the column's width
 MAX_ERROR_CHARACTERS = 20_000
 FINISH_SECONDS = 300.0
 MAX_LINES = 20_000
+MAX_VALUE_CHARACTERS = 200
 
 AnyJob = TypeVar("AnyJob", bound=Job)
 
@@ -180,7 +182,7 @@ class RunningJob(Generic[AnyJob]):
             )
             if ours:
                 event = EventStatus.SUCCESS if completed else EventStatus.FAILED
-                events.close(session, self.task_id, status=event, detail=error)
+                events.close(session, self.task_id, status=event, detail=error or _summary(outcome.result))
 
         async for attempt in AsyncRetrying(
             retry=retry_if_exception_type(DatabaseUnavailableError),
@@ -205,6 +207,20 @@ class RunningJob(Generic[AnyJob]):
             await self._wiring.stream.append(self.task_id, entries)
         except BrokerUnavailableError as exc:  # the row has it; only the live view lags
             log.warning("task_stream_unavailable", task_id=self.task_id, reason=exc.message)
+
+
+def _summary(result: dict[str, Any] | None) -> str | None:
+    """Return what a change has changed, as the audit keeps it: `path: before → after`."""
+    rows = (result or {}).get("changes")
+    if not isinstance(rows, list) or not rows:
+        return None
+    shown = (f"{row['path']}: {_short(row['old'])} → {_short(row['new'])}" for row in rows)
+    return _clean("; ".join(shown), MAX_LINE_CHARACTERS)
+
+
+def _short(value: Any) -> str:
+    text = json.dumps(value, ensure_ascii=False)
+    return text if len(text) <= MAX_VALUE_CHARACTERS else f"{text[:MAX_VALUE_CHARACTERS]}…"
 
 
 def _clean(text: str, limit: int) -> str:

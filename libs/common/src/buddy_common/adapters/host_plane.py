@@ -79,7 +79,7 @@ def build_host_plane(
         cli=OpenClawCli(program, gateway, folder=home.node_state / "empty"),
         config_files=ConfigFiles(gateway.config_file),
         journal=ChangeJournal(home.node_state / "config-change.json"),
-        bot_archive=BotArchive(home.node_state / "deleted-bots"),
+        bot_archive=BotArchive(home.node_state / "archive" / "bots"),
         read_model=ReadModel(redis),
         locks=NodeLocks(home.node_state),
         history=ConfigHistory(_backups(home, watchdog), keep=home.backups_keep),

@@ -5,6 +5,7 @@ from typing import Annotated, ClassVar
 from pydantic import StringConstraints
 
 from buddy_common.schemas.job import Job, Lane, NodeLock
+from buddy_common.schemas.resources import Resource
 
 # what a skill calls itself, in any language; it becomes an argument, but never a part of a path
 SKILL_NAME = r"^[\w@](\.?[\w@ +:-])*$"
@@ -21,6 +22,7 @@ class UninstallSkillJob(Job):
     lane: ClassVar[Lane] = Lane.SLOW
     deadline_seconds: ClassVar[float] = 180  # three commands of 3 s on an idle machine, 20 s on a busy one
     locks: ClassVar[frozenset[NodeLock]] = frozenset({NodeLock.CONFIG})
+    changes: ClassVar[tuple[Resource, ...]] = (Resource.SKILLS,)
 
     name: SkillName
     agent: str | None = None  # None: the default bot

@@ -5,6 +5,7 @@ the previous bytes come back.
 """
 
 import asyncio
+import json
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from copy import deepcopy
@@ -43,6 +44,8 @@ from buddy_worker.usecases.patch_config import NotByPatchError, RpcCall, patch_c
 from buddy_worker.usecases.settle_change import settle_broken_change
 from buddy_worker.usecases.validate_config import validate_config
 
+MAX_SHOWN_CHARACTERS = 2000
+
 log = structlog.get_logger(__name__)
 
 Edit = Callable[[Config], object]
@@ -53,6 +56,7 @@ class ConfigChanged(BaseModel):
     """A change that is in the file, and what the gateway made of it."""
 
     changed: list[str]  # paths in openclaw.json
+    changes: list[dict[str, Any]]  # the same with `op`, `old` and `new`, secrets masked
     hash: str  # SHA-256 of openclaw.json as it is now: what `If-Match` takes
     backup: str | None  # of how it was before
     via: Via
@@ -248,6 +252,14 @@ class _Change:
             raise ConfigChangedError(current=state.hash, changes=self._since_before(state))
         return self._result(state, changes, via, applied)
 
+    def _shown(self, state: ConfigState, paths: set[str]) -> list[dict[str, Any]]:
+        rows = self._since_before(state) or [] if paths else []
+        return [
+            row | {"old": _brief(row["old"]), "new": _brief(row["new"])}
+            for row in rows
+            if row["path"] in paths
+        ]
+
     def _since_before(self, state: ConfigState) -> list[dict[str, Any]] | None:
         return None if self._before is None else shown_changes(self._before.config, state.config)
 
@@ -256,6 +268,7 @@ class _Change:
     ) -> ConfigChanged:
         return ConfigChanged(
             changed=[change.shown for change in changes],
+            changes=self._shown(state, {change.shown for change in changes}),
             hash=state.hash,
             backup=self._backup,
             via=via,
@@ -277,6 +290,12 @@ class _Change:
 def _takes_patches(call: GatewayCall) -> bool:
     """Whether it is of the newer generation: the older one restarts for every patch."""
     return call.has("config.patch") and call.has("plugins.list")
+
+
+def _brief(value: Any) -> Any:
+    """Return a value, or how long it is: a row in the database is no place for a roster of hundreds."""
+    characters = len(json.dumps(value, ensure_ascii=False))
+    return value if characters <= MAX_SHOWN_CHARACTERS else f"… {characters} characters of JSON"
 
 
 def _is_cancelled() -> bool:
