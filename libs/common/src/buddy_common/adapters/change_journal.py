@@ -35,14 +35,15 @@ class OpenChange:
 
     task_id: str
     backup: str  # its name in the history
-    before: Mapping[Path, str]  # SHA-256 of each file that it writes
+    before: Mapping[Path, str]  # SHA-256 of each file that it may write
+    writes_all: bool  # each of these files, so that some can be written and some not yet
 
     def side(self) -> Side:
         """Return which config is there now."""
         same = [_sha256(path) == digest for path, digest in self.before.items()]
         if all(same):
             return Side.OLD
-        return Side.MIXED if any(same) else Side.NEW
+        return Side.MIXED if any(same) and self.writes_all else Side.NEW
 
 
 class ChangeJournal:
@@ -52,8 +53,12 @@ class ChangeJournal:
         self._file = file
         self._settled = file.with_suffix(".settled.json")
 
-    def begin(self, task_id: str, *, backup: str, files: Mapping[Path, bytes]) -> None:
+    def begin(
+        self, task_id: str, *, backup: str, files: Mapping[Path, bytes], writes_all: bool = True
+    ) -> None:
         """Note what is about to be written, before the first byte is.
+
+        `writes_all`: all of these files; else somebody else writes those of them that the change concerns.
 
         Raises:
             StateUnwritableError: the note cannot be written, so nothing else must be.
@@ -61,6 +66,7 @@ class ChangeJournal:
         record = {
             "task_id": task_id,
             "backup": backup,
+            "writes_all": writes_all,
             "before": {str(path): hashlib.sha256(content).hexdigest() for path, content in files.items()},
         }
         try:
@@ -75,7 +81,7 @@ class ChangeJournal:
         except FileNotFoundError:
             return None
         before = {Path(path): str(digest) for path, digest in record["before"].items()}
-        return OpenChange(record["task_id"], record["backup"], before)
+        return OpenChange(record["task_id"], record["backup"], before, record.get("writes_all", True))
 
     def end(self) -> None:
         """Forget the note: the change is made, or undone."""

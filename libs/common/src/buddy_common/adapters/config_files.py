@@ -15,8 +15,8 @@ from typing import Any
 import pyjson5
 
 from buddy_common.adapters.atomic_file import replace_file
-from buddy_common.adapters.config_include import KEY, read_with_parts
-from buddy_common.config_diff import KeyChange, KeyPath, apply_change, show_path
+from buddy_common.adapters.config_include import KEY, read_with_parts, resolve_documents
+from buddy_common.config_diff import KeyChange, KeyPath, apply_change, changes_between, show_path
 from buddy_common.errors import GatewayConfigError, IncludeUnsupportedError, StateUnwritableError
 
 _READ_TRIES = 5
@@ -78,15 +78,34 @@ class ConfigFiles:
         Raises:
             IncludeUnsupportedError: a key lies where several files overlap.
         """
+        new = self._edited(state, changes)
+        if state.has_includes:
+            self._require_wanted(state, changes, new)
+        return {path: to_json(document) for path, document in new.items()}
+
+    def _edited(self, state: ConfigState, changes: Sequence[KeyChange]) -> dict[Path, dict[str, Any]]:
+        folders = {state.root: self.path.absolute().parent}  # of a link, what it includes lies beside it
         documents = {path: parse_config(content) for path, content in state.files.items()}
         touched: dict[Path, dict[str, Any]] = {}
         for change in changes:
-            owner, inner = _owner(documents, state.root, change.path)
+            owner, inner = _owner(documents, state.root, change.path, folders)
             if _includes(documents[owner], inner):
                 raise _unsupported(change.path)
             document = touched.setdefault(owner, deepcopy(documents[owner]))
             apply_change(document, KeyChange(inner, change.old, change.new))
-        return {path: to_json(document) for path, document in touched.items()}
+        return touched
+
+    def _require_wanted(
+        self, state: ConfigState, changes: Sequence[KeyChange], new: Mapping[Path, dict[str, Any]]
+    ) -> None:
+        """Check what the files will say together: one may be included twice, or lie over another."""
+        documents = {path: parse_config(content) for path, content in state.files.items()} | dict(new)
+        wanted = deepcopy(state.config)
+        for change in changes:
+            apply_change(wanted, change)
+        unlike = changes_between(wanted, resolve_documents(self.path, documents[state.root], documents))
+        if unlike:
+            raise _unsupported(unlike[0].path)
 
     def write(self, files: Mapping[Path, bytes]) -> None:
         """Replace files, each in one step; mode and owner stay.
@@ -120,9 +139,18 @@ def _bytes(path: Path) -> bytes:
 
 
 def parse_config(content: bytes) -> dict[str, Any]:
-    """Return what bytes say that were read as a config before, without their includes."""
-    parsed: Any = pyjson5.loads(content.decode("utf-8-sig"))
-    return parsed if isinstance(parsed, dict) else {}
+    """Return what the bytes of a config say, without their includes.
+
+    Raises:
+        GatewayConfigError: they are no object of JSON5.
+    """
+    try:
+        parsed: Any = pyjson5.loads(content.decode("utf-8-sig"))
+    except (pyjson5.Json5Exception, UnicodeDecodeError) as exc:
+        raise GatewayConfigError(f"This config is not valid JSON5: {exc.args[0]}") from exc
+    if not isinstance(parsed, dict):
+        raise GatewayConfigError("This config holds no object.")
+    return parsed
 
 
 def _is_json(content: bytes) -> bool:
@@ -133,7 +161,9 @@ def _is_json(content: bytes) -> bool:
     return True
 
 
-def _owner(documents: Mapping[Path, dict[str, Any]], root: Path, path: KeyPath) -> tuple[Path, KeyPath]:
+def _owner(
+    documents: Mapping[Path, dict[str, Any]], root: Path, path: KeyPath, folders: Mapping[Path, Path]
+) -> tuple[Path, KeyPath]:
     """Return the file whose text decides what is at a path, and the path inside of it."""
     file, inner = root, path
     node: Any = documents[root]
@@ -144,9 +174,9 @@ def _owner(documents: Mapping[Path, dict[str, Any]], root: Path, path: KeyPath) 
             name = node[KEY]
             if not isinstance(name, str) or len(node) > 1:
                 raise _unsupported(path)
-            file = (file.parent / name).resolve()
-            inner, node = path[index:], documents[file]
-            if KEY in node:  # one file that only includes another
+            file = (folders.get(file, file.parent) / name).resolve()
+            inner, node = path[index:], documents.get(file)
+            if node is None or KEY in node:  # one file that only includes another
                 raise _unsupported(path)
         node = node.get(key)
     return file, inner

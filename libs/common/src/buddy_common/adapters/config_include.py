@@ -4,6 +4,7 @@ Source: OpenClaw's docs/gateway/configuration/common-tasks.md, "Split config int
 """
 
 import os
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -32,11 +33,19 @@ def read_with_parts(path: Path) -> tuple[dict[str, Any] | None, list[Path]]:
     config = read_config(path)
     if config is None:
         return None, [path]
-    reader = _Reader(include_roots(path))
-    resolved = reader.resolve(config, path.absolute(), depth=0)
-    if not isinstance(resolved, dict):
-        raise GatewayConfigError(f"{path} includes something that is no object.")
-    return resolved, [path, *reader.parts]
+    reader = _Reader(include_roots(path), read_config)
+    return reader.resolve_root(config, path), [path, *reader.parts]
+
+
+def resolve_documents(
+    path: Path, document: dict[str, Any], parts: Mapping[Path, dict[str, Any]]
+) -> dict[str, Any]:
+    """Return what documents say together that are in no file yet; nothing is read.
+
+    Raises:
+        GatewayConfigError: they name others, or do not fit together.
+    """
+    return _Reader(include_roots(path), parts.get).resolve_root(document, path)
 
 
 def include_roots(path: Path) -> list[Path]:
@@ -48,9 +57,17 @@ def include_roots(path: Path) -> list[Path]:
 class _Reader:
     """Resolves includes and remembers which files they named."""
 
-    def __init__(self, roots: list[Path]) -> None:
+    def __init__(self, roots: list[Path], read: Callable[[Path], dict[str, Any] | None]) -> None:
         self.parts: list[Path] = []
         self._roots = roots
+        self._read = read
+
+    def resolve_root(self, config: dict[str, Any], path: Path) -> dict[str, Any]:
+        """Return the root document with all that it includes."""
+        resolved = self.resolve(config, path.absolute(), depth=0)
+        if not isinstance(resolved, dict):
+            raise GatewayConfigError(f"{path} includes something that is no object.")
+        return resolved
 
     def resolve(self, value: Any, file: Path, *, depth: int) -> Any:
         """Return the value with the files that it includes laid under it."""
@@ -77,7 +94,7 @@ class _Reader:
             raise GatewayConfigError(f"{file}: {KEY} {name!r} names no file: {exc}") from exc
         if not any(target.is_relative_to(root) for root in self._roots):
             raise GatewayConfigError(f"{file}: {KEY} {name!r} lies outside the config's folder.")
-        part = read_config(target)
+        part = self._read(target)
         if part is None:
             raise GatewayConfigError(f"{file}: the included {name!r} does not exist.")
         self.parts.append(target)

@@ -22,6 +22,7 @@ from buddy_common.errors import (
     BuddyError,
     ConfigChangedError,
     ConfigUndoneError,
+    GatewayConfigError,
     GatewayRefusedError,
     GatewayUnreachableError,
 )
@@ -183,7 +184,9 @@ class _Change:
                 reason=BackupReason.BEFORE_CHANGE,
                 task_id=self._job.task_id,
             )
-            self._host.journal.begin(self._job.task_id, backup=backup.name, files=touched)
+            self._host.journal.begin(
+                self._job.task_id, backup=backup.name, files=touched, writes_all=written is not None
+            )
             return backup.name
 
         self._backup = await asyncio.to_thread(keep)
@@ -303,7 +306,11 @@ def _is_cancelled() -> bool:
     return task is not None and task.cancelling() > 0
 
 
-def _since(seen: bytes, state: ConfigState) -> list[dict[str, Any]]:
+def _since(seen: bytes, state: ConfigState) -> list[dict[str, Any]] | None:
     """Return what has changed in the file itself since the client saw it, secrets masked."""
-    before, after = parse_config(seen), parse_config(state.files[state.root])
+    try:
+        before = parse_config(seen)
+    except GatewayConfigError:  # it was broken then
+        return None
+    after = parse_config(state.files[state.root])
     return shown_changes(before, after)
