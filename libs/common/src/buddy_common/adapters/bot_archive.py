@@ -1,6 +1,5 @@
 """What is kept of bots that were deleted: their entry in the config and their folders."""
 
-import json
 import re
 import shutil
 import time
@@ -8,6 +7,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+
+from pydantic import BaseModel
 
 from buddy_common.adapters.atomic_file import replace_file
 from buddy_common.errors import StateUnwritableError, UnknownArchiveError, WorkspaceInUseError
@@ -21,6 +22,14 @@ class Archived:
     """A deleted bot; `folders` says where each of its folders was."""
 
     name: str
+    bot: str
+    entry: dict[str, Any]
+    folders: dict[str, str]
+
+
+class _Record(BaseModel):
+    """What is written down of a deleted bot."""
+
     bot: str
     entry: dict[str, Any]
     folders: dict[str, str]
@@ -40,21 +49,23 @@ class BotArchive:
         """
         present = {key: str(path) for key, path in folders.items() if path is not None and path.is_dir()}
         archived = Archived(self._free_name(bot), bot, entry, present)
-        record = {"bot": bot, "entry": entry, "folders": present}
+        record = _Record(bot=bot, entry=entry, folders=present)
         try:
-            replace_file(self._folder / archived.name / _RECORD, json.dumps(record).encode())
+            replace_file(self._folder / archived.name / _RECORD, record.model_dump_json().encode())
         except OSError as exc:
             raise StateUnwritableError(f"{self._folder} cannot be written: {exc.strerror}.") from exc
         return archived
 
     def take_in(self, archived: Archived) -> None:
-        """Move the folders in.
+        """Move the folders in that are not in yet.
 
         Raises:
             StateUnwritableError: one cannot be moved; it is still where it was.
         """
         for key, path in archived.folders.items():
-            self._move(Path(path), self._folder / archived.name / key)
+            kept = self._folder / archived.name / key
+            if Path(path).is_dir() and not kept.exists():
+                self._move(Path(path), kept)
 
     def give_back(self, archived: Archived) -> None:
         """Move the folders back to where they were.
@@ -64,13 +75,11 @@ class BotArchive:
             StateUnwritableError: one cannot be moved.
         """
         for path in archived.folders.values():
-            if Path(path).exists() and any(Path(path).iterdir()):
+            if not _is_free(Path(path)):
                 raise WorkspaceInUseError(path)
         for key, path in archived.folders.items():
             kept = self._folder / archived.name / key
             if kept.is_dir():
-                if Path(path).is_dir():
-                    Path(path).rmdir()
                 self._move(kept, Path(path))
 
     def drop(self, name: str) -> None:
@@ -95,16 +104,16 @@ class BotArchive:
         names = [folder.name for folder in folders if _NAME.fullmatch(folder.name)]
         return [
             archived
-            for name in sorted(names, key=lambda name: name.partition("@")[2], reverse=True)
+            for name in sorted(names, key=_age, reverse=True)
             if (archived := self._read(name)) is not None
         ]
 
     def _read(self, name: str) -> Archived | None:
         try:
-            record = json.loads((self._folder / name / _RECORD).read_bytes())
+            record = _Record.model_validate_json((self._folder / name / _RECORD).read_bytes())
         except (OSError, ValueError):
             return None
-        return Archived(name, record["bot"], record["entry"], record["folders"])
+        return Archived(name, record.bot, record.entry, record.folders)
 
     def _free_name(self, bot: str) -> str:
         base = f"{bot}@{time.strftime('%Y%m%d-%H%M%S', time.gmtime())}"
@@ -119,6 +128,21 @@ class BotArchive:
     def _move(source: Path, target: Path) -> None:
         try:
             target.parent.mkdir(parents=True, exist_ok=True)
+            if target.is_dir():  # an empty one; into it is not what is meant
+                target.rmdir()
             shutil.move(source, target)
         except OSError as exc:
             raise StateUnwritableError(f"{source} cannot be moved to {target}: {exc.strerror}.") from exc
+
+
+def _age(name: str) -> tuple[str, int]:
+    """Return the moment of a name, and which one of that second it is."""
+    date, time_of_day, *number = name.partition("@")[2].split("-")
+    return date + time_of_day, int(number[0]) if number else 1
+
+
+def _is_free(path: Path) -> bool:
+    """Whether nothing is there, or an empty folder."""
+    if path.is_symlink() or path.is_file():
+        return False
+    return not path.exists() or not any(path.iterdir())
