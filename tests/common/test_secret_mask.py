@@ -1,10 +1,11 @@
 """What is left of a secret when it is shown."""
 
+from copy import deepcopy
 from typing import Any
 
 import pytest
 
-from buddy_common.secret_mask import mask_secret, mask_secrets
+from buddy_common.secret_mask import mask_secret, mask_secrets, masks_in, restore_secrets
 
 SECRET = "sk-0123456789abcd"
 MASKED = "sk-…abcd"
@@ -110,3 +111,98 @@ def test_everything_in_headers_and_in_an_auth_section_is_masked_but_what_says_ho
 )
 def test_of_an_address_the_password_and_the_query_are_masked(address: str, shown: str) -> None:
     assert mask_secrets({"baseUrl": address}) == {"baseUrl": shown}
+
+
+KNOWN: dict[str, Any] = {
+    "baseUrl": "https://user:hunter2@api.example.com/v1?key=hunter2",
+    "apiKey": SECRET,
+    "headers": {"X-Id": 5, "X-Name": "a-long-secret-value"},
+    "apiKeys": [SECRET, "sk-abcdefghijklm"],
+    "short": {"token": "abc"},
+    "models": [
+        {"id": "one", "headers": {"X-Key": "secret-of-model-one"}},
+        {"id": "two", "headers": {"X-Key": "secret-of-model-two"}},
+    ],
+}
+
+
+def test_what_was_shown_masked_is_the_same_again_when_it_comes_back() -> None:
+    shown = mask_secrets(KNOWN)
+
+    assert SECRET not in str(shown)
+    assert restore_secrets(shown, KNOWN) == KNOWN
+    assert masks_in(restore_secrets(shown, KNOWN)) == []
+
+
+def test_a_new_secret_takes_the_place_of_the_old_one() -> None:
+    given = mask_secrets(KNOWN) | {"apiKey": "sk-another-secret"}
+
+    assert restore_secrets(given, KNOWN) == KNOWN | {"apiKey": "sk-another-secret"}
+
+
+def test_models_are_known_by_their_id_wherever_they_stand() -> None:
+    shown = mask_secrets(KNOWN)
+    given = {"models": [{"id": "new"}, shown["models"][1]]}
+
+    assert restore_secrets(given, KNOWN) == {"models": [{"id": "new"}, KNOWN["models"][1]]}
+
+
+@pytest.mark.parametrize(
+    ("given", "names"),
+    [
+        ({"apiKey": "sk-…9999"}, ["apiKey"]),
+        ({"token": MASKED}, ["token"]),
+        ({"apiKeys": ["new", MASKED]}, ["apiKeys"]),
+        ({"models": [{"id": "three", "headers": {"X-Key": "sec…-two"}}]}, ["X-Key"]),
+        ({"headers": {"X-Other": "…"}}, ["X-Other"]),
+        ({"baseUrl": "https://…@other.example.com/v1"}, ["baseUrl"]),
+        ({"baseUrl": "https://api.example.com/v1?key=…"}, ["baseUrl"]),
+        ({"auth": [{"value": ["…"]}]}, ["value"]),
+        ({"apiKey": "…", "headers": {"a": "…"}}, ["apiKey", "a"]),
+    ],
+)
+def test_a_mask_of_no_secret_that_is_known_there_is_found(given: dict[str, Any], names: list[str]) -> None:
+    assert masks_in(restore_secrets(given, KNOWN)) == names
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        {"name": "wait…"},
+        {"apiKey": "${KEY}"},
+        {"apiKey": SECRET},
+        {"headers": {"mode": "…"}},
+        {"note": "see https://example.com/…"},
+        {"apiKey": None},
+        {"apiKey": {"source": "env", "provider": "…", "id": "KEY"}},
+        ["…"],
+        "…",
+        5,
+        {},
+    ],
+)
+def test_an_ellipsis_elsewhere_is_no_mask(value: Any) -> None:
+    assert masks_in(value) == []
+
+
+@pytest.mark.parametrize(
+    "known", [None, "text", 5, [], {}, {"apiKey": None}, {"apiKey": ["x"]}, {"apiKey": {}}]
+)
+def test_what_is_known_may_have_any_shape(known: Any) -> None:
+    given = {"apiKey": MASKED, "models": [{"id": "one", "token": "…"}, 5], "headers": {"a": 1}}
+
+    assert restore_secrets(given, known) == given
+
+
+def test_restoring_changes_neither_side() -> None:
+    given, known = mask_secrets(KNOWN), deepcopy(KNOWN)
+
+    restore_secrets(given, known)
+
+    assert (given, known) == (mask_secrets(KNOWN), KNOWN)
+
+
+def test_the_secret_of_one_name_is_not_given_out_under_another() -> None:
+    given = {"name": MASKED, "token": MASKED, "models": [{"id": "two", "headers": {"X-Key": "sec…-one"}}]}
+
+    assert restore_secrets(given, KNOWN) == given

@@ -45,17 +45,18 @@ def restore_secrets(given: Any, known: Any) -> Any:
     return _restored(given, known, mask_secrets(known))
 
 
-def masks_in(value: Any, *, secret: bool = False) -> list[str]:
+def masks_in(value: Any, *, name: str = "", secret: bool = False) -> list[str]:
     """Return the names under which a mask stands where a secret should be."""
     if isinstance(value, dict):
-        found: list[str] = []
-        for name, item in value.items():
-            is_secret = _is_secret(name, item, secret)
-            hidden = is_secret and isinstance(item, str) and _ELLIPSIS in item
-            found += [name] if hidden else masks_in(item, secret=is_secret)
-        return found
-    rows = value if isinstance(value, list) else []
-    return [name for row in rows for name in masks_in(row, secret=secret)]
+        return [
+            found
+            for key, item in value.items()
+            for found in masks_in(item, name=key, secret=_is_secret(key, item, secret))
+        ]
+    if isinstance(value, list):
+        return [found for row in value for found in masks_in(row, name=name, secret=secret)]
+    hidden = isinstance(value, str) and _ELLIPSIS in value and (secret or _is_masked_address(value))
+    return [name] if hidden else []
 
 
 def _restored(given: Any, known: Any, masked: Any) -> Any:
@@ -92,3 +93,7 @@ def _mask_address(value: str) -> str:
     host = f"{_ELLIPSIS}@{parts.netloc.rpartition('@')[2]}" if "@" in parts.netloc else parts.netloc
     query = re.sub(r"=[^&]+", f"={_ELLIPSIS}", parts.query)
     return urlunsplit((parts.scheme, host, parts.path, query, parts.fragment))
+
+
+def _is_masked_address(value: str) -> bool:
+    return "://" in value and (f"//{_ELLIPSIS}@" in value or f"={_ELLIPSIS}" in value)
