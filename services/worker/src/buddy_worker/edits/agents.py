@@ -8,9 +8,12 @@ own `agents add` writes.
 from typing import Any
 
 from buddy_common.adapters.openclaw_config import MAIN, Config, agents_of, default_agent, section
-from buddy_common.errors import BotExistsError, ProtectedBotError, UnknownBotError
+from buddy_common.errors import BotExistsError, GatewayConfigError, ProtectedBotError, UnknownBotError
+from buddy_worker.edits.objects import object_at, rows_at
 
 Entry = dict[str, Any]
+_ENTRIES = ("agents", "entries")
+_LIST = ("agents", "list")
 
 
 def require_bot(config: Config, bot: str) -> None:
@@ -28,17 +31,17 @@ def entry_of(config: Config, bot: str, *, is_new: bool) -> Entry:
 
     Raises:
         UnknownBotError: there is no such bot.
+        GatewayConfigError: something else is where bots are.
     """
     require_bot(config, bot)
-    agents = _agents(config)
-    table = _table(agents, is_new=is_new)
-    if isinstance(table, dict):
-        return _object(table, bot)
-    for entry in table:
-        if isinstance(entry, dict) and entry.get("id") == bot:
-            return entry
-    table.append({"id": bot})
-    return entry_of(config, bot, is_new=is_new)
+    if _is_keyed(config, is_new=is_new):
+        return object_at(config, *_ENTRIES, bot)
+    rows = rows_at(config, *_LIST)
+    for row in rows:
+        if row.get("id") == bot:
+            return row
+    rows.append({"id": bot})
+    return rows[-1]
 
 
 def add_entry(config: Config, bot: str, entry: Entry, *, is_new: bool, main_workspace: str) -> None:
@@ -46,22 +49,23 @@ def add_entry(config: Config, bot: str, entry: Entry, *, is_new: bool, main_work
 
     Raises:
         BotExistsError: there is one of this id.
+        GatewayConfigError: something else is where bots are.
     """
     known = [agent.id for agent in agents_of(config)]
     if bot in known:
         raise BotExistsError(bot)
-    agents, default = _agents(config), default_agent(config)
-    table = _table(agents, is_new=is_new)
-    if isinstance(table, list):
-        if not table:
-            table.append({"id": default})
-        table.append({"id": bot, **entry})
+    default = default_agent(config)
+    if not _is_keyed(config, is_new=is_new):
+        rows = rows_at(config, *_LIST)
+        if not rows:
+            rows.append({"id": default})
+        rows.append({"id": bot, **entry})
         return
-    first = _object(table, default)
+    first = object_at(config, *_ENTRIES, default)
     if len(known) == 1:
         first.setdefault("workspace", main_workspace)
-    table[bot] = entry
-    _own_explicitly(config, agents, default)
+    object_at(config, *_ENTRIES)[bot] = entry
+    _own_explicitly(config, default)
 
 
 def remove_entry(config: Config, bot: str) -> None:
@@ -77,59 +81,53 @@ def remove_entry(config: Config, bot: str) -> None:
         raise ProtectedBotError(f"{bot!r} is the default bot: make another one the default first.")
     if len(agents_of(config)) == 1:
         raise ProtectedBotError(f"{bot!r} is the last bot.")
-    agents = _agents(config)
+    agents = object_at(config, "agents")
     if isinstance(agents.get("entries"), dict):
-        agents["entries"].pop(bot)
+        del agents["entries"][bot]
     else:
-        agents["list"] = [entry for entry in agents["list"] if not _is(entry, bot)]
+        agents["list"] = [row for row in agents["list"] if not _is(row, bot)]
     _forget(config, bot, default)
 
 
-def _agents(config: Config) -> dict[str, Any]:
-    return _object(config, "agents")
-
-
-def _table(agents: dict[str, Any], *, is_new: bool) -> dict[str, Any] | list[Any]:
-    """Return the table in the layout of the file; a file without one gets that of its OpenClaw."""
-    if isinstance(agents.get("entries"), dict):
-        return _object(agents, "entries")
-    if isinstance(agents.get("list"), list) and not is_new:
-        found: list[Any] = agents["list"]
-        return found
+def _is_keyed(config: Config, *, is_new: bool) -> bool:
+    """Whether bots are under `agents.entries`; a file with neither layout gets that of its OpenClaw."""
+    agents = object_at(config, "agents")
+    if "entries" in agents:
+        return True
     if is_new:
-        return _migrated(agents)
-    made: list[Any] = []
-    agents["list"] = made
-    return made
+        _migrate(config)
+    return is_new
 
 
-def _migrated(agents: dict[str, Any]) -> dict[str, Any]:
+def _migrate(config: Config) -> None:
     """Turn an array into the object that the newer generation writes; it reads both, and keeps one."""
-    old = agents.pop("list", None)
-    rows = [row for row in old if isinstance(row, dict) and row.get("id")] if isinstance(old, list) else []
+    rows = rows_at(config, *_LIST)
+    ids = [row.get("id") for row in rows]
+    if not all(isinstance(name, str) and name for name in ids) or len(set(ids)) < len(ids):
+        raise GatewayConfigError("In openclaw.json, agents.list must have an `id` of its own in each row.")
     entries = {
         str(row["id"]): {key: value for key, value in row.items() if key not in ("id", "default")}
         for row in rows
     }
     default = next((str(row["id"]) for row in rows if row.get("default") is True), None)
+    agents = object_at(config, "agents")
+    del agents["list"]
     agents["entries"] = entries
     if len(entries) > 1:
         agents.setdefault("ownership", "explicit")
         chosen = default or next(iter(entries))
-        _object(_object(agents, "defaults"), "systemAgent").setdefault("agentId", chosen)
-    return entries
+        object_at(config, "agents", "defaults", "systemAgent").setdefault("agentId", chosen)
 
 
-def _own_explicitly(config: Config, agents: dict[str, Any], default: str) -> None:
+def _own_explicitly(config: Config, default: str) -> None:
     """Say which agent is meant where none is named, as `openclaw agents add` does."""
-    agents.setdefault("ownership", "explicit")
-    defaults = _object(agents, "defaults")
-    for holder in (
-        _object(defaults, "systemAgent"),
-        _object(defaults, "heartbeat"),
-        _object(config, "talk"),
+    object_at(config, "agents").setdefault("ownership", "explicit")
+    for path in (
+        ("agents", "defaults", "systemAgent"),
+        ("agents", "defaults", "heartbeat"),
+        ("talk",),
     ):
-        holder.setdefault("agentId", default)
+        object_at(config, *path).setdefault("agentId", default)
 
 
 def _forget(config: Config, bot: str, default: str) -> None:
@@ -148,11 +146,3 @@ def _forget(config: Config, bot: str, default: str) -> None:
 
 def _is(entry: Any, bot: str) -> bool:
     return isinstance(entry, dict) and entry.get("id") == bot
-
-
-def _object(holder: dict[str, Any], key: str) -> dict[str, Any]:
-    """Return the object under a key, made where there is none."""
-    found = holder.get(key)
-    if not isinstance(found, dict):
-        found = holder[key] = {}
-    return found

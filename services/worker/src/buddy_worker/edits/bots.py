@@ -7,6 +7,7 @@ from buddy_common.adapters.openclaw_config import Config, section
 from buddy_common.errors import InvalidRequestError
 from buddy_worker.edits.agents import Entry, entry_of
 from buddy_worker.edits.models import resolve_model
+from buddy_worker.edits.objects import merge
 from buddy_worker.edits.secrets import with_secrets
 
 IDENTITY = ("name", "emoji", "theme", "avatar")
@@ -75,22 +76,9 @@ def update(config: Config, bot: str, fields: dict[str, Any], *, is_new: bool, kn
         if key == "model" and isinstance(value, str):
             set_model(config, bot, value, is_new=is_new, known=known)
         elif key in IDENTITY:
-            _merge(entry, {"identity": {key: value}})
+            merge(entry, {"identity": {key: value}})
         else:
-            _merge(entry, {key: value})
-
-
-def _merge(target: dict[str, Any], patch: dict[str, Any]) -> None:
-    """Apply a merge patch (RFC 7396) in place."""
-    for key, value in patch.items():
-        if value is None:
-            target.pop(key, None)
-        elif isinstance(value, dict):
-            below = target.get(key)
-            target[key] = below if isinstance(below, dict) else {}
-            _merge(target[key], value)
-        else:
-            target[key] = value
+            merge(entry, {key: value})
 
 
 def _allow(config: Config, model: str) -> str:

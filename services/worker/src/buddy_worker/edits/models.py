@@ -11,6 +11,7 @@ from buddy_common.errors import (
     UnknownModelError,
     UnknownProviderError,
 )
+from buddy_worker.edits.objects import merge, object_at, rows_at
 from buddy_worker.edits.secrets import with_secrets
 
 _PROVIDERS = ("models", "providers")
@@ -33,16 +34,17 @@ def resolve_model(config: Config, model: str, *, known: Collection[str]) -> str:
 
 
 def set_provider(config: Config, name: str, fields: dict[str, Any]) -> None:
-    """Add a provider, or change the fields that are given; a masked secret means the one that is there."""
-    providers = _providers(config)
-    known = providers.get(name)
-    provider = known if isinstance(known, dict) else {"models": []}
-    for key, value in with_secrets(fields, provider).items():
-        if value is None:
-            provider.pop(key, None)
-        else:
-            provider[key] = value
-    providers[name] = provider
+    """Add a provider, or change the fields that are given; a masked secret means the one that is there.
+
+    Raises:
+        GatewayConfigError: something else is where providers are.
+        InvalidRequestError: a mask stands for no secret that is there.
+    """
+    is_new = name not in object_at(config, *_PROVIDERS)
+    provider = object_at(config, *_PROVIDERS, name)
+    _set(provider, with_secrets(fields, provider))
+    if is_new:
+        provider.setdefault("models", [])
 
 
 def set_model(config: Config, provider: str, model: str, fields: dict[str, Any]) -> None:
@@ -50,17 +52,15 @@ def set_model(config: Config, provider: str, model: str, fields: dict[str, Any])
 
     Raises:
         UnknownProviderError: there is no such provider.
+        GatewayConfigError: it has something else than models.
+        InvalidRequestError: a mask stands for no secret that is there.
     """
     models = _models(config, provider)
     entry = next((row for row in models if row.get("id") == model), None)
     if entry is None:
         entry = {"id": model, "name": model}
         models.append(entry)
-    for key, value in with_secrets(fields, entry).items():
-        if value is None:
-            entry.pop(key, None)
-        elif key != "id":
-            entry[key] = value
+    _set(entry, with_secrets({key: value for key, value in fields.items() if key != "id"}, entry))
 
 
 def delete_provider(config: Config, provider: str) -> None:
@@ -72,7 +72,7 @@ def delete_provider(config: Config, provider: str) -> None:
     """
     _require_provider(config, provider)
     _require_unused(config, f"The provider {provider!r}", lambda key: key.startswith(f"{provider}/"))
-    del _providers(config)[provider]
+    del object_at(config, *_PROVIDERS)[provider]
 
 
 def delete_model(config: Config, provider: str, model: str) -> None:
@@ -88,7 +88,7 @@ def delete_model(config: Config, provider: str, model: str) -> None:
     if len(left) == len(models):
         raise NoSuchModelError(provider, model)
     _require_unused(config, f"The model {provider}/{model}", lambda key: key == f"{provider}/{model}")
-    providers_of(config)[provider]["models"] = left
+    models[:] = left
 
 
 def set_default(config: Config, model: str, *, known: Collection[str]) -> None:
@@ -96,9 +96,10 @@ def set_default(config: Config, model: str, *, known: Collection[str]) -> None:
 
     Raises:
         UnknownModelError: no configured provider has it, or several do.
+        GatewayConfigError: something else is where that is said.
     """
     key = resolve_model(config, model, known=known)
-    defaults = config.setdefault("agents", {}).setdefault("defaults", {})
+    defaults = object_at(config, "agents", "defaults")
     chosen = defaults.get("model")
     defaults["model"] = chosen | {"primary": key} if isinstance(chosen, dict) else {"primary": key}
     if section(config, "agents", "defaults", "models"):
@@ -113,16 +114,15 @@ def _require_provider(config: Config, provider: str) -> None:
 
 def _models(config: Config, provider: str) -> list[dict[str, Any]]:
     _require_provider(config, provider)
-    found = providers_of(config)[provider]
-    models = found.get("models")
-    if not isinstance(models, list):
-        models = found["models"] = []
-    return models
+    return rows_at(config, *_PROVIDERS, provider, "models")
 
 
-def _providers(config: Config) -> dict[str, Any]:
-    providers: dict[str, Any] = config.setdefault("models", {}).setdefault("providers", {})
-    return providers
+def _set(target: dict[str, Any], fields: dict[str, Any]) -> None:
+    """Replace the fields that are given; null takes one away, also within what replaces another."""
+    for key, value in fields.items():
+        if isinstance(value, dict):
+            target[key] = {}
+        merge(target, {key: value})
 
 
 def _require_unused(config: Config, what: str, meant: Callable[[str], bool]) -> None:

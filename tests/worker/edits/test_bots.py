@@ -1,0 +1,212 @@
+"""Changes of single bots."""
+
+from collections.abc import Callable
+from copy import deepcopy
+from typing import Any
+
+import pytest
+
+from buddy_common.errors import (
+    BuddyError,
+    GatewayConfigError,
+    InvalidRequestError,
+    UnknownBotError,
+    UnknownModelError,
+)
+from buddy_worker.edits.bots import new_entry, set_identity, set_model, update
+
+Config = dict[str, Any]
+SECRET = "sk-0123456789abcd"
+
+
+def every(*changes: Callable[[Config], object]) -> tuple[Callable[[Config], object], ...]:
+    return changes
+
+
+def config() -> Config:
+    return {
+        "models": {"providers": {"x": {"models": [{"id": "one"}, {"id": "two/a"}]}}},
+        "agents": {
+            "defaults": {"models": {"x/one": {"alias": "1"}}},
+            "entries": {
+                "main": {},
+                "a": {
+                    "name": "A",
+                    "identity": {"name": "A", "emoji": "🦞"},
+                    "model": {"primary": "x/one", "fallbacks": ["x/two/a"]},
+                    "tools": {"allow": ["x"], "exec": {"host": "y", "token": SECRET}},
+                },
+            },
+        },
+    }
+
+
+def a(changed: Config) -> Config:
+    found: Config = changed["agents"]["entries"]["a"]
+    return found
+
+
+def changed_by(**fields: Any) -> Config:
+    """Return the bot's entry after an update."""
+    made = config()
+    update(made, "a", fields, is_new=True, known=())
+    return a(made)
+
+
+def test_a_new_bot_has_name_workspace_and_looks() -> None:
+    made = config()
+
+    entry = new_entry(made, name="B", emoji="🤖", model=None, workspace="/w", known=())
+
+    assert entry == {"name": "B", "workspace": "/w", "identity": {"name": "B", "emoji": "🤖"}}
+    assert made == config()
+
+
+def test_the_model_of_a_new_bot_goes_on_the_list_of_those_that_may_be_chosen() -> None:
+    made = config()
+
+    entry = new_entry(made, name="B", emoji=None, model="two/a", workspace="/w", known=())
+
+    assert entry["model"] == "x/two/a"
+    assert made["agents"]["defaults"]["models"] == {"x/one": {"alias": "1"}, "x/two/a": {}}
+
+
+def test_where_there_is_no_such_list_none_is_made() -> None:
+    made = config()
+    del made["agents"]["defaults"]
+
+    set_model(made, "a", "x/one", is_new=True, known=())
+
+    assert "defaults" not in made["agents"]
+
+
+def test_the_looks_of_a_bot_change_and_the_rest_of_them_stays() -> None:
+    made = config()
+
+    set_identity(made, "a", {"name": "新名"}, is_new=True)
+
+    assert a(made)["identity"] == {"name": "新名", "emoji": "🦞"}
+
+
+def test_a_bot_gets_another_model_and_keeps_its_fallbacks() -> None:
+    made = config()
+
+    set_model(made, "a", "x/two/a", is_new=True, known=())
+    set_model(made, "main", "x/one", is_new=True, known=())
+
+    assert a(made)["model"] == {"primary": "x/two/a", "fallbacks": ["x/two/a"]}
+    assert made["agents"]["entries"]["main"]["model"] == "x/one"
+
+
+def test_a_model_that_openclaw_has_by_itself_can_be_chosen() -> None:
+    made = config()
+
+    set_model(made, "main", "anthropic/claude", is_new=True, known={"anthropic/claude"})
+
+    assert made["agents"]["entries"]["main"]["model"] == "anthropic/claude"
+
+
+@pytest.mark.parametrize("model", ["nope", "x/nope", "y/one", "two", "x", "x/"])
+def test_a_model_that_nobody_has_is_refused(model: str) -> None:
+    for change in every(
+        lambda made: set_model(made, "a", model, is_new=True, known=()),
+        lambda made: update(made, "a", {"model": model}, is_new=True, known=()),
+        lambda made: new_entry(made, name="B", emoji=None, model=model, workspace="/w", known=()),
+    ):
+        with pytest.raises(UnknownModelError):
+            change(config())
+
+
+def test_an_update_merges_objects_and_replaces_the_rest() -> None:
+    entry = changed_by(tools={"allow": ["z"], "exec": {"host": None}}, skills=["s"], name="新名", emoji=None)
+
+    assert entry["tools"] == {"allow": ["z"], "exec": {"token": SECRET}}
+    assert entry["skills"] == ["s"]
+    assert entry["identity"] == {"name": "新名"}
+
+
+def test_null_takes_away_what_is_there_and_leaves_no_null() -> None:
+    entry = changed_by(tools=None, gone=None, new={"a": None, "b": {"c": None}})
+
+    assert "tools" not in entry
+    assert "gone" not in entry
+    assert entry["new"] == {"b": {}}
+
+
+def test_an_object_takes_the_place_of_what_is_none_and_the_other_way_round() -> None:
+    entry = changed_by(name={"x": 1}, tools="text")
+
+    assert entry["tools"] == "text"
+    assert entry["identity"]["name"] == {"x": 1}  # OpenClaw's to judge
+
+
+def test_a_mask_means_the_secret_that_is_there() -> None:
+    entry = changed_by(tools={"exec": {"token": "sk-…abcd", "host": "z"}})
+
+    assert entry["tools"]["exec"] == {"host": "z", "token": SECRET}
+
+
+def test_a_mask_of_nothing_is_refused() -> None:
+    with pytest.raises(InvalidRequestError, match="token"):
+        changed_by(tools={"exec": {"token": "sk-…9999"}})
+
+
+@pytest.mark.parametrize("field", ["id", "agentDir", "default"])
+@pytest.mark.parametrize("value", ["x", None, {}, True])
+def test_what_a_bot_keeps_for_its_life_cannot_be_changed(field: str, value: Any) -> None:
+    with pytest.raises(InvalidRequestError, match=rf"config\.{field}"):
+        changed_by(**{field: value})
+
+
+@pytest.mark.parametrize("is_new", [True, False])
+def test_a_bot_that_is_not_there_cannot_be_changed(*, is_new: bool) -> None:
+    for change in every(
+        lambda made: update(made, "b", {"x": 1}, is_new=is_new, known=()),
+        lambda made: set_identity(made, "b", {"name": "x"}, is_new=is_new),
+        lambda made: set_model(made, "b", "x/one", is_new=is_new, known=()),
+    ):
+        with pytest.raises(UnknownBotError):
+            change(config())
+
+
+BROKEN: list[Any] = [[], "x", 5, None, True]
+
+
+@pytest.mark.parametrize("is_new", [True, False])
+@pytest.mark.parametrize("value", BROKEN)
+@pytest.mark.parametrize(
+    "path",
+    [
+        ("agents",),
+        ("agents", "entries"),
+        ("agents", "list"),
+        ("agents", "entries", "a"),
+        ("agents", "defaults"),
+        ("agents", "defaults", "models"),
+        ("models",),
+        ("models", "providers"),
+        ("models", "providers", "x"),
+        ("models", "providers", "x", "models"),
+        ("agents", "entries", "a", "identity"),
+        ("agents", "entries", "a", "model"),
+    ],
+    ids=".".join,
+)
+def test_a_broken_config_is_refused_or_left_to_openclaw(
+    path: tuple[str, ...], value: Any, *, is_new: bool
+) -> None:
+    for change in every(
+        lambda made: update(made, "a", {"name": "x", "model": "x/one", "y": {}}, is_new=is_new, known=()),
+        lambda made: set_identity(made, "a", {"name": "x"}, is_new=is_new),
+        lambda made: set_model(made, "a", "x/one", is_new=is_new, known=()),
+        lambda made: new_entry(made, name="x", emoji=None, model="x/one", workspace="/w", known=()),
+    ):
+        made = config()
+        holder = made
+        for key in path[:-1]:
+            holder = holder[key]
+        holder[path[-1]] = deepcopy(value)
+        try:
+            change(made)
+        except BuddyError as exc:
+            assert isinstance(exc, GatewayConfigError | UnknownBotError | UnknownModelError)  # noqa: PT017 - or none
