@@ -1,9 +1,10 @@
 """The jobs that change bots, which OpenClaw calls agents."""
 
-from typing import Any, ClassVar
+from typing import ClassVar
 
 from buddy_common.schemas.config_job import ConfigJob
-from buddy_common.schemas.names import BotId, FolderPath, Label, ModelRef
+from buddy_common.schemas.config_values import ConfigObject
+from buddy_common.schemas.names import ArchiveName, BotId, FolderPath, Label, ModelRef
 
 
 class _BotJob(ConfigJob):
@@ -52,7 +53,7 @@ class UpdateBotJob(_BotJob):
     action: ClassVar[str] = "update"
     secret_fields: ClassVar[frozenset[str]] = frozenset({"config"})
 
-    config: dict[str, Any]
+    config: ConfigObject
 
 
 class SetBotIdentityJob(_BotJob):
@@ -93,4 +94,4 @@ class RestoreBotJob(_BotJob):
     title: ClassVar[str] = "Restore bot"
     action: ClassVar[str] = "restore"
 
-    archive: str | None = None  # None: the newest of this bot
+    archive: ArchiveName | None = None  # None: the newest of this bot

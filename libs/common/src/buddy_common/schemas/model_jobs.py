@@ -1,8 +1,9 @@
 """The jobs that change providers, their models, and which model is the default."""
 
-from typing import Any, ClassVar
+from typing import ClassVar
 
 from buddy_common.schemas.config_job import ConfigJob
+from buddy_common.schemas.config_values import ConfigObject
 from buddy_common.schemas.names import ModelRef, ProviderName
 
 
@@ -27,7 +28,7 @@ class SetProviderJob(_ProviderJob):
     action: ClassVar[str] = "set_provider"
     secret_fields: ClassVar[frozenset[str]] = frozenset({"config"})
 
-    config: dict[str, Any]
+    config: ConfigObject
 
 
 class DeleteProviderJob(_ProviderJob):
@@ -47,7 +48,7 @@ class SetProviderModelJob(_ProviderJob):
     secret_fields: ClassVar[frozenset[str]] = frozenset({"config"})
 
     model: ModelRef
-    config: dict[str, Any]
+    config: ConfigObject
 
     @property
     def target(self) -> str | None:

@@ -16,6 +16,19 @@ def _no_way_up(name: str) -> str:
     return name
 
 
+def _no_prototype(name: str) -> str:
+    # as the key of an object, these are something else in JavaScript
+    if name in ("__proto__", "constructor", "prototype"):
+        raise ValueError("OpenClaw takes nothing of this name")
+    return name
+
+
+def _no_empty_part(model: str) -> str:
+    if "" in model.split("/"):
+        raise ValueError("a `/` stands between two names")
+    return model
+
+
 def _no_control(text: str) -> str:
     if any(ord(character) < 32 or ord(character) == 127 for character in text):  # noqa: PLR2004 - ASCII
         raise ValueError("it holds control characters")
@@ -33,16 +46,22 @@ def _absolute(path: str) -> str:
     return path
 
 
-BotId = Annotated[str, StringConstraints(pattern=BOT_ID)]
+BotId = Annotated[str, StringConstraints(pattern=BOT_ID), AfterValidator(_no_prototype)]
 ProviderName = Annotated[
-    str, StringConstraints(pattern=r"^[A-Za-z0-9@][A-Za-z0-9_.@-]{0,63}$"), AfterValidator(_no_way_up)
+    str,
+    StringConstraints(pattern=r"^[A-Za-z0-9@][A-Za-z0-9_.@-]{0,63}$"),
+    AfterValidator(_no_way_up),
+    AfterValidator(_no_prototype),
 ]
-PluginId = Annotated[str, StringConstraints(pattern=NAME), AfterValidator(_no_way_up)]
+PluginId = Annotated[
+    str, StringConstraints(pattern=NAME), AfterValidator(_no_way_up), AfterValidator(_no_prototype)
+]
 # may hold `/`, `:` and `.`; never looks like an option
 ModelRef = Annotated[
     str,
     StringConstraints(pattern=r"^[A-Za-z0-9@][A-Za-z0-9_.:@/+-]{0,191}$"),
     AfterValidator(_no_way_up),
+    AfterValidator(_no_empty_part),
 ]
 # shown to people
 Label = Annotated[str, StringConstraints(min_length=1, max_length=128), AfterValidator(_no_control)]
@@ -51,5 +70,9 @@ FolderPath = Annotated[
     StringConstraints(min_length=2, max_length=512),
     AfterValidator(_no_control),
     AfterValidator(_absolute),
+]
+# of a deleted bot
+ArchiveName = Annotated[
+    str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9_-]{0,63}@[0-9]{8}-[0-9]{6}(-[0-9]{1,6})?$")
 ]
 Sha256 = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")]

@@ -1,9 +1,9 @@
 """Changes of bots: each a job, whose outcome is the answer."""
 
-from typing import Annotated, Any
+from typing import Annotated, Any, Self
 
 from fastapi import APIRouter, Response
-from pydantic import AliasChoices, BaseModel, ConfigDict, Field
+from pydantic import AliasChoices, BaseModel, ConfigDict, Field, model_validator
 
 from buddy_api.changes import BaseHash, Change, Changed, change_responses
 from buddy_api.deps import Wired
@@ -28,7 +28,8 @@ from buddy_common.schemas.bot_jobs import (
     TemplateBotJob,
     UpdateBotJob,
 )
-from buddy_common.schemas.names import BotId, FolderPath, Label, ModelRef
+from buddy_common.schemas.config_values import ConfigObject, require_fit
+from buddy_common.schemas.names import ArchiveName, BotId, FolderPath, Label, ModelRef
 
 router = APIRouter(prefix="/v1/openclaw/bots", tags=["bots"])
 
@@ -68,10 +69,21 @@ class UpdateBot(BaseModel):
     model_config = ConfigDict(json_schema_extra={"example": {"id": "bot_1", "config": {"emoji": "🤖"}}})
 
     id: BotId
-    config: dict[str, Any] = {}
+    config: ConfigObject = {}
     name: Label | None = None
     model: ModelRef | None = None
     emoji: Label | None = None
+
+    @property
+    def changes(self) -> dict[str, Any]:
+        """All that is to change."""
+        flat = {name: value for name in _FLAT if (value := getattr(self, name)) is not None}
+        return self.config | flat
+
+    @model_validator(mode="after")
+    def _fit_together(self) -> Self:
+        require_fit(self.changes)
+        return self
 
 
 class SetIdentity(BaseModel):
@@ -109,7 +121,7 @@ class RestoreBot(BaseModel):
     model_config = ConfigDict(json_schema_extra={"example": {"id": "bot_1"}})
 
     id: BotId
-    archive: Annotated[str, Field(max_length=128)] | None = Field(
+    archive: ArchiveName | None = Field(
         default=None, description="As `bots/delete` answered; by default the newest of this bot"
     )
 
@@ -147,15 +159,13 @@ async def template(body: FromTemplate, w: Wired, change: Change, base: BaseHash)
 @router.post(
     "/update",
     response_model=Envelope[Changed],
-    responses=change_responses(UnknownBotError, UnknownModelError),
+    responses=change_responses(UnknownBotError, UnknownModelError, WorkspaceInUseError),
 )
 async def update(body: UpdateBot, change: Change, base: BaseHash) -> Response:
     """Change what a bot's entry in openclaw.json says; a key whose value is null goes."""
-    flat = {name: value for name in _FLAT if (value := getattr(body, name)) is not None}
-    config = body.config | flat
-    if not config:
+    if not body.changes:
         raise InvalidRequestError("config: name at least one field to change.")
-    return await change.make(UpdateBotJob(id=body.id, config=config, base_hash=base), "配置已更新")
+    return await change.make(UpdateBotJob(id=body.id, config=body.changes, base_hash=base), "配置已更新")
 
 
 @router.post("/set-identity", response_model=Envelope[Changed], responses=change_responses(UnknownBotError))

@@ -1,9 +1,9 @@
 """The providers of models, and which model is the default."""
 
-from typing import Annotated, Any
+from typing import Annotated, Any, Self
 
 from fastapi import APIRouter, Path, Response
-from pydantic import AliasChoices, BaseModel, ConfigDict, Field
+from pydantic import AliasChoices, BaseModel, ConfigDict, Field, model_validator
 
 from buddy_api.changes import BaseHash, Change, Changed, change_responses
 from buddy_api.deps import LIST_ERRORS
@@ -12,6 +12,7 @@ from buddy_api.mirrored import Mirrored
 from buddy_api.node_lists import Mirror
 from buddy_api.openclaw_schemas import ModelsConfig
 from buddy_common.errors import InUseError, NoSuchModelError, UnknownModelError, UnknownProviderError
+from buddy_common.schemas.config_values import ConfigKey, ConfigObject, ConfigValue, WebAddress, require_fit
 from buddy_common.schemas.model_jobs import (
     DeleteModelJob,
     DeleteProviderJob,
@@ -27,11 +28,27 @@ router = APIRouter(prefix="/v1/openclaw/models", tags=["models"])
 _PROVIDER = AliasChoices("provider", "providerName", "name")
 
 
-class SetProvider(BaseModel):
+class _OpenClawFields(BaseModel):
+    """What OpenClaw's schema has in this place, beside the names of what is meant."""
+
+    model_config = ConfigDict(extra="allow")
+    __pydantic_extra__: dict[ConfigKey, ConfigValue] = Field(init=False)
+
+    @property
+    def openclaw_fields(self) -> dict[str, Any]:
+        """The fields that were given, without the names."""
+        return self.model_dump(exclude={"provider", "id"}, exclude_unset=True)
+
+    @model_validator(mode="after")
+    def _fit_together(self) -> Self:
+        require_fit(self.openclaw_fields)
+        return self
+
+
+class SetProvider(_OpenClawFields):
     """A provider; further fields are those of OpenClaw, and null takes one away."""
 
     model_config = ConfigDict(
-        extra="allow",
         json_schema_extra={
             "example": {
                 "provider": "aliyun",
@@ -43,19 +60,18 @@ class SetProvider(BaseModel):
     )
 
     provider: ProviderName = Field(validation_alias=_PROVIDER)
-    baseUrl: Annotated[str, Field(max_length=2048)] | None = None  # noqa: N815 - OpenClaw's name
-    apiKey: Annotated[str, Field(max_length=4096)] | dict[str, Any] | None = Field(  # noqa: N815 - as above
+    baseUrl: Annotated[WebAddress, Field(max_length=2048)] | None = None  # noqa: N815 - OpenClaw's name
+    apiKey: Annotated[str, Field(max_length=4096)] | ConfigObject | None = Field(  # noqa: N815 - as above
         default=None, description="A masked one means the one that is there; also `${NAME}` or a SecretRef"
     )
     api: Annotated[str, Field(max_length=64)] | None = None
-    models: list[dict[str, Any]] | None = Field(default=None, max_length=1000)
+    models: list[ConfigObject] | None = Field(default=None, max_length=1000)
 
 
-class SetProviderModel(BaseModel):
+class SetProviderModel(_OpenClawFields):
     """A model of a provider; further fields are those of OpenClaw, and null takes one away."""
 
     model_config = ConfigDict(
-        extra="allow",
         json_schema_extra={"example": {"provider": "aliyun", "id": "qwen3.5-plus", "contextWindow": 131072}},
     )
 
@@ -83,10 +99,8 @@ async def models_config(mirror: Mirror) -> Response:
 @router.post("/provider", response_model=Envelope[Changed], responses=change_responses())
 async def set_provider(body: SetProvider, change: Change, base: BaseHash) -> Response:
     """Add a provider, or change the fields that are given."""
-    config = body.model_dump(exclude={"provider"}, exclude_unset=True)
-    return await change.make(
-        SetProviderJob(provider=body.provider, config=config, base_hash=base), "渠道已保存"
-    )
+    job = SetProviderJob(provider=body.provider, config=body.openclaw_fields, base_hash=base)
+    return await change.make(job, "渠道已保存")
 
 
 @router.post(
@@ -94,8 +108,9 @@ async def set_provider(body: SetProvider, change: Change, base: BaseHash) -> Res
 )
 async def set_provider_model(body: SetProviderModel, change: Change, base: BaseHash) -> Response:
     """Add a model to a provider, or change the fields that are given."""
-    config = body.model_dump(exclude={"provider", "id"}, exclude_unset=True)
-    job = SetProviderModelJob(provider=body.provider, model=body.id, config=config, base_hash=base)
+    job = SetProviderModelJob(
+        provider=body.provider, model=body.id, config=body.openclaw_fields, base_hash=base
+    )
     return await change.make(job, "模型已保存")
 
 
