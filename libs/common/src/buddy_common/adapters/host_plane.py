@@ -26,6 +26,7 @@ class HostPlane:
     """Everything on this host that a job or a probe acts on."""
 
     node: str
+    home: Path  # where Buddy keeps its own files
     gateway: HostGateway
     state: FileHostState
     system: LocalSystem
@@ -66,6 +67,7 @@ def build_host_plane(
     state = FileHostState(home.node_state)
     return HostPlane(
         node=home.node,
+        home=home.home,
         gateway=HostGateway(
             gateway,
             program,

@@ -134,13 +134,16 @@ class InUseError(BuddyError):
 
 
 class WorkspaceInUseError(BuddyError):
-    """The workspace that a bot is to have holds files of that name already."""
+    """The workspace that a bot is to have is that of another, or holds files of that name already."""
 
     error = "workspace_in_use"
     status = HTTPStatus.CONFLICT
 
-    def __init__(self, folder: str) -> None:
-        super().__init__(f"{folder} holds such files already. Move them away, or name another bot.")
+    def __init__(self, folder: str, *, bot: str | None = None) -> None:
+        what = "holds such files already. Move them away, or name another bot"
+        if bot is not None:
+            what = f"is, or holds, the workspace of the bot {bot!r}. Name a folder that no other bot has"
+        super().__init__(f"{folder} {what}.")
 
 
 class UnknownArchiveError(NotFoundError):

@@ -19,6 +19,7 @@ from buddy_worker.usecases.change_config import change_config
 from buddy_worker.usecases.delete_bot import delete_bot
 from buddy_worker.usecases.known_things import is_new_openclaw, known_models
 from buddy_worker.usecases.restore_bot import restore_bot
+from buddy_worker.usecases.update_bot import update_bot
 
 
 @handles(AddBotJob)
@@ -53,11 +54,8 @@ async def _template(job: RunningJob[TemplateBotJob]) -> BaseModel:
 
 @handles(UpdateBotJob)
 async def _update(job: RunningJob[UpdateBotJob]) -> BaseModel:
-    asked, is_new, known = job.payload, await is_new_openclaw(job.host), await known_models(job.host)
-    return await change_config(
-        job,
-        lambda config: bots.update(config, asked.id, asked.config, is_new=is_new, known=known),
-        base_hash=asked.base_hash,
+    return await update_bot(
+        job, bot=job.payload.id, fields=job.payload.config, base_hash=job.payload.base_hash
     )
 
 

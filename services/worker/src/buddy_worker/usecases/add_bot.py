@@ -10,8 +10,9 @@ from buddy_common.errors import BotExistsError, BuddyError, StateUnwritableError
 from buddy_worker.edits.agents import add_entry
 from buddy_worker.edits.bots import new_entry
 from buddy_worker.jobs import AnyJob, RunningJob
+from buddy_worker.usecases.bot_workspaces import require_workspace
 from buddy_worker.usecases.change_config import ConfigChanged, change_config
-from buddy_worker.usecases.known_things import is_new_openclaw, known_models, known_workspace
+from buddy_worker.usecases.known_things import is_new_openclaw, known_models, known_workspaces
 
 
 class BotAdded(ConfigChanged):
@@ -36,14 +37,15 @@ async def add_bot(
 
     Raises:
         BotExistsError: there is one of this id.
-        WorkspaceInUseError: the files would go over others.
+        InvalidRequestError: the workspace is none that a bot may have.
+        WorkspaceInUseError: it is that of another bot, or the files would go over others.
         UnknownModelError: no configured provider has the model.
         BuddyError: as of `change_config`.
     """
     host = job.host
     config = (await asyncio.to_thread(host.config_files.read)).config
     own = host.gateway_settings.config_dir.absolute() / f"workspace-{bot}"
-    folder = Path(workspace) if workspace else own
+    folder = await require_workspace(host, config, bot=bot, folder=workspace or str(own))
     is_new, known = await is_new_openclaw(host), await known_models(host)
     main = await _main_workspace(job, config)
 
@@ -66,7 +68,7 @@ async def add_bot(
 async def _main_workspace(job: RunningJob[AnyJob], config: Config) -> str:
     """Return where the bot's workspace is that was alone so far."""
     host = job.host
-    told = await known_workspace(host, default_agent(config))
+    told = (await known_workspaces(host)).get(default_agent(config))
     for_all = section(config, "agents", "defaults").get("workspace")
     return told or str(for_all or host.gateway_settings.config_dir.absolute() / "workspace")
 
@@ -77,9 +79,10 @@ def _make_workspace(folder: Path, files: Mapping[str, str], *, owner: os.stat_re
     try:
         if any((folder / name).exists() for name in files):
             raise WorkspaceInUseError(str(folder))
-        if not folder.exists():
-            folder.mkdir(parents=True)
-            made.append(folder)
+        missing = [path for path in (folder, *folder.parents) if not path.exists()]
+        for path in reversed(missing):
+            path.mkdir()
+            made.insert(0, path)
         for name, text in files.items():
             path = folder / name
             made.insert(0, path)

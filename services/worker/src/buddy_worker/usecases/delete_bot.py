@@ -1,13 +1,15 @@
 """Take a bot out, and keep what it was: its entry, its workspace and its sessions."""
 
 import asyncio
+from collections.abc import Mapping
 from pathlib import Path
 
 from buddy_common.adapters.openclaw_config import Config, agents_of
 from buddy_worker.edits.agents import entry_of, remove_entry
 from buddy_worker.jobs import AnyJob, RunningJob
+from buddy_worker.usecases.bot_workspaces import workspaces_of
 from buddy_worker.usecases.change_config import ConfigChanged, change_config
-from buddy_worker.usecases.known_things import is_new_openclaw, known_workspace
+from buddy_worker.usecases.known_things import is_new_openclaw, known_workspaces
 from buddy_worker.usecases.patch_config import RpcCall
 
 
@@ -31,7 +33,8 @@ async def delete_bot(job: RunningJob[AnyJob], *, bot: str, base_hash: str | None
     config = (await asyncio.to_thread(host.config_files.read)).config
     is_new = await is_new_openclaw(host)
     entry = dict(entry_of(config, bot, is_new=is_new))
-    workspace = _own_workspace(job, config, bot, await known_workspace(host, bot))
+    told = await known_workspaces(host)
+    workspace = await asyncio.to_thread(_own_workspace, job, config, bot, told)
     remove_entry(config, bot)  # what is wrong with it, is wrong before anything is written
     state_dir = host.gateway_settings.config_dir.absolute()
     folders = {"workspace": workspace, "agent": state_dir / "agents" / bot}
@@ -52,12 +55,22 @@ async def delete_bot(job: RunningJob[AnyJob], *, bot: str, base_hash: str | None
     return BotDeleted(id=bot, archive=archived.name, workspaceKept=kept, **changed.model_dump())
 
 
-def _own_workspace(job: RunningJob[AnyJob], config: Config, bot: str, told: str | None) -> Path | None:
+def _own_workspace(job: RunningJob[AnyJob], config: Config, bot: str, told: Mapping[str, str]) -> Path | None:
     """Return the workspace if it is the bot's alone and lies in OpenClaw's folder, else None."""
     state_dir = job.host.gateway_settings.config_dir.absolute()
-    written = {agent.id: agent.workspace for agent in agents_of(config)}
-    folder = Path(written.get(bot) or told or state_dir / f"workspace-{bot}").expanduser()
-    others = {Path(path).expanduser() for name, path in written.items() if path and name != bot}
-    shared = any(folder == other or folder in other.parents for other in others)
-    inside = folder.is_relative_to(state_dir) and folder.resolve() == folder and folder != state_dir
-    return folder if inside and not shared else None
+    written = next(agent.workspace for agent in agents_of(config) if agent.id == bot)
+    folder = Path(written or told.get(bot) or state_dir / f"workspace-{bot}")
+    if folder.parts[:1] == ("~",):
+        folder = folder.expanduser()
+    others = {
+        path
+        for name, paths in workspaces_of(config, state_dir, told).items()
+        for path in paths
+        if name != bot
+    }
+    real = folder.resolve()
+    shared = any(real == other or real in other.parents for other in others)
+    # all else in that folder is OpenClaw's own
+    place = folder.relative_to(state_dir).parts if folder.is_relative_to(state_dir) else ()
+    inside = bool(place) and place[0].startswith("workspace")
+    return folder if inside and real == folder and not shared else None

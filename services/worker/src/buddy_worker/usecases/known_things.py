@@ -23,18 +23,15 @@ async def known_models(host: HostPlane) -> set[str]:
     return {str(model["id"]) for model in models or []}
 
 
-async def known_workspace(host: HostPlane, bot: str) -> str | None:
-    """Return where OpenClaw said that a bot's workspace is, None where it was only guessed."""
+async def known_workspaces(host: HostPlane) -> dict[str, str]:
+    """Return where OpenClaw said the workspaces of bots are, where it did not only guess."""
     listed = await _last(host, Resource.BOTS_MODELS)
     bots = listed.get("bots") if isinstance(listed, dict) else None
-    return next(
-        (
-            row["workspace"]
-            for row in bots or []
-            if row["id"] == bot and row["workspace"] and not row.get("workspaceGuessed")
-        ),
-        None,
-    )
+    return {
+        row["id"]: row["workspace"]
+        for row in bots or []
+        if row["workspace"] and not row.get("workspaceGuessed")
+    }
 
 
 async def require_plugin(job: RunningJob[AnyJob], plugin: str) -> None:
