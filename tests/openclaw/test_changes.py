@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import threading
@@ -72,7 +73,7 @@ class Changer:
     def completed(self, path: str, *, method: str = "POST", **body: Any) -> set[str]:
         """Make a change that works; return the paths that differ in the file."""
         task, changed = self.make(path, method=method, **body)
-        assert task["status"] == "Completed", task
+        assert task["status"] == "Completed", task["error"]
         return changed
 
     def refused(self, path: str, *, method: str = "POST", **body: Any) -> str:
@@ -109,7 +110,7 @@ def prepare(config: dict[str, Any]) -> None:
     config["env"] = {"vars": {"STANDIN_NOTE": "kept"}}
     config["models"]["providers"]["standin"]["headers"] = {"X-Note": "${STANDIN_NOTE}"}
     plugins = config.setdefault("plugins", {}).setdefault("entries", {})
-    plugins["memory-core"] = {"enabled": True, "config": {"dreaming": {"enabled": False}}}
+    plugins["llm-task"] = {"enabled": True, "config": {"timeoutMs": 12345}}
 
 
 @pytest.fixture
@@ -118,8 +119,11 @@ def changer(each_system: System) -> Iterator[Changer]:
     openclaw = each_system.openclaw
     each_system.ensure_running()
     before = openclaw.config_file.read_bytes()
+    folders = set(openclaw.config_dir.iterdir())
     yield Changer(each_system)
     openclaw.write(json.loads(before))
+    for folder in set(openclaw.config_dir.glob("workspace-*")) - folders:
+        shutil.rmtree(folder)
     each_system.ensure_running()
 
 
@@ -194,7 +198,7 @@ def kept_by(config: dict[str, Any]) -> list[Any]:
     return [
         config["env"],
         config["models"]["providers"]["standin"],
-        config["plugins"]["entries"]["memory-core"],
+        config["plugins"]["entries"]["llm-task"],
         config["gateway"]["auth"],
         config["gateway"]["port"],
         config["logging"],

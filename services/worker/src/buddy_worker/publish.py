@@ -14,7 +14,8 @@ from buddy_worker.wiring import Wiring
 log = structlog.get_logger(__name__)
 
 PUBLISH_SECONDS = 15.0
-READ_AGAIN_SECONDS = 5.0  # with the grace of a stopping worker it stays under what supervisors allow
+# the older generation takes 5 s on an idle machine to list its models anew
+READ_AGAIN_SECONDS = 15.0
 
 
 async def publish_snapshot(w: Wiring) -> None:
