@@ -1,6 +1,7 @@
 """Pure ASGI layers: request id, security headers, body limit, access log, metrics."""
 
 import logging
+import re
 import time
 from http import HTTPStatus
 
@@ -12,7 +13,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from buddy_api.auth import SAFE_METHODS, client_address
 from buddy_api.errors import problem_response
-from buddy_common.errors import BodyTooLargeError, BuddyError
+from buddy_common.errors import BodyTooLargeError, BuddyError, InvalidRequestError
 from buddy_common.request_id import HEADER, choose_request_id
 
 _LOGGER = "buddy_api.access"
@@ -27,6 +28,15 @@ _SECURITY_HEADERS = {
     b"content-security-policy": b"default-src 'none'; frame-ancestors 'none'",
     b"cache-control": b"no-store",
 }
+
+
+# a route takes `a` and a line feed for `a`: its pattern ends with `$`
+_CONTROL = re.compile(r"[\x00-\x1f\x7f]")
+
+
+async def _refuse_path(scope: Scope, receive: Receive, send: Send) -> None:
+    error = InvalidRequestError("path: it holds control characters.")
+    await problem_response(error)(scope, receive, send)
 
 
 class RequestContext:
@@ -58,7 +68,8 @@ class RequestContext:
         structlog.contextvars.bind_contextvars(request_id=exchange.request_id)
         began = time.perf_counter()
         try:
-            await self._app(scope, receive, exchange.send)
+            app = _refuse_path if _CONTROL.search(scope["path"]) else self._app
+            await app(scope, receive, exchange.send)
         except Exception:  # the outermost layer: a bug must still give an answer, and leave a trace
             log.exception("request_crashed", path=scope["path"])
             if exchange.status is not None:
