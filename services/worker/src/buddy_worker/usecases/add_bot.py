@@ -54,7 +54,9 @@ async def add_bot(
         add_entry(config, bot, entry, is_new=is_new, main_workspace=main)
 
     edit(config)  # what is wrong with it, is wrong before anything is written
-    owner = host.gateway_settings.config_dir.stat()  # it is OpenClaw's folder, whoever we are
+    owner = await asyncio.to_thread(
+        host.gateway_settings.config_dir.stat
+    )  # it is OpenClaw's folder, whoever we are
     made = await asyncio.to_thread(_make_workspace, folder, files, owner=owner)
     try:
         changed = await change_config(job, edit, base_hash=base_hash)

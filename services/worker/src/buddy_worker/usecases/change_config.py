@@ -156,7 +156,7 @@ class _Change:
         files = self._host.config_files
         while True:
             state = await asyncio.to_thread(files.read)
-            changes = self._plan_anew(state)
+            changes = await asyncio.to_thread(self._plan_anew, state)
             if not changes:
                 return changes
             written = await asyncio.to_thread(files.edited, state, changes)

@@ -79,7 +79,7 @@ async def patch_config(
     for attempt in range(CONFLICT_TRIES):
         known = await call.call("config.get")  # its hash first: an edit after this is a conflict
         state = await asyncio.to_thread(files.read)
-        changes = plan(state)
+        changes = await asyncio.to_thread(plan, state)
         if not changes:
             return Patched(state, changes, restarts=False)
         await keep(state)

@@ -1,9 +1,11 @@
 """Have OpenClaw judge a config before it is written."""
 
+import asyncio
 from typing import Any
 
 from buddy_common.adapters.atomic_file import replace_file
 from buddy_common.adapters.config_files import to_json
+from buddy_common.adapters.finishing import to_its_end
 from buddy_common.adapters.host_plane import HostPlane
 from buddy_common.errors import ConfigRejectedError, OpenClawCliError, StateUnwritableError
 from buddy_worker.jobs import AnyJob, RunningJob
@@ -21,7 +23,7 @@ async def validate_config(host: HostPlane, job: RunningJob[AnyJob], config: dict
     candidate = host.candidate_file
     await job.command("openclaw config validate")
     try:
-        replace_file(candidate, to_json(config))
+        await asyncio.to_thread(replace_file, candidate, to_json(config))
         await host.cli.run(
             ["config", "validate"],
             flags=["--json"],
@@ -35,4 +37,4 @@ async def validate_config(host: HostPlane, job: RunningJob[AnyJob], config: dict
     except OSError as exc:
         raise StateUnwritableError(f"{candidate} cannot be written: {exc.strerror}.") from exc
     finally:
-        candidate.unlink(missing_ok=True)
+        await to_its_end(asyncio.to_thread(candidate.unlink, missing_ok=True))
