@@ -122,6 +122,37 @@ def test_what_a_change_came_to_is_remembered_for_its_task_alone(
     assert journal.settled("t-2") is None
 
 
+def test_what_earlier_changes_came_to_is_remembered_for_a_while(
+    journal: ChangeJournal, files: list[Path]
+) -> None:
+    for number in range(60):
+        journal.begin(f"t-{number}", backup="b", files={files[0]: b"old"})
+        change = journal.open_change()
+        assert change is not None
+        journal.settle(change, Side.OLD if number % 2 else Side.NEW)
+
+    assert [journal.settled(f"t-{number}") for number in (58, 59)] == [Side.NEW, Side.OLD]
+    assert journal.settled("t-10") is Side.NEW
+    assert journal.settled("t-9") is None
+
+
+def test_a_full_disk_keeps_the_note(
+    journal: ChangeJournal, files: list[Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_: Any) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    begin(journal, files)
+    change = journal.open_change()
+    assert change is not None
+    monkeypatch.setattr(os, "fsync", full)
+
+    with pytest.raises(StateUnwritableError, match="No space left"):
+        journal.settle(change, Side.OLD)
+
+    assert journal.open_change() == change
+
+
 def test_a_new_change_takes_the_place_of_the_old_note(journal: ChangeJournal, files: list[Path]) -> None:
     begin(journal, files)
     journal.begin("t-2", backup="b-2", files={files[0]: b"old"})

@@ -1,6 +1,7 @@
 """Files that are replaced whole: after a crash there is the old content or the new, never a third."""
 
 import os
+import re
 import stat
 import tempfile
 from pathlib import Path
@@ -29,6 +30,18 @@ def replace_file(
         Path(temporary).unlink(missing_ok=True)
         raise
     _sync_folder(path.parent)
+
+
+def remove_torn(path: Path) -> None:
+    """Remove what killed writers of this file have left beside it; for who is its only writer now.
+
+    Raises:
+        OSError: the folder cannot be written.
+    """
+    torn = re.compile(re.escape(f".{path.name}.") + r"[a-z0-9_]{8}")
+    for candidate in path.parent.iterdir():
+        if torn.fullmatch(candidate.name):
+            candidate.unlink(missing_ok=True)
 
 
 def _sync_folder(folder: Path) -> None:

@@ -11,6 +11,8 @@ from typing import Any
 from buddy_common.adapters.atomic_file import replace_file
 from buddy_common.errors import StateUnwritableError
 
+_REMEMBERED = 50  # who asks is the sweep of the tasks of a dead worker: others may have changed it since
+
 
 class Side(StrEnum):
     """Which config is there after a change that broke off."""
@@ -88,17 +90,30 @@ class ChangeJournal:
         self._file.unlink(missing_ok=True)
 
     def settle(self, change: OpenChange, side: Side) -> None:
-        """Forget the note of a change that broke off, and remember what it came to."""
-        replace_file(self._settled, json.dumps({"task_id": change.task_id, "side": side}).encode())
+        """Forget the note of a change, and remember what it came to.
+
+        Raises:
+            StateUnwritableError: that cannot be written; the note stays.
+        """
+        kept = {task_id: known for task_id, known in self._all_settled().items() if task_id != change.task_id}
+        known = dict([*kept.items(), (change.task_id, side)][-_REMEMBERED:])
+        try:
+            replace_file(self._settled, json.dumps(known).encode())
+        except OSError as exc:
+            raise StateUnwritableError(f"{self._settled} cannot be written: {exc.strerror}.") from exc
         self.end()
 
     def settled(self, task_id: str) -> Side | None:
-        """Return what the change of a task came to, if it was the last that broke off."""
+        """Return what the change of a task came to, if it is among the last."""
+        side = self._all_settled().get(task_id)
+        return None if side is None else Side(side)
+
+    def _all_settled(self) -> dict[str, str]:
         try:
-            record = json.loads(self._settled.read_bytes())
+            found: dict[str, str] = json.loads(self._settled.read_bytes())
         except FileNotFoundError:
-            return None
-        return Side(record["side"]) if record["task_id"] == task_id else None
+            return {}
+        return found
 
 
 def _sha256(path: Path) -> str | None:

@@ -6,18 +6,21 @@ Source: OpenClaw's docs/gateway/configuration/common-tasks.md, "Split config int
 import hashlib
 import json
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from copy import deepcopy
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import pyjson5
+import structlog
 
-from buddy_common.adapters.atomic_file import replace_file
+from buddy_common.adapters.atomic_file import remove_torn, replace_file
 from buddy_common.adapters.config_include import KEY, read_with_parts, resolve_documents
 from buddy_common.config_diff import KeyChange, KeyPath, apply_change, changes_between, show_path
 from buddy_common.errors import GatewayConfigError, IncludeUnsupportedError, StateUnwritableError
+
+log = structlog.get_logger(__name__)
 
 _READ_TRIES = 5
 
@@ -118,6 +121,14 @@ class ConfigFiles:
                 replace_file(path, content, like=path.stat())
             except OSError as exc:
                 raise StateUnwritableError(f"{path} cannot be written: {exc.strerror}.") from exc
+
+    def sweep(self, paths: Iterable[Path]) -> None:
+        """Remove what a killed writer has left beside these files; for who holds the config lock."""
+        for path in paths:
+            try:
+                remove_torn(path)
+            except OSError as exc:
+                log.warning("torn_file_stays", folder=str(path.parent), reason=exc.strerror)
 
     def real_path(self) -> Path:
         """Return the file itself: a link to it stays a link."""

@@ -24,6 +24,7 @@ def settle_broken_change(host: HostPlane) -> None:
     change = host.journal.open_change()
     if change is None:
         return
+    host.config_files.sweep(change.before)
     side = change.side()
     if side is Side.MIXED:
         _, contents = host.history.get(change.backup)
