@@ -34,10 +34,10 @@ async def delete_bot(job: RunningJob[AnyJob], *, bot: str, base_hash: str | None
     is_new = await is_new_openclaw(host)
     entry = dict(entry_of(config, bot, is_new=is_new))
     told = await known_workspaces(host)
-    workspace = await asyncio.to_thread(_own_workspace, job, config, bot, told)
+    workspace, is_own = await asyncio.to_thread(_workspace, job, config, bot, told)
     remove_entry(config, bot)  # what is wrong with it, is wrong before anything is written
     state_dir = host.gateway_settings.config_dir.absolute()
-    folders = {"workspace": workspace, "agent": state_dir / "agents" / bot}
+    folders = {"workspace": workspace if is_own else None, "agent": state_dir / "agents" / bot}
     archived = await asyncio.to_thread(host.bot_archive.begin, bot, entry=entry, folders=folders)
     try:
         changed = await change_config(
@@ -51,12 +51,15 @@ async def delete_bot(job: RunningJob[AnyJob], *, bot: str, base_hash: str | None
         raise
     await job.stage("moving the workspace into the archive", 97)
     await asyncio.to_thread(host.bot_archive.take_in, archived)
-    kept = None if archived.folders.get("workspace") else str(workspace)
+    is_kept = not is_own and await asyncio.to_thread(workspace.exists)
+    kept = str(workspace) if is_kept else None
     return BotDeleted(id=bot, archive=archived.name, workspaceKept=kept, **changed.model_dump())
 
 
-def _own_workspace(job: RunningJob[AnyJob], config: Config, bot: str, told: Mapping[str, str]) -> Path | None:
-    """Return the workspace if it is the bot's alone and lies in OpenClaw's folder, else None."""
+def _workspace(
+    job: RunningJob[AnyJob], config: Config, bot: str, told: Mapping[str, str]
+) -> tuple[Path, bool]:
+    """Return the workspace, and whether it is the bot's alone and lies in OpenClaw's folder."""
     state_dir = job.host.gateway_settings.config_dir.absolute()
     written = next(agent.workspace for agent in agents_of(config) if agent.id == bot)
     folder = Path(written or told.get(bot) or state_dir / f"workspace-{bot}")
@@ -73,4 +76,4 @@ def _own_workspace(job: RunningJob[AnyJob], config: Config, bot: str, told: Mapp
     # all else in that folder is OpenClaw's own
     place = folder.relative_to(state_dir).parts if folder.is_relative_to(state_dir) else ()
     inside = bool(place) and place[0].startswith("workspace")
-    return folder if inside and real == folder and not shared else None
+    return folder, inside and real == folder and not shared
