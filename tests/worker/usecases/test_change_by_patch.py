@@ -1,0 +1,149 @@
+"""A change that the gateway itself writes, for a patch."""
+
+import asyncio
+import json
+import os
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from buddy_common.adapters.gateway_device import GatewayDevice, load_device
+from buddy_common.adapters.host_plane import HostPlane
+from buddy_common.adapters.processes import identify
+from buddy_common.errors import ConfigRejectedError, GatewayConfigError, IncludeUnsupportedError
+from buddy_common.schemas.processes import ProcessIdentity
+from buddy_worker import gateway_calls
+from buddy_worker.usecases import change_config as module
+from buddy_worker.usecases.change_config import change_config
+from buddy_worker.usecases.confirm_change import Applied, Witness
+from fakes.gateway import TOKEN, FakeGateway, Refusal, running
+from worker.usecases.scene import RecordingJob
+
+ROOT: dict[str, Any] = {"a": {"$include": "./a.json5"}, "x": "old"}
+PART = {"b": "old"}
+
+
+@pytest.fixture
+def part(unused_host: HostPlane) -> Path:
+    """The second file of a config of two."""
+    root = unused_host.config_files.path
+    made = root.with_name("a.json5")
+    root.write_text(json.dumps(ROOT))
+    made.write_text(json.dumps(PART))
+    return made
+
+
+@pytest.fixture
+def device(tmp_path: Path) -> GatewayDevice:
+    return load_device(tmp_path / "device.key")
+
+
+@pytest.fixture
+def somebody() -> ProcessIdentity | None:
+    """A process that runs."""
+    return identify(os.getpid())
+
+
+@pytest.fixture
+async def gateway(
+    part: Path,
+    host: HostPlane,
+    device: GatewayDevice,
+    somebody: ProcessIdentity | None,
+    monkeypatch: pytest.MonkeyPatch,
+) -> AsyncIterator[FakeGateway]:
+    """A gateway that writes patches; it is no process of its own, so where it is, it is told here."""
+
+    def write(params: dict[str, Any]) -> dict[str, Any]:
+        patch = json.loads(params["raw"])
+        for path, wanted in ((part, patch.get("a")), (host.config_files.path, {"x": patch.get("x")})):
+            if wanted and any(wanted.values()):
+                path.write_text(json.dumps(json.loads(path.read_text()) | wanted))
+        return {"ok": True}
+
+    async def place(*_: Any) -> tuple[int, str, GatewayDevice]:
+        return fake.port, TOKEN, device
+
+    async def look(*_: Any) -> Witness:
+        return Witness(host.gateway, somebody, {}, 0, None)
+
+    async def confirm(*_: Any, **how: Any) -> Applied:
+        assert how["acknowledged"]
+        return Applied.HOT
+
+    fake = FakeGateway({"config.get": {"hash": "h"}, "config.patch": write})
+    monkeypatch.setattr(gateway_calls, "gateway_place", place)
+    monkeypatch.setattr(module, "look_before", look)
+    monkeypatch.setattr(module, "confirm_change", confirm)
+    async with running(fake):
+        yield fake
+
+
+@pytest.mark.parametrize("place", ["root", "part"])
+async def test_what_the_gateway_has_written_into_one_of_two_files_is_still_there_afterwards(
+    place: str, gateway: FakeGateway, host: HostPlane, job: RecordingJob
+) -> None:
+    def edit(config: dict[str, Any]) -> None:
+        if place == "root":
+            config["x"] = "new"
+        else:
+            config["a"]["b"] = "new"
+
+    changed = await change_config(job.as_job(), edit, base_hash=None)
+
+    assert changed.via == "rpc"
+    assert changed.applied is Applied.HOT
+    files = host.config_files
+    assert files.path.with_name("a.json5").read_text() == json.dumps(
+        PART | ({"b": "new"} if place == "part" else {})
+    )
+    assert json.loads(files.path.read_bytes()) == ROOT | ({"x": "new"} if place == "root" else {})
+    assert await asyncio.to_thread(host.journal.open_change) is None
+    assert (await asyncio.to_thread(host.history.listing))[0].name == changed.backup
+
+
+@pytest.mark.parametrize(
+    ("refusal", "error"),
+    [
+        ("invalid config: x: bad", ConfigRejectedError),
+        ("config write refused: $include owns a.b", IncludeUnsupportedError),
+    ],
+)
+async def test_a_patch_that_is_refused_leaves_all_as_it_was(
+    refusal: str, error: type[Exception], gateway: FakeGateway, host: HostPlane, job: RecordingJob
+) -> None:
+    def refuse(_: dict[str, Any]) -> None:
+        raise Refusal("INVALID_REQUEST", refusal)
+
+    gateway.methods["config.patch"] = refuse
+
+    with pytest.raises(error, match=r"bad|included file"):
+        await change_config(job.as_job(), lambda config: config.update(x="new"), base_hash=None)
+
+    assert json.loads(host.config_files.path.read_bytes()) == ROOT
+    assert await asyncio.to_thread(host.journal.open_change) is None
+
+
+async def test_an_edit_that_is_refused_sends_nothing(
+    gateway: FakeGateway, host: HostPlane, job: RecordingJob
+) -> None:
+    def edit(_: dict[str, Any]) -> None:
+        raise GatewayConfigError("In openclaw.json, x must be an object.")
+
+    with pytest.raises(GatewayConfigError):
+        await change_config(job.as_job(), edit, base_hash=None)
+
+    assert gateway.calls.empty()
+    assert await asyncio.to_thread(host.history.listing) == []
+
+
+async def test_an_edit_that_changes_nothing_sends_nothing(
+    gateway: FakeGateway, host: HostPlane, job: RecordingJob
+) -> None:
+    changed = await change_config(job.as_job(), lambda config: config.update(x="old"), base_hash=None)
+
+    assert (changed.via, changed.changed, changed.backup) == ("none", [], None)
+    assert gateway.calls.empty()
+    assert await asyncio.to_thread(host.history.listing) == []
