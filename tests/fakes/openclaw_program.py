@@ -3,8 +3,9 @@
 Shaped by real transcripts of 2026.9.6: `--version` prints one line; `gateway run` serves `/readyz`
 and `/healthz` on `gateway.port`, says 503 with a failing list until it is ready, drains on SIGTERM,
 and exits 78 with a reason when the config blocks the start. `plugins install` writes what it does to a
-log of processes, and `plugins list` lists what was installed. `config validate` refuses what is no JSON
-and what `fake.invalid` says. The config's `fake` section steers it.
+log of processes, and `plugins list` lists what was installed; a plugin can be the gateway's end.
+`config validate` refuses what is no JSON and what `fake.invalid` says. The config's `fake` section steers
+it, a file `version` beside the program says which version it is.
 """
 
 import json
@@ -18,7 +19,8 @@ import json, os, signal, sys, threading, time
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 if "--version" in sys.argv:
-    print("OpenClaw 2026.9.6 (fake)")
+    beside = os.path.join(os.path.dirname(os.path.realpath(__file__)), "version")
+    print("OpenClaw " + (open(beside).read() if os.path.exists(beside) else "2026.9.6") + " (fake)")
     sys.exit(0)
 
 def validate():
@@ -45,27 +47,81 @@ def log(what):
         file.write(json.dumps([what, os.getpid(), time.time()]) + "\n")
 
 
-def plugins(command, spec):
+def known_plugins():
     listed = os.path.join(state, "plugins.json")
-    known = json.load(open(listed)) if os.path.exists(listed) else []
+    return json.load(open(listed)) if os.path.exists(listed) else []
+
+
+def keep(path, value):
+    with open(path + ".new", "w") as file:
+        json.dump(value, file)
+    os.replace(path + ".new", path)
+
+
+def set_plugins(*rows, enable=None):
+    if enable:
+        entries = config.setdefault("plugins", {{}}).setdefault("entries", {{}})
+        entries.setdefault(enable, {{"enabled": True}})
+        keep(os.environ["OPENCLAW_CONFIG_PATH"], config)
+    keep(os.path.join(state, "plugins.json"), rows)
+
+
+def plugins(command, spec):
+    known = known_plugins()
     if command == "list":
         print("\x1b[33mConfig warnings\x1b[0m", file=sys.stderr)
         print(json.dumps({{"plugins": known}}))
         sys.exit(0)
-    log("install begins")
+    log(command + " begins")
+    name = spec.rsplit("@", 1)[0].rsplit("/", 1)[-1]
+    others = [row for row in known if row["id"] != name]
+    if command == "uninstall":
+        if not fake.get("uninstall_lies"):
+            set_plugins(*others)
+        print("Uninstalled plugin: " + name)
+        sys.exit(0)
+    if command == "update":
+        (row,) = [row for row in known if row["id"] == name]
+        if name not in fake.get("update_to", {{}}):
+            print(name + " is up to date (" + row["version"] + ").")
+            sys.exit(0)
+        set_plugins(*[
+            row if row["id"] != name else {{**row, "version": fake["update_to"][name]}} for row in known
+        ])
+        if fake.get("update_writes"):
+            open(os.path.join(state, "extensions", fake["update_writes"], "index.js"), "w").write("bad")
+        if fake.get("update_refuses"):
+            print(fake["update_refuses"], file=sys.stderr)
+            sys.exit(1)
+        sys.exit(0)
     print("Installing " + spec, flush=True)
     if fake.get("install_refuses"):
         print(fake["install_refuses"], file=sys.stderr)
         sys.exit(1)
     while fake.get("install_waits_for") and not os.path.exists(fake["install_waits_for"]):
         time.sleep(0.02)
-    name = spec.rsplit("@", 1)[0].rsplit("/", 1)[-1]
     if not fake.get("install_lies"):
-        plugin = {{"id": name, "origin": "global", "version": "1.0", "enabled": True}}
-        json.dump([*known, plugin], open(listed, "w"))
+        version = spec.rsplit("@", 1)[1] if "@" in spec[1:] else fake.get("newest", "1.0")
+        trust = {{"installSource": "npm", "installSpec": spec}}
+        row = {{"id": name, "origin": "global", "version": version, "enabled": True, "trust": trust}}
+        set_plugins(*others, row, enable=name)
     log("install ends")
     print("Installed plugin: " + name)
     sys.exit(0)
+
+
+def watch():
+    path = os.environ["OPENCLAW_CONFIG_PATH"]
+    seen = open(path).read()
+    while True:
+        for row in known_plugins():
+            if row["version"] in fake.get("deadly", []):
+                print("[plugins] " + row["id"] + " " + row["version"] + " is broken", flush=True)
+                os._exit(1)
+        if open(path).read() != seen:
+            seen = open(path).read()
+            print("[reload] config hot reload applied", flush=True)
+        time.sleep(0.02)
 
 
 if sys.argv[1] == "plugins":
@@ -78,6 +134,7 @@ if "environment_file" in fake:
     seen = {{"environment": dict(os.environ), "arguments": sys.argv[3:]}}
     open(fake["environment_file"], "w").write(json.dumps(seen))
 
+threading.Thread(target=watch, daemon=True).start()
 ready_at = time.monotonic() + fake.get("ready_after", 0.1)
 draining = False
 

@@ -1,14 +1,23 @@
 """A task is taken together with its locks, in the order of coming; whoever must wait keeps no thread."""
 
+from typing import ClassVar
+
 import pytest
 
+from buddy_common.schemas import jobs
 from buddy_common.schemas.gateway_jobs import RestartGatewayJob, StopGatewayJob
 from buddy_common.schemas.job import NodeLock
-from buddy_common.schemas.plugin_jobs import InstallPluginJob
 from buddy_common.schemas.tasks import TaskStatus
 from buddy_worker.claims import JobWaitsError, take
 from buddy_worker.wiring import Wiring
 from worker.queued import hold, is_free, queue, row, view
+
+
+class WritingJob(RestartGatewayJob):
+    """A kind that needs another lock than a restart does, and no other."""
+
+    task: ClassVar[str] = "test.writing"
+    locks: ClassVar[frozenset[NodeLock]] = frozenset({NodeLock.CONFIG})
 
 
 async def test_a_task_is_taken_with_its_locks(w: Wiring) -> None:
@@ -70,11 +79,14 @@ async def test_who_comes_later_does_not_overtake_who_waits(w: Wiring) -> None:
     claim.locks.release()
 
 
-async def test_jobs_that_share_no_lock_do_not_wait_for_each_other(w: Wiring) -> None:
-    install = await take(w, await queue(w, InstallPluginJob(spec="x")), InstallPluginJob)
+async def test_jobs_that_share_no_lock_do_not_wait_for_each_other(
+    w: Wiring, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(jobs._BY_TASK, WritingJob.task, WritingJob)
+    writing = await take(w, await queue(w, WritingJob()), WritingJob)
     restart = await take(w, await queue(w), RestartGatewayJob)
 
-    assert install is not None
+    assert writing is not None
     assert restart is not None
-    install.locks.release()
+    writing.locks.release()
     restart.locks.release()

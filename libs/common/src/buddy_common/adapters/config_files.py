@@ -75,6 +75,13 @@ class ConfigFiles:
                 return ConfigState(root, files, config)
         raise GatewayConfigError(f"{self.path} does not hold still: something writes it all the time.")
 
+    def is_still(self, state: ConfigState) -> bool:
+        """Whether every file holds what it held then."""
+        try:
+            return all(path.read_bytes() == content for path, content in state.files.items())
+        except OSError:
+            return False
+
     def edited(self, state: ConfigState, changes: Sequence[KeyChange]) -> dict[Path, bytes]:
         """Return the new bytes of each file that has to change; nothing is written.
 

@@ -17,6 +17,7 @@ from buddy_common.adapters.live_config import LiveConfig
 from buddy_common.adapters.node_locks import NodeLocks
 from buddy_common.adapters.openclaw_cli import OpenClawCli
 from buddy_common.adapters.openclaw_program import HostOpenClaw
+from buddy_common.adapters.plugin_folders import PluginFolders
 from buddy_common.adapters.read_model import ReadModel
 from buddy_common.settings import GatewaySettings, HomeSettings, OpenClawSettings, WatchdogSettings
 
@@ -35,6 +36,7 @@ class HostPlane:
     config_files: ConfigFiles
     journal: ChangeJournal
     bot_archive: BotArchive
+    plugin_folders: PluginFolders
     read_model: ReadModel
     locks: NodeLocks
     history: ConfigHistory
@@ -82,6 +84,7 @@ def build_host_plane(
         config_files=ConfigFiles(gateway.config_file),
         journal=ChangeJournal(home.node_state / "config-change.json"),
         bot_archive=BotArchive(home.node_state / "archive" / "bots"),
+        plugin_folders=PluginFolders(gateway.config_dir / "extensions", home.node_state / "plugin-before"),
         read_model=ReadModel(redis),
         locks=NodeLocks(home.node_state),
         history=ConfigHistory(_backups(home, watchdog), keep=home.backups_keep),

@@ -25,6 +25,7 @@ from buddy_common.errors.config import (
 )
 from buddy_common.errors.gateway import (
     GatewayElsewhereError,
+    GatewayNotRunningError,
     GatewayOfAnotherAccountError,
     GatewayRefusedError,
     GatewayRpcError,
@@ -37,10 +38,13 @@ from buddy_common.errors.gateway import (
 from buddy_common.errors.models import UnresolvedKeyError, UnsupportedApiError
 from buddy_common.errors.openclaw import (
     BotFileError,
+    BundledPluginError,
     FileChangedError,
     OpenClawCliError,
     OpenClawNotFoundError,
     PluginNotInstalledError,
+    PluginNotRemovedError,
+    PluginNotUpdatedError,
     ProgramStartError,
     UnknownBotError,
     UnknownBotFileError,
@@ -92,6 +96,7 @@ __all__ = [
     "BotFileError",
     "BrokerUnavailableError",
     "BuddyError",
+    "BundledPluginError",
     "BundledSkillError",
     "ConfigChangedError",
     "ConfigRejectedError",
@@ -102,6 +107,7 @@ __all__ = [
     "FileChangedError",
     "GatewayConfigError",
     "GatewayElsewhereError",
+    "GatewayNotRunningError",
     "GatewayOfAnotherAccountError",
     "GatewayRefusedError",
     "GatewayRpcError",
@@ -124,6 +130,8 @@ __all__ = [
     "OpenClawCliError",
     "OpenClawNotFoundError",
     "PluginNotInstalledError",
+    "PluginNotRemovedError",
+    "PluginNotUpdatedError",
     "PortTakenError",
     "ProgramStartError",
     "ProtectedBotError",

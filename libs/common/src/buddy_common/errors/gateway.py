@@ -50,6 +50,16 @@ class GatewayUnreachableError(TransientError):
     status = HTTPStatus.BAD_GATEWAY
 
 
+class GatewayNotRunningError(BuddyError):
+    """No gateway runs that could do what was asked."""
+
+    error = "gateway_not_running"
+    status = HTTPStatus.SERVICE_UNAVAILABLE
+
+    def __init__(self, purpose: str) -> None:
+        super().__init__(f"No gateway runs that could {purpose}. `POST /v1/gateway/start` starts it.")
+
+
 class GatewayRefusedError(BuddyError):
     """The gateway does not let Buddy in; `code` is its own word for why."""
 

@@ -96,6 +96,35 @@ class UnknownPluginError(NotFoundError):
         super().__init__(f"There is no plugin {plugin!r}. `GET /v1/openclaw/plugins` lists them.")
 
 
+class PluginNotRemovedError(BuddyError):
+    """OpenClaw reported success, but still lists the plugin as installed."""
+
+    error = "plugin_not_removed"
+    status = HTTPStatus.BAD_GATEWAY
+
+    def __init__(self, plugin: str) -> None:
+        super().__init__(
+            f"OpenClaw still lists the plugin {plugin!r}. The output of the task shows what it said.",
+        )
+
+
+class PluginNotUpdatedError(BuddyError):
+    """None of the plugins could be updated; `plugins` says of each why."""
+
+    error = "plugin_not_updated"
+    status = HTTPStatus.BAD_GATEWAY
+
+
+class BundledPluginError(BuddyError):
+    """The plugin is part of OpenClaw itself."""
+
+    error = "bundled_plugin"
+    status = HTTPStatus.FORBIDDEN
+
+    def __init__(self, plugin: str, *, instead: str) -> None:
+        super().__init__(f"The plugin {plugin!r} is part of OpenClaw itself. {instead}")
+
+
 class UnknownExpertError(NotFoundError):
     """There is no template of this id."""
 

@@ -22,7 +22,13 @@ from buddy_common.schemas.model_jobs import (
     SetProviderModelJob,
 )
 from buddy_common.schemas.model_probe_jobs import ProbeModelJob
-from buddy_common.schemas.plugin_jobs import InstallPluginJob, SetPluginJob
+from buddy_common.schemas.plugin_jobs import (
+    InstallPluginJob,
+    ReloadPluginsJob,
+    SetPluginJob,
+    UninstallPluginJob,
+    UpdatePluginsJob,
+)
 from buddy_common.schemas.skill_jobs import UninstallSkillJob
 
 ALL_JOBS: tuple[type[Job], ...] = (
@@ -49,6 +55,9 @@ ALL_JOBS: tuple[type[Job], ...] = (
     ProbeModelJob,
     MakeBackupJob,
     RestoreBackupJob,
+    UninstallPluginJob,
+    UpdatePluginsJob,
+    ReloadPluginsJob,
 )
 _BY_TASK = {job.task: job for job in ALL_JOBS}
 

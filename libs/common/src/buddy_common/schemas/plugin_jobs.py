@@ -26,17 +26,24 @@ def _package(spec: str) -> str:
 PluginSpec = Annotated[str, StringConstraints(max_length=128), AfterValidator(_package)]
 
 
-class InstallPluginJob(Job):
+class PluginJob(Job):
+    """What OpenClaw's own command changes; the gateway must live with it, or it is undone."""
+
+    module: ClassVar[str] = "plugins"
+    lane: ClassVar[Lane] = Lane.SLOW
+    # to undo a change may take a new gateway process
+    locks: ClassVar[frozenset[NodeLock]] = frozenset({NodeLock.CONFIG, NodeLock.LIFECYCLE})
+    changes: ClassVar[tuple[Resource, ...]] = MIRRORED
+    # 85 to 210 s on an idle machine, more behind a slow line; a gateway that restarts, and once more, 1260
+    deadline_seconds: ClassVar[float] = 2160
+
+
+class InstallPluginJob(PluginJob):
     """Install a plugin of OpenClaw from its registry."""
 
     task: ClassVar[str] = "buddy.plugins.install"
     title: ClassVar[str] = "Install plugin"
-    module: ClassVar[str] = "plugins"
     action: ClassVar[str] = "install"
-    lane: ClassVar[Lane] = Lane.SLOW
-    deadline_seconds: ClassVar[float] = 900  # 85 to 210 s on an idle machine, more behind a slow line
-    locks: ClassVar[frozenset[NodeLock]] = frozenset({NodeLock.CONFIG})
-    changes: ClassVar[tuple[Resource, ...]] = MIRRORED
 
     spec: PluginSpec
     force: bool = False  # take it although OpenClaw does not know its source
@@ -45,6 +52,54 @@ class InstallPluginJob(Job):
     def target(self) -> str | None:
         """The package."""
         return self.spec
+
+
+class UninstallPluginJob(PluginJob):
+    """Remove a plugin that was installed."""
+
+    task: ClassVar[str] = "buddy.plugins.uninstall"
+    title: ClassVar[str] = "Uninstall plugin"
+    action: ClassVar[str] = "uninstall"
+
+    id: PluginId
+
+    @property
+    def target(self) -> str | None:
+        """The plugin."""
+        return self.id
+
+
+class UpdatePluginsJob(PluginJob):
+    """Update one plugin, or all that were installed, one at a time."""
+
+    task: ClassVar[str] = "buddy.plugins.update"
+    title: ClassVar[str] = "Update plugins"
+    action: ClassVar[str] = "update"
+    deadline_seconds: ClassVar[float] = 7200
+
+    id: PluginId | None = None
+
+    @property
+    def target(self) -> str | None:
+        """The plugin, if it is one."""
+        return self.id
+
+
+class ReloadPluginsJob(PluginJob):
+    """Have the gateway load one plugin, or all that were installed, anew."""
+
+    task: ClassVar[str] = "buddy.plugins.reload"
+    title: ClassVar[str] = "Reload plugins"
+    action: ClassVar[str] = "reload"
+    lane: ClassVar[Lane] = Lane.FAST
+    deadline_seconds: ClassVar[float] = 1320
+
+    id: PluginId | None = None
+
+    @property
+    def target(self) -> str | None:
+        """The plugin, if it is one."""
+        return self.id
 
 
 class SetPluginJob(ConfigJob):

@@ -26,10 +26,7 @@ from buddy_common.errors import (
     GatewayRefusedError,
     GatewayUnreachableError,
 )
-from buddy_common.schemas.backups import ROOT, BackupReason
-from buddy_common.usecases.follow_startup import Patience
-from buddy_common.usecases.restart_gateway import restart_gateway
-from buddy_common.usecases.start_gateway import start_gateway
+from buddy_common.schemas.backups import ROOT
 from buddy_worker.gateway_calls import GatewayCall, call_gateway
 from buddy_worker.jobs import AnyJob, RunningJob
 from buddy_worker.usecases.confirm_change import (
@@ -44,6 +41,7 @@ from buddy_worker.usecases.confirm_change import (
 from buddy_worker.usecases.patch_config import NotByPatchError, RpcCall, patch_config
 from buddy_worker.usecases.settle_change import settle_broken_change
 from buddy_worker.usecases.validate_config import validate_config
+from buddy_worker.usecases.way_back import is_cancelled, keep_copy, patience_of, undo_change
 
 MAX_SHOWN_CHARACTERS = 2000
 
@@ -112,7 +110,7 @@ class _Change:
             )
             return await self._read_back(changes, via, applied)
         finally:
-            if not _is_cancelled():  # else the note tells whoever looks next
+            if not is_cancelled():  # else the note tells whoever looks next
                 await asyncio.to_thread(settle_broken_change, self._host)
 
     def _plan(self, state: ConfigState) -> list[KeyChange]:
@@ -175,21 +173,7 @@ class _Change:
         """Keep a copy of what is there, and note what is about to happen."""
         await self._job.stage("keeping a copy", 40)
         self._before = state
-        touched = {path: state.files[path] for path in written or state.files}
-
-        def keep() -> str:
-            backup = self._host.history.add(
-                state.files[state.root],
-                state.parts,
-                reason=BackupReason.BEFORE_CHANGE,
-                task_id=self._job.task_id,
-            )
-            self._host.journal.begin(
-                self._job.task_id, backup=backup.name, files=touched, writes_all=written is not None
-            )
-            return backup.name
-
-        self._backup = await asyncio.to_thread(keep)
+        self._backup = await keep_copy(self._job, state, written=written)
 
     async def _confirm(
         self, witness: Witness, *, acknowledged: bool, restarts: bool, changes: Sequence[KeyChange]
@@ -202,7 +186,7 @@ class _Change:
                 acknowledged=acknowledged,
                 restarts=restarts,
                 progress=self._job,
-                patience=self._patience,
+                patience=patience_of(self._host.gateway_settings),
             )
         except NOT_TAKEN as exc:
             raise await self._undo(exc, witness) from exc
@@ -211,40 +195,9 @@ class _Change:
         """Put the previous bytes back and have the gateway come up on them."""
         if self._before is None:
             raise AssertionError("nothing is written before a copy is kept")
-        await self._job.stage("undoing the change", 85)
-        await self._job.line(f"The gateway does not take the change: {reason_of(why)}")
-        await asyncio.to_thread(self._host.config_files.write, self._before.files)
-        trouble = await self._bring_back(witness)
-        text = f"The gateway could not live with this change, so it was undone: {reason_of(why)}"
-        return ConfigUndoneError(
-            f"{text} {trouble}".rstrip(), reason=reason_of(why), backup=self._backup, gatewayUp=not trouble
+        return await undo_change(
+            self._job, reason_of(why), before=self._before, backup=self._backup, witness=witness
         )
-
-    async def _bring_back(self, witness: Witness) -> str:
-        """Have the gateway run on the previous config; return what went wrong with that."""
-        host = self._host
-        now = await look_before(host.gateway, host.state)
-        if now.process is not None:  # it has never let go of the old config
-            return ""
-        common: dict[str, Any] = {
-            "progress": self._job,
-            "patience": self._patience,
-            "lock_descriptors": self._job.lock_descriptors,
-        }
-        try:
-            if witness.process and await host.gateway.poll_exit(witness.process) is None:
-                await restart_gateway(
-                    host.gateway,
-                    host.state,
-                    drain_seconds=host.gateway_settings.drain_seconds,
-                    force=True,
-                    **common,
-                )
-            else:
-                await start_gateway(host.gateway, host.state, environment=witness.environment, **common)
-        except BuddyError as exc:
-            return f"The gateway did not come up on the old config either: {exc.message}"
-        return ""
 
     async def _read_back(self, changes: Sequence[KeyChange], via: Via, applied: Applied) -> ConfigChanged:
         await self._job.stage("looking at what is there now", 95)
@@ -279,16 +232,6 @@ class _Change:
             commentsLost=bool(changes) and self._before is not None and not self._before.is_strict,
         )
 
-    @property
-    def _patience(self) -> Patience:
-        settings = self._host.gateway_settings
-        return Patience(
-            # a restart lets running chats end first
-            ceiling_seconds=settings.start_ceiling_seconds + settings.drain_seconds,
-            stall_seconds=settings.start_stall_seconds,
-            drain_seconds=settings.drain_seconds,
-        )
-
 
 def _takes_patches(call: GatewayCall) -> bool:
     """Whether it is of the newer generation: the older one restarts for every patch."""
@@ -299,11 +242,6 @@ def _brief(value: Any) -> Any:
     """Return a value, or how long it is: a row in the database is no place for a roster of hundreds."""
     characters = len(json.dumps(value, ensure_ascii=False))
     return value if characters <= MAX_SHOWN_CHARACTERS else f"… {characters} characters of JSON"
-
-
-def _is_cancelled() -> bool:
-    task = asyncio.current_task()
-    return task is not None and task.cancelling() > 0
 
 
 def _since(seen: bytes, state: ConfigState) -> list[dict[str, Any]] | None:

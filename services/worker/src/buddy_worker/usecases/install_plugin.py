@@ -1,16 +1,18 @@
-"""Install a plugin of OpenClaw, and look whether it is there afterwards."""
+"""Install a plugin of OpenClaw, and look whether it is there afterwards, and runs."""
 
 import re
-from typing import Any
 
 from pydantic import BaseModel
 
-from buddy_common.adapters.child_process import Stream
-from buddy_common.adapters.openclaw_cli import OpenClawCli, find_json
-from buddy_common.adapters.openclaw_version import is_old_generation
 from buddy_common.errors import PluginNotInstalledError
-from buddy_common.ports import OpenClaw
+from buddy_worker.edits.switches import enable_plugin
 from buddy_worker.jobs import AnyJob, RunningJob
+from buddy_worker.usecases.change_config import change_config
+from buddy_worker.usecases.confirm_change import Applied
+from buddy_worker.usecases.guarded_command import guarded_command
+from buddy_worker.usecases.list_plugins import ListedPlugin, list_plugins, package_of
+from buddy_worker.usecases.plugin_before import plugin_before
+from buddy_worker.usecases.plugin_command import install_package
 
 # both generations say so at the end
 _INSTALLED = re.compile(r"^Installed plugin: (\S+)$", re.MULTILINE)
@@ -22,59 +24,46 @@ class PluginInstalled(BaseModel):
     id: str
     version: str | None
     enabled: bool
+    applied: Applied
 
 
-async def install_plugin(
-    cli: OpenClawCli, openclaw: OpenClaw, job: RunningJob[AnyJob], *, spec: str, force: bool
-) -> PluginInstalled:
+async def install_plugin(job: RunningJob[AnyJob], *, spec: str, force: bool) -> PluginInstalled:
     """Install a package from its registry; `force` takes one whose source OpenClaw does not know.
 
     Raises:
         OpenClawNotFoundError: there is no usable program.
         OpenClawCliError: OpenClaw refused or failed; the message is its own.
         PluginNotInstalledError: it said that it did, but does not list the plugin.
+        ConfigUndoneError: the gateway could not live with it; it is gone again.
+        BuddyError: as of `guarded_command` and `change_config`.
     """
-    await job.stage("installing", 10)
-    await job.command(f"openclaw plugins install {spec}")
+    await job.stage("looking at what is there", 5)
+    before = await plugin_before(job, await list_plugins(job), plugin=None, package=package_of(spec))
 
-    async def on_line(line: str, _stream: Stream) -> None:
-        await job.line(line)
+    async def command() -> ListedPlugin:
+        await job.stage("installing", 20)
+        done = await install_package(job, spec, force=force)
+        named = _INSTALLED.findall(done.stdout)
+        if not named:
+            raise PluginNotInstalledError(f"OpenClaw did not say that it installed {spec!r}.")
+        await job.stage("checking", 60)
+        return await _listed(job, named[-1])
 
-    # the old generation asks nothing and knows no such option
-    asks = force and not is_old_generation((await openclaw.inspect()).version or "")
-    done = await cli.run(
-        ["plugins", "install"],
-        values=[spec],
-        flags=["--force", "--accept-capabilities"] if asks else [],
-        lock_descriptors=job.lock_descriptors,
-        on_started=job.runs,
-        on_line=on_line,
+    try:
+        plugin, applied = await guarded_command(job, command, plugin=before, progress=job)
+    finally:
+        await before.forget()
+    # the newer generation leaves one off that was turned off, or removed, before
+    changed = await change_config(
+        job, lambda config: enable_plugin(config, plugin.id, enabled=True), base_hash=None
     )
-    named = _INSTALLED.findall(done.stdout)
-    if not named:
-        raise PluginNotInstalledError(f"OpenClaw did not say that it installed {spec!r}.")
-    await job.stage("checking", 80)
-    return await _listed(cli, job, named[-1])
+    applied = changed.applied if changed.changed else applied
+    return PluginInstalled(id=plugin.id, version=plugin.version, enabled=True, applied=applied)
 
 
-async def _listed(cli: OpenClawCli, job: RunningJob[AnyJob], plugin_id: str) -> PluginInstalled:
-    answer = find_json(
-        await cli.run(
-            ["plugins", "list"],
-            flags=["--json"],
-            lock_descriptors=job.lock_descriptors,
-            on_started=job.runs,
-        )
-    )
-    for plugin in _plugins(answer):
-        if plugin.get("id") == plugin_id and plugin.get("origin") != "bundled":
-            await job.line(f"OpenClaw lists {plugin_id} {plugin.get('version') or ''}".rstrip())
-            return PluginInstalled(
-                id=plugin_id, version=plugin.get("version"), enabled=plugin.get("enabled") is True
-            )
-    raise PluginNotInstalledError(f"OpenClaw installed {plugin_id!r}, but does not list it.")
-
-
-def _plugins(answer: Any) -> list[dict[str, Any]]:
-    plugins = answer.get("plugins") if isinstance(answer, dict) else None
-    return [plugin for plugin in plugins if isinstance(plugin, dict)] if isinstance(plugins, list) else []
+async def _listed(job: RunningJob[AnyJob], plugin_id: str) -> ListedPlugin:
+    plugin = (await list_plugins(job)).get(plugin_id)
+    if plugin is None or plugin.bundled:
+        raise PluginNotInstalledError(f"OpenClaw installed {plugin_id!r}, but does not list it.")
+    await job.line(f"OpenClaw lists {plugin_id} {plugin.version or ''}".rstrip())
+    return plugin

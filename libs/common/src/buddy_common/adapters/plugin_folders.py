@@ -1,0 +1,85 @@
+"""The plugins of the older OpenClaw: a folder each, which can be put back without a registry.
+
+Its commands load every plugin that is enabled, so one that ends the process could not be taken out by them.
+"""
+
+import json
+import shutil
+from collections.abc import Set as AbstractSet
+from pathlib import Path
+
+from buddy_common.errors import StateUnwritableError
+
+
+class PluginFolders:
+    """One copy at a time, of the folder that is about to change. Blocks while it copies."""
+
+    def __init__(self, extensions: Path, copies: Path) -> None:
+        self._extensions = extensions
+        self._copies = copies
+
+    def names(self) -> frozenset[str]:
+        """Return which folders there are."""
+        try:
+            return frozenset(folder.name for folder in self._extensions.iterdir() if folder.is_dir())
+        except OSError:
+            return frozenset()
+
+    def keep(self, name: str) -> None:
+        """Keep a copy of a folder; where there is none, of none.
+
+        Raises:
+            StateUnwritableError: there is no room for it.
+        """
+        self.forget()
+        folder = self._extensions / name
+        if not folder.is_dir() or folder.is_symlink():
+            return
+        try:
+            shutil.copytree(folder, self._copies / name, symlinks=True)
+        except OSError as exc:
+            raise StateUnwritableError(f"{folder} cannot be copied: {exc}.") from exc
+
+    def put_back(self, name: str) -> None:
+        """Replace a folder by its copy, if one is kept.
+
+        Raises:
+            StateUnwritableError: the folder cannot be written.
+        """
+        copy, folder = self._copies / name, self._extensions / name
+        if not copy.is_dir():
+            return
+        try:
+            if folder.is_dir() and not folder.is_symlink():
+                shutil.rmtree(folder)
+            shutil.copytree(copy, folder, symlinks=True)
+        except OSError as exc:
+            raise StateUnwritableError(f"{folder} cannot be put back: {exc}.") from exc
+
+    def remove_new(self, before: AbstractSet[str], *, package: str) -> None:
+        """Remove the folders that hold this package and were not there before.
+
+        Raises:
+            StateUnwritableError: one cannot be removed.
+        """
+        for name in self.names() - before:
+            folder = self._extensions / name
+            if _package_in(folder) != package or folder.is_symlink():
+                continue
+            try:
+                shutil.rmtree(folder)
+            except OSError as exc:
+                raise StateUnwritableError(f"{folder} cannot be removed: {exc}.") from exc
+
+    def forget(self) -> None:
+        """Drop the copy."""
+        shutil.rmtree(self._copies, ignore_errors=True)
+
+
+def _package_in(folder: Path) -> str | None:
+    try:
+        found = json.loads((folder / "package.json").read_bytes())
+    except (OSError, ValueError):
+        return None
+    name = found.get("name") if isinstance(found, dict) else None
+    return name if isinstance(name, str) else None

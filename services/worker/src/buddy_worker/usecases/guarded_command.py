@@ -1,0 +1,115 @@
+"""Let OpenClaw's own command change its config and its plugins, so that the gateway cannot be lost by it.
+
+What it writes is not ours to plan: a copy of before is kept, and the gateway must live with what came of it.
+"""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from typing import Any, TypeVar
+
+from buddy_common.adapters.config_files import ConfigState
+from buddy_common.errors import BuddyError, IncludeUnsupportedError
+from buddy_common.ports import Progress
+from buddy_worker.jobs import AnyJob, RunningJob
+from buddy_worker.usecases.confirm_change import (
+    NOT_TAKEN,
+    Applied,
+    Witness,
+    confirm_change,
+    look_before,
+    reason_of,
+)
+from buddy_worker.usecases.known_things import is_new_openclaw
+from buddy_worker.usecases.plugin_before import PluginBefore
+from buddy_worker.usecases.settle_change import settle_broken_change
+from buddy_worker.usecases.way_back import is_cancelled, keep_copy, patience_of, undo_change
+
+Value = TypeVar("Value")
+
+
+async def guarded_command(
+    job: RunningJob[AnyJob],
+    command: Callable[[], Awaitable[Value]],
+    *,
+    plugin: PluginBefore,
+    progress: Progress,
+) -> tuple[Value, Applied]:
+    """Run `command`, and see the gateway through it; return what came of both.
+
+    `plugin` is what it changes besides the config.
+
+    Raises:
+        BuddyError: the command failed; what it had changed by then is undone.
+        GatewayConfigError: the config cannot be read; nothing was done.
+        IncludeUnsupportedError: the older OpenClaw would write one file of several; nothing was done.
+        ConfigUndoneError: the gateway could not live with it; all is as before.
+        StateUnwritableError: the disk is full; nothing was done.
+    """
+    host = job.host
+    await progress.stage("keeping a copy", 10)
+    await asyncio.to_thread(settle_broken_change, host)
+    before = await asyncio.to_thread(host.config_files.read)
+    if before.has_includes and not await is_new_openclaw(host):
+        raise IncludeUnsupportedError(
+            "This OpenClaw would write all that `$include` puts together into openclaw.json itself, so"
+            " nothing was done. Put the config into one file, or use a newer OpenClaw."
+        )
+    witness = await look_before(host.gateway, host.state)
+    backup = await keep_copy(job, before)
+    try:
+        return await _Guard(job, before, backup, witness, plugin, progress).run(command)
+    finally:
+        if not is_cancelled():  # else the note tells whoever looks next
+            await asyncio.to_thread(settle_broken_change, host)
+
+
+@dataclass(frozen=True)
+class _Guard:
+    job: RunningJob[Any]
+    before: ConfigState
+    backup: str
+    witness: Witness
+    plugin: PluginBefore
+    progress: Progress
+
+    async def run(self, command: Callable[[], Awaitable[Value]]) -> tuple[Value, Applied]:
+        await self.progress.stage("running the command", 20)
+        try:
+            value = await command()
+        except BuddyError:
+            await self._confirm()  # a gateway that it has brought down is the better reason
+            await self._clean_up()
+            raise
+        return value, await self._confirm()
+
+    async def _confirm(self) -> Applied:
+        # without a change of the config, the command has told the gateway itself, and waited for it
+        untouched = await asyncio.to_thread(self.job.host.config_files.is_still, self.before)
+        try:
+            return await confirm_change(
+                self.witness,
+                acknowledged=untouched,
+                restarts=False,
+                progress=self.progress,
+                patience=patience_of(self.job.host.gateway_settings),
+            )
+        except NOT_TAKEN as exc:
+            raise await undo_change(
+                self.job,
+                reason_of(exc),
+                before=self.before,
+                backup=self.backup,
+                witness=self.witness,
+                put_back=self.plugin.put_back,
+            ) from exc
+
+    async def _clean_up(self) -> None:
+        """Undo what a command has done before it failed."""
+        files = self.job.host.config_files
+        try:
+            await self.plugin.put_back()
+        except BuddyError as exc:
+            await self.job.line(f"Not all of it could be undone: {exc.message}")
+        if not await asyncio.to_thread(files.is_still, self.before):
+            await asyncio.to_thread(files.write, self.before.files)

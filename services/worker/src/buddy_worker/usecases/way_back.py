@@ -1,0 +1,122 @@
+"""The way back from a change of the config: a copy of how it was, and a gateway that runs on it again."""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Iterable
+from pathlib import Path
+from typing import Any
+
+from buddy_common.adapters.config_files import ConfigState
+from buddy_common.errors import BuddyError, ConfigUndoneError
+from buddy_common.schemas.backups import BackupReason
+from buddy_common.settings import GatewaySettings
+from buddy_common.usecases.follow_startup import Patience
+from buddy_common.usecases.restart_gateway import restart_gateway
+from buddy_common.usecases.start_gateway import start_gateway
+from buddy_worker.jobs import AnyJob, RunningJob
+from buddy_worker.usecases.confirm_change import Witness, look_before
+
+PutBack = Callable[[], Awaitable[object]]
+
+
+async def keep_copy(
+    job: RunningJob[AnyJob], state: ConfigState, *, written: Iterable[Path] | None = None
+) -> str:
+    """Keep a copy of what is there and note what is about to be written; return the copy's name.
+
+    `written`: the files that we write; without, somebody else writes those that the change concerns.
+
+    Raises:
+        StateUnwritableError: the disk is full; nothing must be written then.
+    """
+    host = job.host
+    touched = {path: state.files[path] for path in (state.files if written is None else written)}
+
+    def keep() -> str:
+        backup = host.history.add(
+            state.files[state.root], state.parts, reason=BackupReason.BEFORE_CHANGE, task_id=job.task_id
+        )
+        host.journal.begin(job.task_id, backup=backup.name, files=touched, writes_all=written is not None)
+        return backup.name
+
+    return await asyncio.to_thread(keep)
+
+
+async def undo_change(
+    job: RunningJob[AnyJob],
+    why: str,
+    *,
+    before: ConfigState,
+    backup: str | None,
+    witness: Witness,
+    put_back: PutBack | None = None,
+) -> ConfigUndoneError:
+    """Put the previous bytes back and have the gateway come up on them; return what to tell.
+
+    `put_back` undoes what else was changed, before the config is written.
+
+    Raises:
+        StateUnwritableError: the config cannot be written.
+    """
+    await job.stage("undoing the change", 85)
+    await job.line(f"The gateway does not take the change: {why}")
+    trouble = "" if put_back is None else await _trouble_with(put_back)
+    await asyncio.to_thread(job.host.config_files.write, before.files)
+    down = await _bring_back(job, witness)
+    text = f"The gateway could not live with this change, so it was undone: {why}"
+    return ConfigUndoneError(
+        " ".join(part for part in (text, trouble, down) if part),
+        reason=why,
+        backup=backup,
+        gatewayUp=not down,
+    )
+
+
+def patience_of(settings: GatewaySettings) -> Patience:
+    """Return how long a gateway may take to come up after a change."""
+    return Patience(
+        # a restart lets running chats end first
+        ceiling_seconds=settings.start_ceiling_seconds + settings.drain_seconds,
+        stall_seconds=settings.start_stall_seconds,
+        drain_seconds=settings.drain_seconds,
+    )
+
+
+def is_cancelled() -> bool:
+    """Whether what runs is cut off, and must leave its note to whoever looks next."""
+    task = asyncio.current_task()
+    return task is not None and task.cancelling() > 0
+
+
+async def _trouble_with(put_back: PutBack) -> str:
+    try:
+        await put_back()
+    except BuddyError as exc:
+        return f"Not all of it could be undone: {exc.message}"
+    return ""
+
+
+async def _bring_back(job: RunningJob[AnyJob], witness: Witness) -> str:
+    """Have the gateway run on the previous config; return what went wrong with that."""
+    host = job.host
+    now = await look_before(host.gateway, host.state)
+    if now.process is not None:  # it has never let go of the old config
+        return ""
+    common: dict[str, Any] = {
+        "progress": job,
+        "patience": patience_of(host.gateway_settings),
+        "lock_descriptors": job.lock_descriptors,
+    }
+    try:
+        if witness.process and await host.gateway.poll_exit(witness.process) is None:
+            await restart_gateway(
+                host.gateway,
+                host.state,
+                drain_seconds=host.gateway_settings.drain_seconds,
+                force=True,
+                **common,
+            )
+        else:
+            await start_gateway(host.gateway, host.state, environment=witness.environment, **common)
+    except BuddyError as exc:
+        return f"The gateway did not come up on the old config either: {exc.message}"
+    return ""

@@ -1,0 +1,111 @@
+"""Plugins are updated one at a time; what the gateway cannot live with is rolled back."""
+
+import pytest
+
+from buddy_worker.wiring import Wiring
+from fakes.openclaw_program import FakeOpenClaw
+from worker.plugin_jobs import done, failed, is_old, pid_of_gateway, start, there, update, versions
+
+pytestmark = pytest.mark.timeout(40)  # it starts a gateway
+
+
+def row(plugin: str, after: str = "1.0", status: str = "unchanged") -> dict[str, str]:
+    return {"id": plugin, "before": "1.0", "after": after, "status": status}
+
+
+async def test_nothing_to_update_is_a_success_that_says_so(w: Wiring, fake_openclaw: FakeOpenClaw) -> None:
+    there(fake_openclaw, "telegram", bundled=True)
+
+    result = done(await update(w))
+
+    assert result == {"plugins": [], "message": "No plugin is installed that could be updated."}
+
+
+async def test_all_that_are_installed_are_updated_without_a_gateway(
+    w: Wiring, fake_openclaw: FakeOpenClaw
+) -> None:
+    there(fake_openclaw, "a", "b")
+    fake_openclaw.configure(update_to={"a": "1.1"})
+
+    result = done(await update(w))
+
+    assert result["plugins"] == [
+        row("a", "1.1", "updated") | {"reason": None},
+        row("b") | {"reason": "b is up to date (1.0)."},
+    ]
+    assert result["message"] == "Of 2 plugins: 1 updated, 1 unchanged."
+
+
+async def test_one_that_the_gateway_cannot_live_with_is_rolled_back_and_the_others_go_on(
+    w: Wiring, fake_openclaw: FakeOpenClaw
+) -> None:
+    there(fake_openclaw, "a", "b")
+    fake_openclaw.configure(update_to={"a": "6.6", "b": "1.1"}, deadly=["6.6"])
+    config = fake_openclaw.config_file.read_bytes()
+    pid = await start(w)
+
+    bad, good = done(await update(w))["plugins"]
+
+    assert bad["reason"].startswith("The gateway could not live with")
+    assert "a 6.6 is broken" in bad.pop("reason")
+    assert (bad, good["status"]) == (row("a", "1.0", "rolled back"), "updated")
+    assert versions(fake_openclaw) == {"a": "1.0", "b": "1.1"}
+    assert fake_openclaw.config_file.read_bytes() == config
+    assert await pid_of_gateway(w) not in {None, pid}
+
+
+async def test_one_alone_that_is_rolled_back_is_a_failure(w: Wiring, fake_openclaw: FakeOpenClaw) -> None:
+    there(fake_openclaw, "a", "b")
+    fake_openclaw.configure(update_to={"a": "6.6", "b": "1.1"}, deadly=["6.6"])
+    await start(w)
+
+    task = await update(w, "a")
+
+    assert "a 6.6 is broken" in failed(task, "plugin_not_updated")
+    assert task.result is not None
+    assert [update["status"] for update in task.result["plugins"]] == ["rolled back"]
+    assert versions(fake_openclaw) == {"a": "1.0", "b": "1.0"}
+
+
+async def test_an_update_that_fails_half_way_leaves_the_version_before(
+    w: Wiring, fake_openclaw: FakeOpenClaw
+) -> None:
+    there(fake_openclaw, "a")
+    fake_openclaw.configure(update_to={"a": "1.1"}, update_refuses="it fell over")
+
+    assert "it fell over" in failed(await update(w), "plugin_not_updated")
+    assert versions(fake_openclaw) == {"a": "1.0"}
+
+
+async def test_what_does_not_come_up_again_keeps_the_others_from_being_tried(
+    w: Wiring, fake_openclaw: FakeOpenClaw
+) -> None:
+    there(fake_openclaw, "a", "b")
+    # what it had before is not to be had any more
+    fake_openclaw.configure(update_to={"a": "6.6"}, deadly=["6.6"], install_refuses="no such version")
+    await start(w)
+
+    task = await update(w)
+
+    assert "no such version" in failed(task, "plugin_not_updated")
+    assert task.result is not None
+    assert [update["status"] for update in task.result["plugins"]] == ["rolled back", "failed"]
+
+
+async def test_an_unknown_or_bundled_plugin_is_not_updated(w: Wiring, fake_openclaw: FakeOpenClaw) -> None:
+    there(fake_openclaw, "telegram", bundled=True)
+    failed(await update(w, "telegram"), "bundled_plugin")
+    failed(await update(w, "voice"), "unknown_plugin")
+
+
+async def test_the_older_ones_folder_is_put_back(w: Wiring, fake_openclaw: FakeOpenClaw) -> None:
+    is_old(fake_openclaw)
+    there(fake_openclaw, "a")
+    code = fake_openclaw.config_dir / "extensions" / "a" / "index.js"
+    code.parent.mkdir(parents=True)
+    code.write_text("good")
+    fake_openclaw.configure(update_to={"a": "1.1"}, update_writes="a", update_refuses="it fell over")
+
+    failed(await update(w, "a"), "plugin_not_updated")
+
+    assert code.read_text() == "good"
