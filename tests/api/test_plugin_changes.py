@@ -22,7 +22,7 @@ async def test_removing_a_plugin_is_a_job_of_the_slow_lane(api: Api) -> None:
     assert (await audit(api))[0]["action"] == "uninstall_plugins"
 
 
-@pytest.mark.parametrize("plugin", ["-g", "a..b", "a%20b", "a%00", "x" * 129, "%2e%2e/x"])
+@pytest.mark.parametrize("plugin", ["-g", "a..b", "a%20b", "x" * 129, "%2e%2e/x"])
 async def test_a_bad_id_in_the_path_is_400_and_nothing_is_removed(plugin: str, api: Api) -> None:
     answer = await api.client.delete(f"{PATH}/{plugin}", headers=ASYNC)
 
