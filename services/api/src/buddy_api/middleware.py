@@ -1,7 +1,6 @@
 """Pure ASGI layers: request id, security headers, body limit, access log, metrics."""
 
 import logging
-import re
 import time
 from http import HTTPStatus
 
@@ -30,12 +29,8 @@ _SECURITY_HEADERS = {
 }
 
 
-# a route takes `a` and a line feed for `a`: its pattern ends with `$`
-_CONTROL = re.compile(r"[\x00-\x1f\x7f]")
-
-
 async def _refuse_path(scope: Scope, receive: Receive, send: Send) -> None:
-    error = InvalidRequestError("path: it holds control characters.")
+    error = InvalidRequestError("path: it ends with a line feed.")
     await problem_response(error)(scope, receive, send)
 
 
@@ -68,7 +63,8 @@ class RequestContext:
         structlog.contextvars.bind_contextvars(request_id=exchange.request_id)
         began = time.perf_counter()
         try:
-            app = _refuse_path if _CONTROL.search(scope["path"]) else self._app
+            # routes overlook one at the end: their patterns end with `$`
+            app = _refuse_path if scope["path"].endswith("\n") else self._app
             await app(scope, receive, exchange.send)
         except Exception:  # the outermost layer: a bug must still give an answer, and leave a trace
             log.exception("request_crashed", path=scope["path"])
