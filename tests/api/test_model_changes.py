@@ -120,10 +120,8 @@ async def test_a_bad_model_in_a_path_is_refused_and_nothing_is_submitted(api: Ap
 async def test_a_control_character_in_a_path_is_refused_and_not_overlooked(
     path: str, field: str, api: Api
 ) -> None:
-    for bad in ["%00", "%0D", "%7F", "%1B", "%09"]:
+    for bad in ["%00", "%0D", "%7F", "%1B", "%09", "%0A", "%0D%0A"]:
         assert_named(await api.client.delete(f"{MODELS}/{path.format(bad)}"), field)
-    for bad in ["%0A", "%0D%0A"]:
-        assert_named(await api.client.delete(f"{MODELS}/{path.format(bad)}"), "path")
     await assert_nothing_came_of_it(api)
 
 

@@ -12,7 +12,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from buddy_api.auth import SAFE_METHODS, client_address
 from buddy_api.errors import problem_response
-from buddy_common.errors import BodyTooLargeError, BuddyError, InvalidRequestError
+from buddy_common.errors import BodyTooLargeError, BuddyError
 from buddy_common.request_id import HEADER, choose_request_id
 
 _LOGGER = "buddy_api.access"
@@ -27,11 +27,6 @@ _SECURITY_HEADERS = {
     b"content-security-policy": b"default-src 'none'; frame-ancestors 'none'",
     b"cache-control": b"no-store",
 }
-
-
-async def _refuse_path(scope: Scope, receive: Receive, send: Send) -> None:
-    error = InvalidRequestError("path: it ends with a line feed.")
-    await problem_response(error)(scope, receive, send)
 
 
 class RequestContext:
@@ -63,9 +58,7 @@ class RequestContext:
         structlog.contextvars.bind_contextvars(request_id=exchange.request_id)
         began = time.perf_counter()
         try:
-            # routes overlook one at the end: their patterns end with `$`
-            app = _refuse_path if scope["path"].endswith("\n") else self._app
-            await app(scope, receive, exchange.send)
+            await self._app(scope, receive, exchange.send)
         except Exception:  # the outermost layer: a bug must still give an answer, and leave a trace
             log.exception("request_crashed", path=scope["path"])
             if exchange.status is not None:

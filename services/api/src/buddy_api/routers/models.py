@@ -2,7 +2,7 @@
 
 from typing import Annotated, Any, Self
 
-from fastapi import APIRouter, Path, Response
+from fastapi import APIRouter, Path, Request, Response
 from pydantic import AliasChoices, BaseModel, ConfigDict, Field, model_validator
 
 from buddy_api.changes import BaseHash, Change, Changed, change_responses
@@ -11,7 +11,13 @@ from buddy_api.envelope import Envelope, problems
 from buddy_api.mirrored import Mirrored
 from buddy_api.node_lists import Mirror
 from buddy_api.openclaw_schemas import ModelsConfig
-from buddy_common.errors import InUseError, NoSuchModelError, UnknownModelError, UnknownProviderError
+from buddy_common.errors import (
+    InUseError,
+    InvalidRequestError,
+    NoSuchModelError,
+    UnknownModelError,
+    UnknownProviderError,
+)
 from buddy_common.schemas.config_values import ConfigKey, ConfigObject, ConfigValue, WebAddress, require_fit
 from buddy_common.schemas.model_jobs import (
     DeleteModelJob,
@@ -134,10 +140,13 @@ async def delete_provider(
 async def delete_model(
     provider: Annotated[ProviderName, Path()],
     model: Annotated[ModelRef, Path(description="May hold slashes")],
+    request: Request,
     change: Change,
     base: BaseHash,
 ) -> Response:
     """Take a model out of its provider; 409 with the list while something refers to it."""
+    if request.scope["path"].endswith("\n"):  # which the pattern of a route's `:path` overlooks
+        raise InvalidRequestError("model: it ends with a line feed.")
     return await change.make(DeleteModelJob(provider=provider, model=model, base_hash=base), "模型已删除")
 
 
