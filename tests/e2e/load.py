@@ -1,6 +1,7 @@
 """Clients that ask for many jobs at once."""
 
 import asyncio
+from datetime import datetime
 from itertools import chain
 from typing import Any
 
@@ -48,3 +49,8 @@ async def many_jobs(buddy: Buddy, *, clients: int, jobs_each: int) -> tuple[list
 
         ids = list(chain(*await asyncio.gather(*(one_client() for _ in range(clients)))))
         return ids, [await finished(client, task_id) for task_id in ids]
+
+
+def seconds_between(earlier: str, later: str) -> float:
+    """Return how much time lies between two timestamps of the API."""
+    return (datetime.fromisoformat(later) - datetime.fromisoformat(earlier)).total_seconds()

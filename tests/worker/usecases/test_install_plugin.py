@@ -99,4 +99,4 @@ async def test_nothing_is_installed_where_the_config_cannot_be_read(
 
 
 def test_an_install_may_replace_the_gateways_process() -> None:
-    assert InstallPluginJob.locks == {NodeLock.CONFIG, NodeLock.LIFECYCLE}
+    assert InstallPluginJob.locks == {NodeLock.CONFIG}

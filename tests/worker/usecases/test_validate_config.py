@@ -29,7 +29,7 @@ async def test_a_config_that_openclaw_takes_is_let_through_and_nothing_is_left(
     assert fake_openclaw.config_file.read_bytes() == before
 
 
-async def test_a_config_that_openclaw_refuses_is_refused_in_its_words_and_by_the_name_that_people_know(
+async def test_a_config_that_openclaw_refuses_is_refused_in_its_words(
     host: HostPlane, job: RecordingJob
 ) -> None:
     with pytest.raises(ConfigRejectedError) as caught:
@@ -37,7 +37,6 @@ async def test_a_config_that_openclaw_refuses_is_refused_in_its_words_and_by_the
 
     assert "fake: Unrecognized key: nope" in caught.value.message
     assert "Nothing was written" in caught.value.message
-    assert "openclaw.json" in caught.value.message
     assert str(host.candidate_file) not in caught.value.message
     assert not host.candidate_file.exists()
 

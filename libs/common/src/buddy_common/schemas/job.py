@@ -11,7 +11,7 @@ from buddy_common.secret_mask import mask_secrets
 
 
 class Lane(StrEnum):
-    """Two consumer processes per node, so that a slow job keeps no thread that a quick one needs."""
+    """Two consumer processes per node, so that an install never delays a restart."""
 
     FAST = "fast"  # lifecycle, quick changes, refreshes
     SLOW = "slow"  # installs, updates, CLI fallbacks

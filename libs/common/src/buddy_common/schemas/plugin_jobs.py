@@ -32,7 +32,7 @@ class PluginJob(Job):
     module: ClassVar[str] = "plugins"
     lane: ClassVar[Lane] = Lane.SLOW
     # to undo a change may take a new gateway process
-    locks: ClassVar[frozenset[NodeLock]] = frozenset({NodeLock.CONFIG, NodeLock.LIFECYCLE})
+    locks: ClassVar[frozenset[NodeLock]] = frozenset({NodeLock.CONFIG})
     changes: ClassVar[tuple[Resource, ...]] = MIRRORED
     # 85 to 210 s on an idle machine, more behind a slow line; a gateway that restarts, and once more, 1260
     deadline_seconds: ClassVar[float] = 2160
@@ -92,6 +92,8 @@ class ReloadPluginsJob(PluginJob):
     title: ClassVar[str] = "Reload plugins"
     action: ClassVar[str] = "reload"
     lane: ClassVar[Lane] = Lane.FAST
+    # the older generation restarts for it
+    locks: ClassVar[frozenset[NodeLock]] = frozenset({NodeLock.CONFIG, NodeLock.LIFECYCLE})
     deadline_seconds: ClassVar[float] = 1320
 
     id: PluginId | None = None

@@ -11,6 +11,7 @@ from typing import Any, TypeVar
 from buddy_common.adapters.config_files import ConfigState
 from buddy_common.errors import BuddyError, IncludeUnsupportedError
 from buddy_common.ports import Progress
+from buddy_common.schemas.gateway import Desired
 from buddy_worker.jobs import AnyJob, RunningJob
 from buddy_worker.usecases.confirm_change import (
     NOT_TAKEN,
@@ -20,12 +21,16 @@ from buddy_worker.usecases.confirm_change import (
     look_before,
     reason_of,
 )
+from buddy_worker.usecases.gateway_turn import hold_gateway
 from buddy_worker.usecases.known_things import is_new_openclaw
 from buddy_worker.usecases.plugin_before import PluginBefore
 from buddy_worker.usecases.settle_change import settle_broken_change
 from buddy_worker.usecases.way_back import is_cancelled, keep_copy, patience_of, undo_change
 
 Value = TypeVar("Value")
+
+# an operator's own start or restart may be under way
+GATEWAY_TURN_SECONDS = 720.0
 
 
 async def guarded_command(
@@ -84,6 +89,17 @@ class _Guard:
         return value, await self._confirm()
 
     async def _confirm(self) -> Applied:
+        """See whether the gateway lives with it; nobody restarts it meanwhile."""
+        async with hold_gateway(self.job.host, seconds=GATEWAY_TURN_SECONDS):
+            return await self._confirm_alone()
+
+    async def _confirm_alone(self) -> Applied:
+        host = self.job.host
+        now = await look_before(host.gateway, host.state)
+        if now.process is not None and now.process != self.witness.process:
+            return Applied.RESTARTED  # by somebody else, and it came up
+        if now.process is None and await host.state.desired() is Desired.STOPPED:
+            return Applied.AT_NEXT_START
         # without a change of the config, the command has told the gateway itself, and waited for it
         untouched = await asyncio.to_thread(self.job.host.config_files.is_still, self.before)
         try:

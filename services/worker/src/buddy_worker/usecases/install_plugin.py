@@ -9,7 +9,8 @@ from buddy_worker.edits.switches import enable_plugin
 from buddy_worker.jobs import AnyJob, RunningJob
 from buddy_worker.usecases.change_config import change_config
 from buddy_worker.usecases.confirm_change import Applied
-from buddy_worker.usecases.guarded_command import guarded_command
+from buddy_worker.usecases.gateway_turn import hold_gateway
+from buddy_worker.usecases.guarded_command import GATEWAY_TURN_SECONDS, guarded_command
 from buddy_worker.usecases.list_plugins import ListedPlugin, list_plugins, package_of
 from buddy_worker.usecases.plugin_before import plugin_before
 from buddy_worker.usecases.plugin_command import install_package
@@ -54,9 +55,10 @@ async def install_plugin(job: RunningJob[AnyJob], *, spec: str, force: bool) -> 
     finally:
         await before.forget()
     # the newer generation leaves one off that was turned off, or removed, before
-    changed = await change_config(
-        job, lambda config: enable_plugin(config, plugin.id, enabled=True), base_hash=None
-    )
+    async with hold_gateway(job.host, seconds=GATEWAY_TURN_SECONDS):
+        changed = await change_config(
+            job, lambda config: enable_plugin(config, plugin.id, enabled=True), base_hash=None
+        )
     applied = changed.applied if changed.changed else applied
     return PluginInstalled(id=plugin.id, version=plugin.version, enabled=True, applied=applied)
 
