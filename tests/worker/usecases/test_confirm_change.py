@@ -16,7 +16,7 @@ from fakes.progress import RecordingProgress
 
 PROCESS = ProcessIdentity(pid=4711, started=1.0, name="openclaw-gateway", is_gateway=True)
 UP, DOWN = Probe(live=True, started=True, ready=True), Probe(live=False, ready=False)
-PATIENCE = Patience(ceiling_seconds=2, stall_seconds=1)
+PATIENCE = Patience(ceiling_seconds=2, stall_seconds=1, drain_seconds=0.6)
 
 
 class SaidGateway:
@@ -68,7 +68,6 @@ def soon(monkeypatch: pytest.MonkeyPatch) -> None:
     """The limits are for real machines."""
     monkeypatch.setattr(module, "DECIDES_SECONDS", 0.6)
     monkeypatch.setattr(module, "AFTERMATH_SECONDS", 0.1)
-    monkeypatch.setattr(module, "RESTART_BEGINS_SECONDS", 0.6)
     monkeypatch.setattr(module, "POLL_SECONDS", 0.01)
 
 
@@ -109,6 +108,12 @@ async def test_a_change_that_the_gateway_refuses_is_told_with_its_reason(line: s
         await confirm(SaidGateway("[ws] something else", line))
 
     assert refused.value.reason == line.removeprefix("[reload] ")
+
+
+async def test_a_gateway_that_does_not_restart_for_it_takes_it_with_its_next_start() -> None:
+    line = "[reload] config reload requires gateway restart; hot mode ignoring (gateway.port)"
+
+    assert await confirm(SaidGateway(line)) is Applied.AT_NEXT_START
 
 
 async def test_without_a_gateway_it_is_for_the_next_start() -> None:

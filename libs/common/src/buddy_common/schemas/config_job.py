@@ -14,7 +14,7 @@ class ConfigJob(Job):
     # to undo a change may take a new gateway process
     locks: ClassVar[frozenset[NodeLock]] = frozenset({NodeLock.CONFIG, NodeLock.LIFECYCLE})
     changes: ClassVar[tuple[Resource, ...]] = (Resource.BOTS_MODELS, Resource.MODELS_CONFIG, Resource.CHAT)
-    # a restart of the gateway, its drain included, 630 s; once more on the old config; its rate limit, 60 s
-    deadline_seconds: ClassVar[float] = 1320
+    # until a restart begins, 330 s; until it is up, 630 s; once more on the old config; its rate limit, 60 s
+    deadline_seconds: ClassVar[float] = 1740
 
     base_hash: Sha256 | None = None  # of the openclaw.json that the client has seen

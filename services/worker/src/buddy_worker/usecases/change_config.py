@@ -15,8 +15,9 @@ import structlog
 from pydantic import BaseModel
 
 from buddy_common.adapters.config_files import ConfigState, parse_config
+from buddy_common.adapters.finishing import to_its_end
 from buddy_common.adapters.host_plane import HostPlane
-from buddy_common.adapters.openclaw_config import Config
+from buddy_common.adapters.openclaw_config import Config, section
 from buddy_common.config_diff import KeyChange, changes_between, holds, shown_changes
 from buddy_common.errors import (
     BuddyError,
@@ -41,7 +42,7 @@ from buddy_worker.usecases.confirm_change import (
 from buddy_worker.usecases.patch_config import NotByPatchError, RpcCall, patch_config
 from buddy_worker.usecases.settle_change import settle_broken_change
 from buddy_worker.usecases.validate_config import validate_config
-from buddy_worker.usecases.way_back import is_cancelled, keep_copy, patience_of, undo_change
+from buddy_worker.usecases.way_back import is_cancelled, keep_copy, patience_of, put_config_back, undo_change
 
 MAX_SHOWN_CHARACTERS = 2000
 
@@ -97,7 +98,7 @@ class _Change:
 
     async def make(self) -> ConfigChanged:
         await self._job.stage("reading the config", 10)
-        await asyncio.to_thread(settle_broken_change, self._host)
+        await to_its_end(asyncio.to_thread(settle_broken_change, self._host))
         witness = await look_before(self._host.gateway, self._host.state)
         state = await asyncio.to_thread(self._host.config_files.read)
         await asyncio.to_thread(self._require_base, state)
@@ -111,7 +112,7 @@ class _Change:
             return await self._read_back(changes, via, applied)
         finally:
             if not is_cancelled():  # else the note tells whoever looks next
-                await asyncio.to_thread(settle_broken_change, self._host)
+                await to_its_end(asyncio.to_thread(settle_broken_change, self._host))
 
     def _plan(self, state: ConfigState) -> list[KeyChange]:
         wanted = deepcopy(state.config)
@@ -155,8 +156,8 @@ class _Change:
         while True:
             state = await asyncio.to_thread(files.read)
             changes = await asyncio.to_thread(self._plan_anew, state)
-            if not changes:
-                return changes
+            if not changes:  # or the gateway has made them after all, and told nobody
+                return [] if self._before is None else self._plan(self._before)
             written = await asyncio.to_thread(files.edited, state, changes)
             wanted = deepcopy(state.config)
             self._edit(wanted)
@@ -165,7 +166,7 @@ class _Change:
             await self._keep(state, written)
             await self._job.stage("writing", 50)
             if (await asyncio.to_thread(files.read)).files == state.files:
-                await asyncio.to_thread(files.write, written)
+                await to_its_end(asyncio.to_thread(files.write, written))
                 return changes
             await self._job.line("Somebody else has changed openclaw.json meanwhile: planned anew")
 
@@ -180,6 +181,8 @@ class _Change:
     ) -> Applied:
         if not changes:
             return Applied.HOT
+        if self._before is not None and _reload_is_off(self._before.config):
+            return Applied.AT_NEXT_START
         try:
             return await confirm_change(
                 witness,
@@ -189,14 +192,30 @@ class _Change:
                 patience=patience_of(self._host.gateway_settings),
             )
         except NOT_TAKEN as exc:
-            raise await self._undo(exc, witness) from exc
+            raise await to_its_end(self._undo(exc, witness, changes)) from exc
+        except asyncio.CancelledError:
+            await to_its_end(self._leave(witness, changes))
+            raise
 
-    async def _undo(self, why: BuddyError | RefusedChangeError, witness: Witness) -> ConfigUndoneError:
+    async def _leave(self, witness: Witness, changes: Sequence[KeyChange]) -> None:
+        """Nobody waits for the gateway any more: one that has ended starts on the old config."""
+        ended = witness.process and await self._host.gateway.poll_exit(witness.process) is not None
+        if ended and self._before is not None:
+            await put_config_back(self._job, before=self._before, changes=changes)
+
+    async def _undo(
+        self, why: BuddyError | RefusedChangeError, witness: Witness, changes: Sequence[KeyChange]
+    ) -> ConfigUndoneError:
         """Put the previous bytes back and have the gateway come up on them."""
         if self._before is None:
             raise AssertionError("nothing is written before a copy is kept")
         return await undo_change(
-            self._job, reason_of(why), before=self._before, backup=self._backup, witness=witness
+            self._job,
+            reason_of(why),
+            before=self._before,
+            changes=changes,
+            backup=self._backup,
+            witness=witness,
         )
 
     async def _read_back(self, changes: Sequence[KeyChange], via: Via, applied: Applied) -> ConfigChanged:
@@ -231,6 +250,11 @@ class _Change:
             applied=applied,
             commentsLost=bool(changes) and self._before is not None and not self._before.is_strict,
         )
+
+
+def _reload_is_off(config: Config) -> bool:
+    """Whether the gateway looks at its config when it starts, and never again."""
+    return section(config, "gateway", "reload").get("mode") == "off"
 
 
 def _takes_patches(call: GatewayCall) -> bool:

@@ -17,14 +17,15 @@ from buddy_common.usecases.follow_startup import POLL_SECONDS, Patience, follow_
 
 # the watchers of both generations have decided after 2 s at most; the rest is for a busy machine
 DECIDES_SECONDS = 10.0
+PROBES = 3
 # after the gateway has said that a change is applied: a plugin that ends the process does it by then
 AFTERMATH_SECONDS = 1.0
-# a restart waits for running chats; longer than this it is left to itself
-RESTART_BEGINS_SECONDS = 120.0
 
 _APPLIED = re.compile(r"\[reload\] config (?:hot reload applied|change applied)")
 _REFUSED = re.compile(r"\[reload\] (config reload skipped|config reload failed|config restart failed)(.*)")
 _RESTARTS = re.compile(r"\[reload\] config change requires gateway restart|\[admission\] closed: restart")
+# with `gateway.reload.mode: "hot"`
+_IGNORED = re.compile(r"\[reload\] config reload requires gateway restart; hot mode ignoring")
 _UP_AGAIN = re.compile(r"\[gateway\] (?:ready\b|listening on|http server listening)")
 
 
@@ -69,12 +70,22 @@ class Witness:
 async def look_before(gateway: Gateway, host: HostState) -> Witness:
     """Look at the gateway; `process` is None where none is up that could be asked to take a change."""
     found = await find_gateway(gateway, host)
-    process = found.process if found.listens and (await gateway.probe()).started else None
+    process = found.process if found.listens and await _is_started(gateway) else None
     witness = Witness(gateway, process, {}, await gateway.log_position(), None)
     if process is not None:
         witness.environment = await gateway.environment(process)
         _, witness.service_position = await gateway.service_lines(process, None)
     return witness
+
+
+async def _is_started(gateway: Gateway) -> bool:
+    """Whether it says that it is up; one silence may be a busy moment."""
+    for _ in range(PROBES):
+        probe = await gateway.probe()
+        if probe.started or probe.draining:
+            return probe.started
+        await asyncio.sleep(POLL_SECONDS)
+    return False
 
 
 async def confirm_change(
@@ -113,11 +124,13 @@ class _Watch:
 
     async def until_taken(self, seconds: float) -> Applied:
         start = self._witness.position
-        deadline = time.monotonic() + (RESTART_BEGINS_SECONDS if self._restarts else seconds)
+        deadline = time.monotonic() + (self._patience.drain_seconds if self._restarts else seconds)
         while True:
             gone = await self._witness.gateway.poll_exit(self._process) is not None
             for line in await self._witness.lines():
                 await self._progress.line(line)
+                if _IGNORED.search(line):
+                    return Applied.AT_NEXT_START
                 deadline, gone = self._take(line, deadline, gone=gone)
             if gone or await self._is_down():
                 await follow_startup(
@@ -139,7 +152,7 @@ class _Watch:
             raise RefusedChangeError(f"{refused[1]}{refused[2]}")
         if _RESTARTS.search(line) and not self._restarts:
             self._restarts = True
-            deadline = time.monotonic() + RESTART_BEGINS_SECONDS
+            deadline = time.monotonic() + self._patience.drain_seconds
         if _APPLIED.search(line) and not self._restarts:
             deadline = min(deadline, time.monotonic() + AFTERMATH_SECONDS)
         # a restart within the process may be over before we see its port closed

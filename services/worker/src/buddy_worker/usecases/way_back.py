@@ -1,12 +1,21 @@
 """The way back from a change of the config: a copy of how it was, and a gateway that runs on it again."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from buddy_common.adapters.config_files import ConfigState
-from buddy_common.errors import BuddyError, ConfigUndoneError
+from buddy_common.adapters.config_files import ConfigFiles, ConfigState
+from buddy_common.adapters.finishing import to_its_end
+from buddy_common.config_diff import KeyChange, changes_between, value_at
+from buddy_common.errors import (
+    BuddyError,
+    ConfigUndoneError,
+    GatewayConfigError,
+    IncludeUnsupportedError,
+    StateUnwritableError,
+)
 from buddy_common.schemas.backups import BackupReason
 from buddy_common.settings import GatewaySettings
 from buddy_common.usecases.follow_startup import Patience
@@ -14,6 +23,9 @@ from buddy_common.usecases.restart_gateway import restart_gateway
 from buddy_common.usecases.start_gateway import start_gateway
 from buddy_worker.jobs import AnyJob, RunningJob
 from buddy_worker.usecases.confirm_change import Witness, look_before
+
+# what its own writers add to the file with every write
+_OPENCLAWS_OWN = frozenset({"meta", "commands"})
 
 PutBack = Callable[[], Awaitable[object]]
 
@@ -38,7 +50,7 @@ async def keep_copy(
         host.journal.begin(job.task_id, backup=backup.name, files=touched, writes_all=written is not None)
         return backup.name
 
-    return await asyncio.to_thread(keep)
+    return await to_its_end(asyncio.to_thread(keep))
 
 
 async def undo_change(
@@ -46,13 +58,15 @@ async def undo_change(
     why: str,
     *,
     before: ConfigState,
+    changes: Sequence[KeyChange] = (),
     backup: str | None,
     witness: Witness,
     put_back: PutBack | None = None,
 ) -> ConfigUndoneError:
-    """Put the previous bytes back and have the gateway come up on them; return what to tell.
+    """Put the config back and have the gateway come up on it; return what to tell.
 
-    `put_back` undoes what else was changed, before the config is written.
+    `changes`: what we have changed, where that is known; `put_back` undoes what else was changed, before
+    the config is written.
 
     Raises:
         StateUnwritableError: the config cannot be written.
@@ -60,7 +74,7 @@ async def undo_change(
     await job.stage("undoing the change", 85)
     await job.line(f"The gateway does not take the change: {why}")
     trouble = "" if put_back is None else await _trouble_with(put_back)
-    await asyncio.to_thread(job.host.config_files.write, before.files)
+    await put_config_back(job, before=before, changes=changes)
     down = await _bring_back(job, witness)
     text = f"The gateway could not live with this change, so it was undone: {why}"
     return ConfigUndoneError(
@@ -69,6 +83,33 @@ async def undo_change(
         backup=backup,
         gatewayUp=not down,
     )
+
+
+async def put_config_back(
+    job: RunningJob[AnyJob], *, before: ConfigState, changes: Sequence[KeyChange]
+) -> None:
+    """Write the previous bytes, or only our keys as they were, where somebody else has written since.
+
+    What is there now is kept before, if there is room for it.
+
+    Raises:
+        StateUnwritableError: the config cannot be written.
+    """
+    host = job.host
+
+    def put_back() -> None:
+        try:
+            now = host.config_files.read()
+        except GatewayConfigError:
+            host.config_files.write(before.files)
+            return
+        with suppress(StateUnwritableError):
+            host.history.add(
+                now.files[now.root], now.parts, reason=BackupReason.BEFORE_CHANGE, task_id=job.task_id
+            )
+        host.config_files.write(_as_before(host.config_files, before, now, changes))
+
+    await to_its_end(asyncio.to_thread(put_back))
 
 
 def patience_of(settings: GatewaySettings) -> Patience:
@@ -87,6 +128,23 @@ def is_cancelled() -> bool:
     return task is not None and task.cancelling() > 0
 
 
+def _as_before(
+    files: ConfigFiles, before: ConfigState, now: ConfigState, changes: Sequence[KeyChange]
+) -> Mapping[Path, bytes]:
+    """Return what to write so that our changes are gone, and those of others are not."""
+    ours = {change.path for change in changes}
+    theirs = [
+        change
+        for change in changes_between(before.config, now.config)
+        if change.path not in ours and change.path[0] not in _OPENCLAWS_OWN
+    ]
+    if changes and theirs:
+        back = [KeyChange(change.path, value_at(now.config, change.path), change.old) for change in changes]
+        with suppress(IncludeUnsupportedError, GatewayConfigError):
+            return files.edited(now, back)
+    return {path: content for path, content in before.files.items() if now.files.get(path) != content}
+
+
 async def _trouble_with(put_back: PutBack) -> str:
     try:
         await put_back()
@@ -98,15 +156,15 @@ async def _trouble_with(put_back: PutBack) -> str:
 async def _bring_back(job: RunningJob[AnyJob], witness: Witness) -> str:
     """Have the gateway run on the previous config; return what went wrong with that."""
     host = job.host
-    now = await look_before(host.gateway, host.state)
-    if now.process is not None:  # it has never let go of the old config
-        return ""
     common: dict[str, Any] = {
         "progress": job,
         "patience": patience_of(host.gateway_settings),
         "lock_descriptors": job.lock_descriptors,
     }
     try:
+        now = await look_before(host.gateway, host.state)
+        if now.process is not None:  # it has never let go of the old config
+            return ""
         if witness.process and await host.gateway.poll_exit(witness.process) is None:
             await restart_gateway(
                 host.gateway,
