@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from buddy_common.adapters.atomic_file import replace_file
+from buddy_common.adapters.atomic_file import discarding, replace_file, stage_file
 from common.racing import race
 
 
@@ -77,6 +77,27 @@ def test_target_that_cannot_be_replaced_leaves_no_rest(file: Path) -> None:
 
     with pytest.raises(OSError, match="desired"):
         replace_file(file, b"new")
+
+    assert list(file.parent.iterdir()) == [file]
+
+
+def test_what_is_staged_takes_its_place_only_when_it_is_committed(file: Path) -> None:
+    replace_file(file, b"old")
+
+    staged = stage_file(file, b"new")
+    assert file.read_bytes() == b"old"
+    staged.commit()
+
+    assert file.read_bytes() == b"new"
+    assert list(file.parent.iterdir()) == [file]
+
+
+def test_of_a_failure_no_staged_file_is_left_and_what_is_committed_stays(file: Path) -> None:
+    staged = [stage_file(file, b"1"), stage_file(file.with_name("other.json"), b"2")]
+    staged[0].commit()
+
+    with pytest.raises(KeyboardInterrupt), discarding(staged):
+        raise KeyboardInterrupt
 
     assert list(file.parent.iterdir()) == [file]
 

@@ -266,6 +266,29 @@ def test_a_full_disk_leaves_the_old_file_and_nothing_beside_it(
     assert json.loads(files.path.read_bytes()) == {"a": 1}
 
 
+def test_a_disk_that_is_full_at_the_second_file_leaves_the_first_as_it_was(
+    files: ConfigFiles, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    paths = [folder / "openclaw.json", folder / "a.json5"]
+    for path in paths:
+        path.write_bytes(b"old")
+    there = sorted(folder.iterdir())
+    synced, fsync = iter([True]), os.fsync
+
+    def full_after_one(descriptor: int) -> None:
+        if not next(synced, False):
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        fsync(descriptor)
+
+    monkeypatch.setattr(os, "fsync", full_after_one)
+
+    with pytest.raises(StateUnwritableError, match=r"a\.json5.*No space left"):
+        files.write(dict.fromkeys(paths, b"new"))
+
+    assert [path.read_bytes() for path in paths] == [b"old", b"old"]
+    assert sorted(folder.iterdir()) == there
+
+
 def test_a_file_that_is_gone_is_not_made_again(files: ConfigFiles, folder: Path) -> None:
     with pytest.raises(StateUnwritableError):
         files.write({folder / "gone.json5": b"{}"})

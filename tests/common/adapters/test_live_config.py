@@ -173,3 +173,26 @@ def test_root_is_written_last(files: LiveConfig, folder: Path, monkeypatch: pyte
         files.write({ROOT: b"new", "a.json": b"new"})
 
     assert [(folder / name).read_bytes() for name in (ROOT, "a.json")] == [b"old", b"old"]
+
+
+def test_a_disk_that_is_full_at_the_second_file_leaves_the_first_as_it_was(
+    files: LiveConfig, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (folder / ROOT).write_bytes(b"old")
+    (folder / "a.json").write_bytes(b"old")
+    (folder / "gone.json").write_bytes(b"old")
+    there = sorted(folder.iterdir())
+    synced, fsync = iter([True]), os.fsync
+
+    def full_after_one(descriptor: int) -> None:
+        if not next(synced, False):
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        fsync(descriptor)
+
+    monkeypatch.setattr(os, "fsync", full_after_one)
+
+    with pytest.raises(StateUnwritableError, match=r"openclaw\.json.*No space left"):
+        files.write({ROOT: b"new", "a.json": b"new", "gone.json": None})
+
+    assert {path.read_bytes() for path in folder.iterdir() if path.is_file()} == {b"old"}
+    assert sorted(folder.iterdir()) == there

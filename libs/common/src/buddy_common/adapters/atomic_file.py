@@ -4,16 +4,40 @@ import os
 import re
 import stat
 import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
 from pathlib import Path
 
 
-def replace_file(
+@dataclass(frozen=True)
+class StagedFile:
+    """New content of a file that lies beside it, whole and on the disk, until it takes its place."""
+
+    path: Path
+    temporary: Path
+
+    def commit(self) -> None:
+        """Take the place of the file.
+
+        Raises:
+            OSError: the folder cannot be written; the old file is untouched.
+        """
+        self.temporary.replace(self.path)
+        _sync_folder(self.path.parent)
+
+    def discard(self) -> None:
+        """Remove what was not committed."""
+        self.temporary.unlink(missing_ok=True)
+
+
+def stage_file(
     path: Path, content: bytes, *, mode: int = 0o600, like: os.stat_result | None = None
-) -> None:
-    """Write `content` to `path` by temp file, fsync and rename; `like` gives mode and owner.
+) -> StagedFile:
+    """Write `content` beside `path` by temp file and fsync; `like` gives mode and owner.
 
     Raises:
-        OSError: the disk is full or the folder cannot be written; the old file is untouched.
+        OSError: the disk is full or the folder cannot be written; nothing is left.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     handle, temporary = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
@@ -25,11 +49,34 @@ def replace_file(
             file.write(content)
             file.flush()
             os.fsync(file.fileno())
-        Path(temporary).replace(path)
     except BaseException:
         Path(temporary).unlink(missing_ok=True)
         raise
-    _sync_folder(path.parent)
+    return StagedFile(path, Path(temporary))
+
+
+def replace_file(
+    path: Path, content: bytes, *, mode: int = 0o600, like: os.stat_result | None = None
+) -> None:
+    """Write `content` to `path` by temp file, fsync and rename; `like` gives mode and owner.
+
+    Raises:
+        OSError: the disk is full or the folder cannot be written; the old file is untouched.
+    """
+    with discarding([stage_file(path, content, mode=mode, like=like)]) as staged:
+        staged[0].commit()
+
+
+@contextmanager
+def discarding(staged: list[StagedFile]) -> Iterator[list[StagedFile]]:
+    """Let files be staged into the list and committed; when that fails, remove those that were not."""
+    try:
+        yield staged
+    except BaseException:
+        for file in staged:
+            with suppress(OSError):  # what has failed first is what is told
+                file.discard()
+        raise
 
 
 def remove_torn(path: Path) -> None:

@@ -6,7 +6,8 @@ Source: OpenClaw's docs/gateway/configuration/common-tasks.md, "Split config int
 import hashlib
 import json
 import os
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from copy import deepcopy
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,7 +16,7 @@ from typing import Any
 import pyjson5
 import structlog
 
-from buddy_common.adapters.atomic_file import remove_torn, replace_file
+from buddy_common.adapters.atomic_file import StagedFile, discarding, remove_torn, stage_file
 from buddy_common.adapters.config_include import KEY, read_with_parts, resolve_documents
 from buddy_common.config_diff import KeyChange, KeyPath, apply_change, changes_between, show_path
 from buddy_common.errors import GatewayConfigError, IncludeUnsupportedError, StateUnwritableError
@@ -118,16 +119,19 @@ class ConfigFiles:
             raise _unsupported(unlike[0].path)
 
     def write(self, files: Mapping[Path, bytes]) -> None:
-        """Replace files, each in one step; mode and owner stay.
+        """Replace files, each in one step, once all of the new ones are on the disk; mode and owner stay.
 
         Raises:
-            StateUnwritableError: a full disk, or missing rights; the old file is untouched.
+            StateUnwritableError: a full disk, or missing rights; the old files are untouched.
         """
-        for path, content in files.items():
-            try:
-                replace_file(path, content, like=path.stat())
-            except OSError as exc:
-                raise StateUnwritableError(f"{path} cannot be written: {exc.strerror}.") from exc
+        staged: list[StagedFile] = []
+        with discarding(staged):
+            for path, content in files.items():
+                with _telling(path):
+                    staged.append(stage_file(path, content, like=path.stat()))
+            for file in staged:
+                with _telling(file.path):
+                    file.commit()
 
     def sweep(self, paths: Iterable[Path]) -> None:
         """Remove what a killed writer has left beside these files; for who holds the config lock."""
@@ -140,6 +144,14 @@ class ConfigFiles:
     def real_path(self) -> Path:
         """Return the file itself: a link to it stays a link."""
         return Path(os.path.realpath(self.path))
+
+
+@contextmanager
+def _telling(path: Path) -> Iterator[None]:
+    try:
+        yield
+    except OSError as exc:
+        raise StateUnwritableError(f"{path} cannot be written: {exc.strerror}.") from exc
 
 
 def to_json(document: dict[str, Any]) -> bytes:

@@ -1,12 +1,13 @@
 """`openclaw.json` and the files that it includes, as bytes: read together, each replaced whole."""
 
 import os
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
-from buddy_common.adapters.atomic_file import replace_file
+from buddy_common.adapters.atomic_file import StagedFile, discarding, stage_file
 from buddy_common.adapters.config_include import include_roots, read_with_parts
 from buddy_common.errors import ConfigRejectedError, GatewayConfigError, StateUnwritableError
 from buddy_common.schemas.backups import ROOT
@@ -62,18 +63,21 @@ class LiveConfig:
 
         Raises:
             ConfigRejectedError: a name leads out of where the config may lie; nothing is written.
-            StateUnwritableError: a file could not be written; those before it are.
+            StateUnwritableError: a file could not be written; unless the disk broke between two renames,
+                none is.
         """
         targets = {name: self._target(name) for name in sorted(contents, key=lambda name: name == ROOT)}
-        for name, path in targets.items():
-            content = contents[name]
-            try:
-                if content is None:
-                    path.unlink(missing_ok=True)
-                else:
-                    _replace(path, content)
-            except OSError as exc:
-                raise StateUnwritableError(f"{path} cannot be written: {exc.strerror}.") from exc
+        staged: list[StagedFile] = []
+        with discarding(staged):
+            for name, path in targets.items():
+                content = contents[name]
+                if content is not None:
+                    with _telling(path):
+                        _stage(path, content, staged)
+            new = iter(staged)
+            for name, path in targets.items():
+                with _telling(path):
+                    path.unlink(missing_ok=True) if contents[name] is None else next(new).commit()
 
     def named(self, contents: Mapping[str, bytes]) -> dict[str, bytes]:
         """Return a backup's files under the names that they have here; it may name them by whole paths."""
@@ -105,14 +109,23 @@ def _name(file: Path, folder: Path) -> str:
     return file.relative_to(folder).as_posix() if file.is_relative_to(folder) else str(file)
 
 
-def _replace(path: Path, content: bytes) -> None:
+@contextmanager
+def _telling(path: Path) -> Iterator[None]:
+    try:
+        yield
+    except OSError as exc:
+        raise StateUnwritableError(f"{path} cannot be written: {exc.strerror}.") from exc
+
+
+def _stage(path: Path, content: bytes, staged: list[StagedFile]) -> None:
+    """Stage a file with the mode and owner of the old one; a new one is private and its folder's owner's."""
     try:
         there = path.stat()
     except FileNotFoundError:
         path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        replace_file(path, content)
+        staged.append(stage_file(path, content))
         folder = path.parent.stat()
         if (folder.st_uid, folder.st_gid) != (os.geteuid(), os.getegid()):
-            os.chown(path, folder.st_uid, folder.st_gid)
+            os.chown(staged[-1].temporary, folder.st_uid, folder.st_gid)
         return
-    replace_file(path, content, like=there)
+    staged.append(stage_file(path, content, like=there))
