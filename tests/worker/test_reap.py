@@ -13,6 +13,7 @@ from buddy_common.adapters import processes
 from buddy_common.adapters.child_process import run_child
 from buddy_common.adapters.presence import EXPIRY_SECONDS
 from buddy_common.db import task_claims
+from buddy_common.errors import UnknownBackupError
 from buddy_common.schemas.gateway_jobs import RestartGatewayJob
 from buddy_common.schemas.job import Job, Lane
 from buddy_common.schemas.plugin_jobs import InstallPluginJob
@@ -186,6 +187,21 @@ async def test_what_the_dead_worker_had_started_is_ended_first(
 
     assert (await view(w, task_id)).status is TaskStatus.INTERRUPTED
     assert not await asyncio.to_thread(lambda: [child for child in children if child.is_running()])
+
+
+@pytest.mark.parametrize("name", ["settle_if_free", "what_is_there"])
+async def test_a_change_that_cannot_be_settled_keeps_no_task_running(
+    name: str, w: Wiring, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*_: object) -> None:
+        raise UnknownBackupError("openclaw-20260328-100000-1a2b3c4d.bak")
+
+    monkeypatch.setattr(reap, name, fail)
+    task_id = await claimed(w, INSTALL, owner=dead_worker(w))
+
+    await Reaper(w).reap()
+
+    assert (await view(w, task_id)).status is TaskStatus.INTERRUPTED
 
 
 async def test_a_program_that_cannot_be_ended_keeps_its_task_running(

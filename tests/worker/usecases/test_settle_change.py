@@ -8,7 +8,6 @@ import pytest
 
 from buddy_common.adapters.change_journal import Side
 from buddy_common.adapters.host_plane import HostPlane
-from buddy_common.errors import UnknownBackupError
 from buddy_common.schemas.backups import BackupReason
 from buddy_common.schemas.job import NodeLock
 from buddy_worker.usecases.settle_change import settle_broken_change, settle_if_free, what_is_there
@@ -157,7 +156,39 @@ def test_what_a_killed_writer_has_left_goes_and_other_files_stay(
     assert all(path.exists() for path in others)
 
 
-def test_a_copy_that_is_gone_is_told_and_the_note_stays(
+def test_a_file_that_the_change_does_not_concern_stays_as_somebody_has_edited_it(
+    unused_host: HostPlane, files: dict[str, Path]
+) -> None:
+    other = files["root"].with_name("b.json5")
+    other.write_bytes(b"{}")
+    files["root"].write_bytes(b'{"a": {"$include": "./a.json5"}, "c": {"$include": "./b.json5"}}')
+    old = files["root"].read_bytes()
+    state = unused_host.config_files.read()
+    backup = unused_host.history.add(old, state.parts, reason=BackupReason.BEFORE_CHANGE)
+    concerned = {path: state.files[path] for path in (state.root, files["part"].resolve())}
+    unused_host.journal.begin("task-1", backup=backup.name, files=concerned)
+    write(files, {"root": NEW["root"]})
+    other.write_bytes(b'{"by": "hand"}')
+
+    settle_broken_change(unused_host)
+
+    assert contents(files) == {"root": old, "part": OLD["part"]}
+    assert other.read_bytes() == b'{"by": "hand"}'
+
+
+def test_a_file_that_is_gone_meanwhile_stops_nothing_that_comes_next(
+    unused_host: HostPlane, files: dict[str, Path]
+) -> None:
+    begin(unused_host, "root", "part")
+    files["part"].unlink()
+
+    settle_broken_change(unused_host)
+
+    assert what_is_there(unused_host, "task-1") == Side.MIXED.shown
+    assert unused_host.journal.open_change() is None
+
+
+def test_a_copy_that_is_gone_stops_nothing_that_comes_next(
     unused_host: HostPlane, files: dict[str, Path]
 ) -> None:
     begin(unused_host, "root", "part")
@@ -165,8 +196,8 @@ def test_a_copy_that_is_gone_is_told_and_the_note_stays(
     for record in unused_host.home.rglob("*/records/*.json"):
         record.unlink()
 
-    with pytest.raises(UnknownBackupError):
-        settle_broken_change(unused_host)
+    settle_broken_change(unused_host)
 
     assert what_is_there(unused_host, "task-1") == Side.MIXED.shown
+    assert unused_host.journal.open_change() is None
     assert json.loads(files["part"].read_bytes()) == {"b": "old"}

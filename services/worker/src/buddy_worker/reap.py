@@ -2,6 +2,8 @@
 
 import asyncio
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 
 import structlog
@@ -9,6 +11,7 @@ from sqlmodel import Session
 
 from buddy_common.adapters import processes
 from buddy_common.adapters.child_process import end_process_group
+from buddy_common.adapters.host_plane import HostPlane
 from buddy_common.adapters.presence import BEAT_SECONDS
 from buddy_common.db import events, task_claims
 from buddy_common.db.tables import TaskRow
@@ -92,8 +95,7 @@ class Reaper:
         ):
             log.error("process_group_survives", task_id=row.id, pid=process.pid)
             return  # its locks are still held; the next sweep tries again
-        await asyncio.to_thread(settle_if_free, self._w.host)
-        note = await asyncio.to_thread(what_is_there, self._w.host, row.id)
+        note = await asyncio.to_thread(_settle, self._w.host, row.id)
         repeated = _may_repeat(row) and await self._w.database.run(
             lambda session: task_claims.repeat(session, row.id, epoch=row.epoch)
         )
@@ -108,6 +110,23 @@ class Reaper:
             await self._w.stream.append(row.id, [{"status": "reaped"}])
         except BrokerUnavailableError as exc:
             log.warning("task_stream_unavailable", task_id=row.id, reason=exc.message)
+
+
+def _settle(host: HostPlane, task_id: str) -> str | None:
+    """Settle the change that a dead worker left, and return what is there; a failure keeps no task."""
+    with _logged(task_id):
+        settle_if_free(host)
+    with _logged(task_id):
+        return what_is_there(host, task_id)
+    return None
+
+
+@contextmanager
+def _logged(task_id: str) -> Iterator[None]:
+    try:
+        yield
+    except Exception:  # whatever it is, the task has to end
+        log.exception("change_not_settled", task_id=task_id)
 
 
 def _may_repeat(row: TaskRow) -> bool:

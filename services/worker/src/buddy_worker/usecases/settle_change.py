@@ -4,8 +4,9 @@ from pathlib import Path
 
 import structlog
 
-from buddy_common.adapters.change_journal import Side
+from buddy_common.adapters.change_journal import OpenChange, Side
 from buddy_common.adapters.host_plane import HostPlane
+from buddy_common.errors import StateUnwritableError, UnknownBackupError
 from buddy_common.schemas.backups import ROOT
 from buddy_common.schemas.job import NodeLock
 
@@ -17,9 +18,10 @@ def settle_broken_change(host: HostPlane) -> None:
 
     For whoever holds the node's config lock. Blocks for milliseconds.
 
+    What cannot be put back is logged and remembered as half written: it must not stop what comes next.
+
     Raises:
-        StateUnwritableError: the files cannot be written.
-        UnknownBackupError: the copy that was kept is gone.
+        StateUnwritableError: what it came to cannot be noted.
     """
     change = host.journal.open_change()
     if change is None:
@@ -27,22 +29,29 @@ def settle_broken_change(host: HostPlane) -> None:
     host.config_files.sweep(change.before)
     side = change.side()
     if side is Side.MIXED:
-        _, contents = host.history.get(change.backup)
-        root = Path(host.config_files.real_path())
-        host.config_files.write(
-            {root if name == ROOT else Path(name): content for name, content in contents.items()}
-        )
-        side = Side.OLD
-        log.warning("half_written_config_put_back", task_id=change.task_id, backup=change.backup)
+        side = _put_back(host, change)
     host.journal.settle(change, side)
+
+
+def _put_back(host: HostPlane, change: OpenChange) -> Side:
+    """Put the old content into the files of the change, and into no other; return what is there then."""
+    try:
+        _, contents = host.history.get(change.backup)
+        root = host.config_files.real_path()
+        kept = {root if name == ROOT else Path(name): content for name, content in contents.items()}
+        host.config_files.write({path: kept[path] for path in change.before if path in kept})
+    except (UnknownBackupError, StateUnwritableError, OSError):
+        log.exception("half_written_config_stays", task_id=change.task_id, backup=change.backup)
+        return Side.MIXED
+    log.warning("half_written_config_put_back", task_id=change.task_id, backup=change.backup)
+    return change.side()
 
 
 def settle_if_free(host: HostPlane) -> None:
     """Do the same unless somebody holds the config lock, who does it then.
 
     Raises:
-        StateUnwritableError: the files cannot be written.
-        UnknownBackupError: the copy that was kept is gone.
+        StateUnwritableError: what it came to cannot be noted, or the lock not be looked at.
     """
     held = host.locks.try_hold({NodeLock.CONFIG})
     if held is None:
