@@ -21,6 +21,8 @@ from buddy_common.errors import (
 from buddy_common.schemas.backups import Backup, BackupReason
 from buddy_common.schemas.gateway import Desired
 from buddy_common.usecases.follow_startup import Patience
+from buddy_common.usecases.stop_gateway import end_gateway
+from buddy_worker.usecases import restore_backup
 from buddy_worker.usecases.restore_backup import BackupRestored, Restore
 from common.usecases.host import Host, build_host
 from fakes.openclaw_program import FakeOpenClaw
@@ -336,3 +338,64 @@ async def test_history_that_cannot_be_written_afterwards_costs_the_restore_nothi
 
     assert (await node.restore(backup)).applied == "restart"
     assert any("known to be good" in line for line in node.progress.lines)
+
+
+def edit_at_the_end(node: Node, monkeypatch: pytest.MonkeyPatch) -> bytes:
+    """Have somebody edit the config while the gateway ends; return what it is then."""
+    edited = json.dumps(json.loads(node.content) | {"edited": True}).encode()
+
+    async def end_late(*given: Any, force: bool, **options: Any) -> None:
+        await end_gateway(*given, force=force, **options)
+        if not force:
+            await asyncio.to_thread(node.fake.config_file.write_bytes, edited)
+
+    monkeypatch.setattr(restore_backup, "end_gateway", end_late)
+    return edited
+
+
+async def test_what_was_edited_while_the_gateway_ended_is_kept_too(
+    node: Node, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await node.host.start()
+    before, backup = node.content, await node.keep()
+    edited = edit_at_the_end(node, monkeypatch)
+
+    restored = await node.restore(backup)
+
+    kept = [await node.files_of(copy.name) for copy in await node.kept(BackupReason.BEFORE_RESTORE)]
+    assert kept == [{ROOT: edited}, {ROOT: before}]
+    assert await node.files_of(restored.previous) == {ROOT: edited}
+    assert node.content == (await node.files_of(backup.name))[ROOT]
+
+
+async def test_an_undo_puts_back_what_was_edited_while_the_gateway_ended(
+    node: Node, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await node.host.start()
+    backup = await node.keep(exit=78, say="does not like it")
+    edited = edit_at_the_end(node, monkeypatch)
+
+    with pytest.raises(ConfigUndoneError, match="Everything is as before"):
+        await node.restore(backup)
+
+    assert node.content == edited
+
+
+async def test_a_late_copy_that_cannot_be_kept_brings_the_gateway_back(
+    node: Node, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await node.host.start()
+    backup, add = await node.keep(), node.history.add
+    edited = edit_at_the_end(node, monkeypatch)
+
+    def full(root: bytes, *given: Any, **options: Any) -> Backup:
+        if root == edited:
+            raise StateUnwritableError("The disk is full.")
+        return add(root, *given, **options)
+
+    monkeypatch.setattr(node.history, "add", full)
+    with pytest.raises(ConfigUndoneError, match="disk is full"):
+        await node.restore(backup)
+
+    assert node.content == edited
+    assert await node.pid() is not None

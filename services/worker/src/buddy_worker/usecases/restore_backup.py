@@ -36,6 +36,14 @@ class BackupRestored(BaseModel):
 
 
 @dataclass(frozen=True)
+class _Late:
+    """What there is when the gateway has ended."""
+
+    before: Files  # what an undo puts back
+    copy: Mapping[str, bytes] | None  # to be kept; None where nobody has edited it since the first copy
+
+
+@dataclass(frozen=True)
 class Restore:
     """Restores backups on one node; the caller holds the locks of its config and of its gateway."""
 
@@ -72,9 +80,10 @@ class Restore:
             return restored
         environment = {} if process is None else await self.gateway.environment(process)
         await self._end(force=False)
-        pid, ready = await self._swap_and_start(name, contents, before, environment)
+        late = await self._look_again(contents, before)  # the gateway may have run on for minutes
+        up = await self._swap_and_start(restored, contents, late, environment, task_id)
         await self._mark_good(task_id)
-        return restored.model_copy(update={"applied": "restart", "pid": pid, "ready": ready})
+        return up
 
     def _load(self, name: str) -> tuple[Backup, dict[str, bytes]]:
         backup, contents = self.history.get(name)
@@ -84,13 +93,39 @@ class Restore:
         """Keep what is there; return its backup, and the content of each file that is to be replaced."""
         kept = [b for b in self.history.listing() if (b.task_id, b.reason) == (task_id, _BEFORE)]
         if kept:  # what is there now may be half of the new
-            _, before = self._load(kept[-1].name)
-            return kept[-1].name, {name: before.get(name) for name in {*contents, *before}}
+            _, before = self._load(kept[0].name)  # the newest: nothing of ours is in any of them
+            return kept[0].name, {name: before.get(name) for name in {*contents, *before}}
         before = self.files.read(contents)
         made = None
         if ROOT in before:
             made = self.history.add(before[ROOT], before, reason=_BEFORE, task_id=task_id).name
         return made, {name: before.get(name) for name in contents}
+
+    async def _look_again(self, contents: Mapping[str, bytes], before: Files) -> _Late:
+        """Look at what is there now: somebody may have edited it since it was kept."""
+        try:
+            now = await asyncio.to_thread(self.files.read, list(before))
+        except BuddyError as exc:
+            await self.progress.line(f"What was changed meanwhile, if anything, is not kept: {exc.message}")
+            return _Late(before, None)
+        edited = {
+            name: now.get(name)
+            for name, old in before.items()
+            if now.get(name) not in (old, contents.get(name))  # an earlier attempt may have written it
+        }
+        late = {**before, **edited}
+        whole = {**now, **late}
+        return _Late(late, {n: c for n, c in whole.items() if c is not None} if edited else None)
+
+    async def _keep_late(self, late: _Late, task_id: str) -> str | None:
+        """Keep what was edited after the first copy; return the name of that backup, if one is made."""
+        if late.copy is None or ROOT not in late.copy:
+            return None
+        await self.progress.line("Somebody has changed openclaw.json meanwhile: that is kept, too")
+        made = await asyncio.to_thread(
+            self.history.add, late.copy[ROOT], late.copy, reason=_BEFORE, task_id=task_id
+        )
+        return made.name
 
     async def _swap_only(self, contents: Mapping[str, bytes], before: Files) -> None:
         try:
@@ -100,18 +135,26 @@ class Restore:
             raise
 
     async def _swap_and_start(
-        self, name: str, contents: Mapping[str, bytes], before: Files, environment: Mapping[str, str]
-    ) -> tuple[int, bool]:
+        self,
+        restored: BackupRestored,
+        contents: Mapping[str, bytes],
+        late: _Late,
+        environment: Mapping[str, str],
+        task_id: str,
+    ) -> BackupRestored:
         try:
             try:
+                previous = await self._keep_late(late, task_id) or restored.previous
                 await self._write(contents)
                 up = await self._start(environment)
             except BuddyError as exc:
-                await self._undo(exc, name, before, environment)
+                await self._undo(exc, restored.name, late.before, environment)
         except asyncio.CancelledError:
-            await self._write(before)
+            await self._write(late.before)
             raise
-        return up.pid, up.ready
+        return restored.model_copy(
+            update={"applied": "restart", "pid": up.pid, "ready": up.ready, "previous": previous}
+        )
 
     async def _undo(
         self, cause: BuddyError, name: str, before: Files, environment: Mapping[str, str]
