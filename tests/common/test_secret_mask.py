@@ -34,13 +34,16 @@ def test_a_secret_shows_its_ends_only_and_a_reference_itself(value: str, shown: 
     [
         "apiKey", "api_key", "API-KEY", "x-api-key", "token", "botToken", "accessTokens", "clientSecret",
         "password", "PASSWD", "Authorization", "credentials", "Cookie", "keys",
+        "bearer", "apiKeyValue", "MY_API_KEY_2", "pat", "githubPat", "GITHUB_PAT", "x-pat", "githubPAT",
     ],
 )  # fmt: skip
 def test_a_text_under_a_telling_name_is_masked(name: str) -> None:
     assert mask_secrets({name: SECRET}) == {name: MASKED}
 
 
-@pytest.mark.parametrize("name", ["baseUrl", "keyboard", "tokenizer", "secretary", "id", "name", ""])
+@pytest.mark.parametrize(
+    "name", ["baseUrl", "keyboard", "tokenizer", "secretary", "id", "name", "", "compat", "COMPAT", "path"]
+)
 def test_a_text_under_another_name_is_kept(name: str) -> None:
     assert mask_secrets({name: SECRET}) == {name: SECRET}
 
@@ -70,6 +73,33 @@ def test_a_reference_to_a_store_stays_readable() -> None:
     reference = {"apiKey": {"source": "env", "provider": "default", "id": "OPENAI_API_KEY"}}
 
     assert mask_secrets(reference) == reference
+
+
+@pytest.mark.parametrize("name", ["id", "type", "mode", "source", "provider", "headerName", "maxTokens"])
+def test_a_header_of_any_name_is_masked(name: str) -> None:
+    assert mask_secrets({"headers": {name: SECRET}}) == {"headers": {name: MASKED}}
+
+
+def test_a_reference_in_the_place_of_a_header_stays_readable() -> None:
+    value = {"headers": {"X-Key": {"source": "env", "provider": "default", "id": "OPENAI_API_KEY"}}}
+
+    assert mask_secrets(value) == value
+
+
+@pytest.mark.parametrize(
+    ("argument", "shown"),
+    [
+        (f"--api-key={SECRET}", f"--api-key={MASKED}"),
+        (f"--TOKEN {SECRET} --verbose", f"--TOKEN {MASKED} --verbose"),
+        ("--client-secret=short", "--client-secret=…"),
+        ("--password=${PASSWORD}", "--password=${PASSWORD}"),
+        ("--max-tokens=64000", "--max-tokens=64000"),
+        ("--key-file=/etc/key", "--key-file=/etc/key"),
+        ("--api-key", "--api-key"),
+    ],
+)
+def test_of_an_argument_the_secret_after_its_option_is_masked(argument: str, shown: str) -> None:
+    assert mask_secrets({"args": ["run", argument]}) == {"args": ["run", shown]}
 
 
 def test_the_value_itself_is_left_alone() -> None:
@@ -119,6 +149,9 @@ KNOWN: dict[str, Any] = {
     "headers": {"X-Id": 5, "X-Name": "a-long-secret-value"},
     "apiKeys": [SECRET, "sk-abcdefghijklm"],
     "short": {"token": "abc"},
+    "args": ["run", f"--api-key={SECRET}", "--token hunter2 --verbose", "--keyboard=de"],
+    "request": {"headers": {"id": SECRET, "type": "abc"}},
+    "rows": {"headers": [{"id": SECRET, "value": "a-long-secret-value"}]},
     "models": [
         {"id": "one", "headers": {"X-Key": "secret-of-model-one"}},
         {"id": "two", "headers": {"X-Key": "secret-of-model-two"}},
@@ -157,6 +190,8 @@ def test_models_are_known_by_their_id_wherever_they_stand() -> None:
         ({"headers": {"X-Other": "…"}}, ["X-Other"]),
         ({"baseUrl": "https://…@other.example.com/v1"}, ["baseUrl"]),
         ({"baseUrl": "https://api.example.com/v1?key=…"}, ["baseUrl"]),
+        ({"headers": {"id": "…"}}, ["id"]),
+        ({"args": ["--api-key=sk-…9999", "--token …"]}, ["args", "args"]),
         ({"auth": [{"value": ["…"]}]}, ["value"]),
         ({"apiKey": "…", "headers": {"a": "…"}}, ["apiKey", "a"]),
     ],
@@ -171,7 +206,7 @@ def test_a_mask_of_no_secret_that_is_known_there_is_found(given: dict[str, Any],
         {"name": "wait…"},
         {"apiKey": "${KEY}"},
         {"apiKey": SECRET},
-        {"headers": {"mode": "…"}},
+        {"auth": {"mode": "…"}},
         {"note": "see https://example.com/…"},
         {"apiKey": None},
         {"apiKey": {"source": "env", "provider": "…", "id": "KEY"}},
