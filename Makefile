@@ -48,8 +48,8 @@ lock: ## Choose versions anew and write requirements.lock
 	$(BIN)/uv lock --upgrade --quiet
 	$(BIN)/uv export --quiet --all-packages --all-groups --no-emit-workspace --no-header --no-annotate --output-file requirements.lock
 
-faults: setup openclaw ## Kill and flood everything, on the real OpenClaw (a quarter of an hour and more)
-	$(BIN)/python -m pytest -m faults tests/faults
+faults: setup openclaw ## Kill and flood everything, and walk all changes on both generations (half an hour and more)
+	$(BIN)/python -m pytest -m faults tests/faults tests/openclaw
 
 bench: setup openclaw ## Measure, each figure beside a reference of the same run
 	$(BIN)/python -m bench.jobs

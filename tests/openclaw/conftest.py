@@ -32,9 +32,19 @@ def older_system(tmp_path_factory: pytest.TempPathFactory, npm_registry: NpmRegi
         yield system
 
 
+@pytest.fixture(params=[Generation.NEW, pytest.param(Generation.OLD, marks=pytest.mark.faults)], ids=str)
+def walked_system(request: pytest.FixtureRequest) -> System:
+    """The same, the older one only in the suite of the long tests: each of its changes takes seconds."""
+    return _of_generation(request)
+
+
 @pytest.fixture(params=list(Generation), ids=str)
 def each_system(request: pytest.FixtureRequest) -> System:
     """The systems of both generations, one after the other."""
+    return _of_generation(request)
+
+
+def _of_generation(request: pytest.FixtureRequest) -> System:
     name = "system" if request.param is Generation.NEW else "older_system"
     system = request.getfixturevalue(name)
     assert isinstance(system, System)

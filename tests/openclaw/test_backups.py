@@ -35,14 +35,14 @@ def break_it(config: dict[str, Any]) -> None:
     config["gateway"]["noSuchKey"] = 1
 
 
-def test_a_restored_backup_is_what_the_gateway_runs_on(each_system: System) -> None:
-    pid = each_system.ensure_running()
-    openclaw = each_system.openclaw
+def test_a_restored_backup_is_what_the_gateway_runs_on(walked_system: System) -> None:
+    pid = walked_system.ensure_running()
+    openclaw = walked_system.openclaw
     before = openclaw.config
-    name = make_backup(each_system)
+    name = make_backup(walked_system)
     with openclaw.edited(make_it_talkative):
-        diff = each_system.buddy.get(f"{BACKUPS}/{name}/diff").json()["data"]
-        task = change(each_system, f"/{name}/restore")
+        diff = walked_system.buddy.get(f"{BACKUPS}/{name}/diff").json()["data"]
+        task = change(walked_system, f"/{name}/restore")
         after = openclaw.config
 
     assert [found for found in diff["changes"] if found["path"] == "logging.level"] == [
@@ -58,25 +58,25 @@ def test_a_restored_backup_is_what_the_gateway_runs_on(each_system: System) -> N
     assert openclaw.token not in str(diff)
     assert task["status"] == "Completed", task
     assert task["result"]["applied"] == "restart"
-    assert each_system.gateway_pids() == [task["result"]["pid"]] != [pid]
+    assert walked_system.gateway_pids() == [task["result"]["pid"]] != [pid]
     assert after["logging"] == before["logging"]
-    assert each_system.is_ready()
-    listed = each_system.buddy.get(BACKUPS).json()["data"]["backups"]
+    assert walked_system.is_ready()
+    listed = walked_system.buddy.get(BACKUPS).json()["data"]["backups"]
     assert [row["reason"] for row in listed[:3]] == ["known good", "before restore", "manual"]
     assert [row["name"] for row in listed[1:3]] == [task["result"]["previous"], name]
 
 
-def test_a_backup_that_openclaw_refuses_leaves_file_and_gateway_alone(each_system: System) -> None:
-    pid = each_system.ensure_running()
-    openclaw = each_system.openclaw
+def test_a_backup_that_openclaw_refuses_leaves_file_and_gateway_alone(walked_system: System) -> None:
+    pid = walked_system.ensure_running()
+    openclaw = walked_system.openclaw
     with openclaw.edited(break_it):
-        name = make_backup(each_system)
+        name = make_backup(walked_system)
     before = openclaw.config_file.read_bytes()
 
-    task = change(each_system, f"/{name}/restore")
+    task = change(walked_system, f"/{name}/restore")
 
     assert (task["status"], task["errorCode"]) == ("Failed", "config_rejected"), task
     assert "noSuchKey" in task["error"]
     assert openclaw.config_file.read_bytes() == before
-    assert each_system.gateway_pids() == [pid]
-    assert each_system.is_ready()
+    assert walked_system.gateway_pids() == [pid]
+    assert walked_system.is_ready()

@@ -114,17 +114,17 @@ def prepare(config: dict[str, Any]) -> None:
 
 
 @pytest.fixture
-def changer(each_system: System) -> Iterator[Changer]:
+def changer(walked_system: System) -> Iterator[Changer]:
     """The file is as it was after the test, and the gateway runs on it."""
-    openclaw = each_system.openclaw
-    each_system.ensure_running()
+    openclaw = walked_system.openclaw
+    walked_system.ensure_running()
     before = openclaw.config_file.read_bytes()
     folders = set(openclaw.config_dir.iterdir())
-    yield Changer(each_system)
+    yield Changer(walked_system)
     openclaw.write(json.loads(before))
     for folder in set(openclaw.config_dir.glob("workspace-*")) - folders:
         shutil.rmtree(folder)
-    each_system.ensure_running()
+    walked_system.ensure_running()
 
 
 def change_everything(changer: Changer) -> None:
@@ -284,6 +284,7 @@ def watched(file: Path) -> Iterator[list[str]]:
         thread.join()
 
 
+@pytest.mark.faults
 def test_sixty_changes_at_once_lose_nothing(system: System) -> None:
     changer, buddy = Changer(system), system.buddy
     names = [f"p{number}" for number in range(CHANGES)]
