@@ -97,6 +97,23 @@ def test_an_empty_folder_gives_way_and_a_full_one_does_not(
     assert (workspace / "SOUL.md").exists()
 
 
+def test_a_folder_that_never_moved_in_stands_in_nobodys_way(
+    archive: BotArchive, workspace: Path, sessions: Path
+) -> None:
+    archived = archive.begin("bot_1", entry=ENTRY, folders={"workspace": workspace})
+    both = archive.begin("bot_1", entry=ENTRY, folders={"workspace": workspace, "agent": sessions})
+    archive.give_back(archived)
+    archive.take_in(archive.held(archived))
+    assert archive.held(archived).folders == {}
+    archive.take_in(Archived(both.name, both.bot, both.entry, {"agent": str(sessions)}))
+    assert archive.held(both).folders == {"agent": str(sessions)}
+
+    archive.give_back(both)
+
+    assert (workspace / "SOUL.md").exists()
+    assert (sessions / "sessions.json").exists()
+
+
 @pytest.mark.parametrize("kind", ["file", "link"])
 def test_what_is_no_folder_of_its_own_does_not_give_way(
     kind: str, archive: BotArchive, kept: Archived, workspace: Path, tmp_path: Path

@@ -151,9 +151,8 @@ def test_main_is_there_before_it_is_written(*, is_new: bool) -> None:
         add({}, "main", is_new=is_new)
 
 
-@pytest.mark.parametrize("config", [keyed("main", "a", "b"), listed("main", "a", "b")])
-def test_a_bot_that_goes_takes_what_sends_to_it(config: Config) -> None:
-    config = deepcopy(config)
+def test_a_bot_that_goes_takes_what_sends_to_it() -> None:
+    config = listed("main", "a", "b")
     config |= {
         "bindings": [{"agentId": "a"}, {"agentId": "b"}, "odd"],
         "talk": {"agentId": "a"},
@@ -170,6 +169,68 @@ def test_a_bot_that_goes_takes_what_sends_to_it(config: Config) -> None:
     assert config["talk"] == {"agentId": "main"}
     assert config["agents"]["defaults"]["heartbeat"] == {"agentId": "main"}
     assert config["tools"]["agentToAgent"]["allow"] == ["b"]
+
+
+def owned(*ids: str) -> Config:
+    """A config in which all that can names the bot `a`."""
+    entries = {name: {"subagents": {"allowAgents": ["a", "*", "b"]}} for name in ids}
+    return {
+        "agents": {
+            "entries": entries,
+            "ownership": "explicit",
+            "defaults": {
+                "heartbeat": {"agentId": "a", "every": "5m"},
+                "systemAgent": {"agentId": "main"},
+                "subagents": {"allowAgents": [" A "]},
+            },
+        },
+        "bindings": [{"agentId": "A"}],
+        "talk": {"agentId": "a"},
+        "tools": {"agentToAgent": {"enabled": True, "allow": ["a"]}},
+        "hooks": {"allowedAgentIds": ["a", "b"], "mappings": [{"agentId": "a"}, {"path": "x"}]},
+        "broadcast": {"x": ["a", "b"], "y": {"agents": ["a"]}, "strategy": "parallel"},
+    }
+
+
+def left(*ids: str) -> Config:
+    """What 2026.9.6 leaves of it, but for its heartbeat and ownership."""
+    return {
+        "agents": {
+            "entries": {name: {"subagents": {"allowAgents": ["*", "b"]}} for name in ids},
+            "defaults": {"systemAgent": {"agentId": "main"}, "subagents": {"allowAgents": []}},
+        },
+        "tools": {"agentToAgent": {"enabled": True}},
+        "hooks": {"allowedAgentIds": ["b"], "mappings": [{"path": "x"}]},
+        "broadcast": {"x": ["b"], "y": {"agents": []}, "strategy": "parallel"},
+    }
+
+
+def test_where_several_stay_openclaw_drops_the_whole_heartbeat_of_the_one_that_goes() -> None:
+    config, wanted = owned("main", "a", "b"), left("main", "b")
+    wanted["agents"]["ownership"] = "explicit"
+
+    remove_entry(config, "a")
+
+    assert config == wanted
+
+
+def test_where_one_stays_it_takes_over_the_heartbeat() -> None:
+    config, wanted = owned("main", "a"), left("main")
+    wanted["agents"]["defaults"]["heartbeat"] = {"every": "5m"}
+
+    remove_entry(config, "a")
+
+    assert config == wanted
+
+
+def test_what_names_others_stays_when_a_bot_goes() -> None:
+    config = owned("main", "a", "b", "c")
+    before = deepcopy(config)
+
+    remove_entry(config, "c")
+
+    del before["agents"]["entries"]["c"]
+    assert config == before
 
 
 @pytest.mark.parametrize(

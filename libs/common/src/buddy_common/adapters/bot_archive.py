@@ -4,7 +4,7 @@ import re
 import shutil
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -67,20 +67,28 @@ class BotArchive:
             if Path(path).is_dir() and not kept.exists():
                 self._move(Path(path), kept)
 
+    def held(self, archived: Archived) -> Archived:
+        """Return the same with those folders only that are in the archive; others never left their place."""
+        folders = {
+            key: path
+            for key, path in archived.folders.items()
+            if (self._folder / archived.name / key).is_dir()
+        }
+        return replace(archived, folders=folders)
+
     def give_back(self, archived: Archived) -> None:
-        """Move the folders back to where they were.
+        """Move the folders that are in the archive back to where they were.
 
         Raises:
             WorkspaceInUseError: something else is there now; nothing was moved.
             StateUnwritableError: one cannot be moved.
         """
-        for path in archived.folders.values():
+        held = self.held(archived).folders
+        for path in held.values():
             if not _is_free(Path(path)):
                 raise WorkspaceInUseError(path)
-        for key, path in archived.folders.items():
-            kept = self._folder / archived.name / key
-            if kept.is_dir():
-                self._move(kept, Path(path))
+        for key, path in held.items():
+            self._move(self._folder / archived.name / key, Path(path))
 
     def drop(self, name: str) -> None:
         """Forget a bot whose folders are not in the archive."""

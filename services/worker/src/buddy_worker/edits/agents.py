@@ -5,6 +5,7 @@ several; before, it is the array `agents.list`. Source: OpenClaw's docs/gateway/
 own `agents add` writes.
 """
 
+from collections.abc import Callable
 from typing import Any
 
 from buddy_common.adapters.openclaw_config import MAIN, Config, agents_of, default_agent, section
@@ -69,7 +70,7 @@ def add_entry(config: Config, bot: str, entry: Entry, *, is_new: bool, main_work
 
 
 def remove_entry(config: Config, bot: str) -> None:
-    """Take a bot out, and whatever sends messages to it.
+    """Take a bot out, and whatever sends messages to it; in the newer layout as its `agents.delete` does.
 
     Raises:
         UnknownBotError: there is no such bot.
@@ -84,9 +85,10 @@ def remove_entry(config: Config, bot: str) -> None:
     agents = object_at(config, "agents")
     if isinstance(agents.get("entries"), dict):
         del agents["entries"][bot]
+        _prune(config, bot)
     else:
         agents["list"] = [row for row in agents["list"] if not _is(row, bot)]
-    _forget(config, bot, default)
+        _forget(config, bot, default)
 
 
 def _is_keyed(config: Config, *, is_new: bool) -> bool:
@@ -142,6 +144,68 @@ def _forget(config: Config, bot: str, default: str) -> None:
     talks = section(config, "tools", "agentToAgent")
     if isinstance(talks.get("allow"), list):
         talks["allow"] = [name for name in talks["allow"] if name != bot]
+
+
+def _prune(config: Config, bot: str) -> None:
+    """Take out what names a bot that is gone, key by key as 2026.9 does (`pruneAgentConfig`)."""
+    agents, defaults = section(config, "agents"), section(config, "agents", "defaults")
+    has_several = len(agents["entries"]) > 1
+    if has_several:
+        agents["ownership"] = "explicit"
+    else:
+        agents.pop("ownership", None)
+    if has_several and _means(section(defaults, "heartbeat").get("agentId"), bot):
+        del defaults["heartbeat"]
+    for holder, key in ((defaults, "heartbeat"), (defaults, "systemAgent"), (config, "talk")):
+        _disown(holder, key, bot)
+    for entry in (defaults, *agents["entries"].values()):
+        _filter(section({"of": entry}, "of", "subagents"), "allowAgents", lambda name: not _means(name, bot))
+    _prune_routes(config, bot)
+
+
+def _prune_routes(config: Config, bot: str) -> None:
+    """Take out what lets messages through to a bot that is gone."""
+    talks, hooks, broadcast = (
+        section(config, "tools", "agentToAgent"),
+        section(config, "hooks"),
+        section(config, "broadcast"),
+    )
+    _filter(config, "bindings", lambda row: not _is_of(row, bot), keeps_empty=False)
+    _filter(talks, "allow", lambda name: name != bot, keeps_empty=False)
+    _filter(hooks, "allowedAgentIds", lambda name: not _means(name, bot))
+    _filter(hooks, "mappings", lambda row: not _is_of(row, bot))
+    for peer in broadcast:
+        _filter(broadcast, peer, lambda name: not _means(name, bot))
+        _filter(section(broadcast, peer), "agents", lambda name: not _means(name, bot))
+
+
+def _disown(holder: dict[str, Any], key: str, bot: str) -> None:
+    """Take the bot out of an object that it owns, and the object if nothing else is in it."""
+    owned = section(holder, key)
+    if _means(owned.get("agentId"), bot):
+        del owned["agentId"]
+        if not owned:
+            del holder[key]
+
+
+def _filter(
+    holder: dict[str, Any], key: str, stays: Callable[[Any], bool], *, keeps_empty: bool = True
+) -> None:
+    rows = holder.get(key)
+    if not isinstance(rows, list):
+        return
+    holder[key] = [row for row in rows if stays(row)]
+    if not holder[key] and not keeps_empty:
+        del holder[key]
+
+
+def _is_of(row: Any, bot: str) -> bool:
+    return isinstance(row, dict) and _means(row.get("agentId"), bot)
+
+
+def _means(name: Any, bot: str) -> bool:
+    """Whether it is this bot's id, of which OpenClaw minds neither case nor spaces around it."""
+    return isinstance(name, str) and name.strip().lower() == bot
 
 
 def _is(entry: Any, bot: str) -> bool:

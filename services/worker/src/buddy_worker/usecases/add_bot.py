@@ -3,14 +3,17 @@
 import asyncio
 import os
 from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 
+from buddy_common.adapters.finishing import to_its_end
+from buddy_common.adapters.host_plane import HostPlane
 from buddy_common.adapters.openclaw_config import Config, default_agent, section
-from buddy_common.errors import BotExistsError, BuddyError, StateUnwritableError, WorkspaceInUseError
+from buddy_common.errors import StateUnwritableError, WorkspaceInUseError
 from buddy_worker.edits.agents import add_entry
 from buddy_worker.edits.bots import new_entry
 from buddy_worker.jobs import AnyJob, RunningJob
-from buddy_worker.usecases.bot_workspaces import require_workspace
+from buddy_worker.usecases.bot_workspaces import is_in_config, require_workspace
 from buddy_worker.usecases.change_config import ConfigChanged, change_config
 from buddy_worker.usecases.known_things import is_new_openclaw, known_models, known_workspaces
 
@@ -57,12 +60,12 @@ async def add_bot(
     owner = await asyncio.to_thread(
         host.gateway_settings.config_dir.stat
     )  # it is OpenClaw's folder, whoever we are
-    made = await asyncio.to_thread(_make_workspace, folder, files, owner=owner)
+    made: list[Path] = []
     try:
+        await to_its_end(asyncio.to_thread(_make_workspace, folder, files, made, owner=owner))
         changed = await change_config(job, edit, base_hash=base_hash)
-    except (BuddyError, asyncio.CancelledError) as exc:
-        if not isinstance(exc, BotExistsError):
-            await asyncio.to_thread(_unmake, made)
+    except BaseException:
+        await to_its_end(asyncio.to_thread(_settle, host, bot, made))
         raise
     return BotAdded(id=bot, workspace=str(folder), **changed.model_dump())
 
@@ -75,26 +78,43 @@ async def _main_workspace(job: RunningJob[AnyJob], config: Config) -> str:
     return told or str(for_all or host.gateway_settings.config_dir.absolute() / "workspace")
 
 
-def _make_workspace(folder: Path, files: Mapping[str, str], *, owner: os.stat_result) -> list[Path]:
-    """Make the folder and its files; return what was not there before, the folder last."""
-    made: list[Path] = []
+def _settle(host: HostPlane, bot: str, made: list[Path]) -> None:
+    """Leave nothing of a bot that did not come to be; one that is in the config keeps its files."""
+    if is_in_config(host, bot) is False:
+        with suppress(OSError):  # why it broke off is what there is to tell
+            _unmake(made)
+
+
+def _make_workspace(
+    folder: Path, files: Mapping[str, str], made: list[Path], *, owner: os.stat_result
+) -> None:
+    """Make the folder and its files; put into `made` what was not there before, the folder last."""
     try:
-        if any((folder / name).exists() for name in files):
+        if any(_is_other(folder / name, text) for name, text in files.items()):
             raise WorkspaceInUseError(str(folder))
         missing = [path for path in (folder, *folder.parents) if not path.exists()]
         for path in reversed(missing):
             path.mkdir()
             made.insert(0, path)
+            _hand_over(path, owner)
         for name, text in files.items():
             path = folder / name
-            made.insert(0, path)
-            path.write_text(text, encoding="utf-8")
-        for path in made if owner.st_uid != os.geteuid() else []:
-            os.chown(path, owner.st_uid, owner.st_gid)
+            if not path.exists():
+                made.insert(0, path)
+                path.write_text(text, encoding="utf-8")
+                _hand_over(path, owner)
     except OSError as exc:
-        _unmake(made)
         raise StateUnwritableError(f"{folder} cannot be written: {exc.strerror}.") from exc
-    return made
+
+
+def _hand_over(path: Path, owner: os.stat_result) -> None:
+    if owner.st_uid != os.geteuid():
+        os.chown(path, owner.st_uid, owner.st_gid)
+
+
+def _is_other(path: Path, text: str) -> bool:
+    """Whether something is there that is not this very file, which a run that was killed may have left."""
+    return path.exists() and not (path.is_file() and path.read_bytes() == text.encode())
 
 
 def _unmake(made: list[Path]) -> None:

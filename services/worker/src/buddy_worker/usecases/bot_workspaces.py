@@ -8,7 +8,7 @@ from pathlib import Path
 
 from buddy_common.adapters.host_plane import HostPlane
 from buddy_common.adapters.openclaw_config import Config, agents_of, default_agent, section
-from buddy_common.errors import InvalidRequestError, WorkspaceInUseError
+from buddy_common.errors import BuddyError, InvalidRequestError, WorkspaceInUseError
 from buddy_worker.usecases.known_things import known_workspaces
 
 # of Linux and macOS; what lies directly below the root is refused as well
@@ -27,7 +27,19 @@ async def require_workspace(host: HostPlane, config: Config, *, bot: str, folder
         WorkspaceInUseError: it is, or holds, that of another bot.
     """
     told = await known_workspaces(host)
-    return await asyncio.to_thread(_require, host, config, told, bot=bot, folder=folder)
+    try:
+        return await asyncio.to_thread(_require, host, config, told, bot=bot, folder=folder)
+    except OSError as exc:
+        raise InvalidRequestError(f"workspace: {folder} cannot be looked at: {exc.strerror}.") from exc
+
+
+def is_in_config(host: HostPlane, bot: str) -> bool | None:
+    """Say whether the bot is in the config that is there now; None where it cannot be read."""
+    try:
+        config = host.config_files.read().config
+    except BuddyError:
+        return None
+    return bot in {agent.id for agent in agents_of(config)}
 
 
 def workspaces_of(config: Config, config_dir: Path, told: Mapping[str, str]) -> dict[str, set[Path]]:

@@ -2,12 +2,17 @@
 
 import asyncio
 from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 
+from buddy_common.adapters.bot_archive import Archived
+from buddy_common.adapters.finishing import to_its_end
+from buddy_common.adapters.host_plane import HostPlane
 from buddy_common.adapters.openclaw_config import Config, agents_of
+from buddy_common.errors import StateUnwritableError
 from buddy_worker.edits.agents import entry_of, remove_entry
 from buddy_worker.jobs import AnyJob, RunningJob
-from buddy_worker.usecases.bot_workspaces import workspaces_of
+from buddy_worker.usecases.bot_workspaces import is_in_config, workspaces_of
 from buddy_worker.usecases.change_config import ConfigChanged, change_config
 from buddy_worker.usecases.known_things import is_new_openclaw, known_workspaces
 from buddy_worker.usecases.patch_config import RpcCall
@@ -46,14 +51,24 @@ async def delete_bot(job: RunningJob[AnyJob], *, bot: str, base_hash: str | None
             base_hash=base_hash,
             instead=RpcCall("agents.delete", {"agentId": bot, "deleteFiles": False}),
         )
+        await job.stage("moving the workspace into the archive", 97)
     except BaseException:
-        await asyncio.to_thread(host.bot_archive.drop, archived.name)
+        await to_its_end(asyncio.to_thread(_settle, host, archived))
         raise
-    await job.stage("moving the workspace into the archive", 97)
-    await asyncio.to_thread(host.bot_archive.take_in, archived)
+    await to_its_end(asyncio.to_thread(host.bot_archive.take_in, archived))
     is_kept = not is_own and await asyncio.to_thread(workspace.exists)
     kept = str(workspace) if is_kept else None
     return BotDeleted(id=bot, archive=archived.name, workspaceKept=kept, **changed.model_dump())
+
+
+def _settle(host: HostPlane, archived: Archived) -> None:
+    """Keep what was a bot's that is gone although its deletion broke off; of one that is there, nothing."""
+    is_there = is_in_config(host, archived.bot)
+    if is_there:
+        host.bot_archive.drop(archived.name)
+    elif is_there is False:
+        with suppress(StateUnwritableError):  # why it broke off is what there is to tell
+            host.bot_archive.take_in(archived)
 
 
 def _workspace(

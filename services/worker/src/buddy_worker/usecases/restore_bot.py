@@ -1,10 +1,16 @@
 """Bring back a bot that was deleted."""
 
 import asyncio
+from contextlib import suppress
 
+from buddy_common.adapters.bot_archive import Archived
+from buddy_common.adapters.finishing import to_its_end
+from buddy_common.adapters.host_plane import HostPlane
 from buddy_common.adapters.openclaw_config import Config
+from buddy_common.errors import StateUnwritableError
 from buddy_worker.edits.agents import add_entry
 from buddy_worker.jobs import AnyJob, RunningJob
+from buddy_worker.usecases.bot_workspaces import is_in_config
 from buddy_worker.usecases.change_config import ConfigChanged, change_config
 from buddy_worker.usecases.known_things import is_new_openclaw
 
@@ -38,11 +44,19 @@ async def restore_bot(
 
     edit((await asyncio.to_thread(host.config_files.read)).config)
     await job.stage("moving the workspace back", 5)
-    await asyncio.to_thread(host.bot_archive.give_back, archived)
+    held = await asyncio.to_thread(host.bot_archive.held, archived)
     try:
+        await to_its_end(asyncio.to_thread(host.bot_archive.give_back, held))
         changed = await change_config(job, edit, base_hash=base_hash)
     except BaseException:
-        await asyncio.to_thread(host.bot_archive.take_in, archived)
+        await to_its_end(asyncio.to_thread(_settle, host, held))
         raise
-    await asyncio.to_thread(host.bot_archive.drop, archived.name)
+    await to_its_end(asyncio.to_thread(host.bot_archive.drop, archived.name))
     return BotRestored(id=bot, archive=archived.name, **changed.model_dump())
+
+
+def _settle(host: HostPlane, held: Archived) -> None:
+    """Take back what was given, unless the bot is there although its way back broke off."""
+    if is_in_config(host, held.bot) is False:
+        with suppress(StateUnwritableError):  # why it broke off is what there is to tell
+            host.bot_archive.take_in(held)
