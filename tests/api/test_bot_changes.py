@@ -150,6 +150,13 @@ async def test_a_bad_label_is_400_and_nothing_is_submitted(route: str, name: str
     await assert_nothing_came_of_it(api)
 
 
+@pytest.mark.parametrize("workspace", ["/w/a", None])
+async def test_a_workspace_may_be_changed_or_taken_out(workspace: str | None, api: Api) -> None:
+    async with worker(api):
+        answer = await post(api, "update", config={"workspace": workspace})
+    assert answer.status_code == 200
+
+
 async def test_a_bad_workspace_is_400_and_nothing_is_submitted(api: Api) -> None:
     for bad in [
         "",
@@ -162,9 +169,12 @@ async def test_a_bad_workspace_is_400_and_nothing_is_submitted(api: Api) -> None
         "/a\nb",
         "/\ud800",
         "/" + "a" * 512,
+        "/" + "a" * 256,
+        "/a/" + "工" * 86,
         5,
         ["/a"],
     ]:
+        await assert_refused(api, await post(api, "update", config={"workspace": bad}), "config")
         await assert_refused(api, await post(api, "add", workspace=bad), "workspace")
 
 

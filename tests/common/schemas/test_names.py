@@ -20,13 +20,15 @@ EVERYWHERE_BAD: list[Any] = ["", "\x00", "a\x00", "a\n", "\ud800", "a\u007f", No
 OF_IDS = ["-x", "--help", " a", "a b", "..", "a..b", "../a", "/etc", "a;b", "$(a)", "小龙虾", "a\\b"]
 BUILT_IN = ["__proto__", "constructor", "prototype"]
 
+LONG_NAMES = ["/" + "a" * 256, "/a/" + "工" * 86 + "/b"]
+
 GOOD = [
     (BotId, ["main", "bot_1", "0", "a-b", "a" * 64]),
     (ProviderName, ["aliyun", "open.router", "@x", "A-1", "a" * 64]),
     (PluginId, ["openclaw-weixin", "@openclaw/voice-call", "a.b"]),
     (ModelRef, ["yovole/glm-5", "qwen3:8b", "openrouter/meta/llama:free", "@cf/x/y", "a+b", "a" * 192]),
     (Label, ["核心Bot", "🤖", "x", "-x", "a" * 128]),
-    (FolderPath, ["/a", "/home/x/工作", "/a/./b", "/a..b/c"]),
+    (FolderPath, ["/a", "/home/x/工作", "/a/./b", "/a..b/c", "/" + "a" * 255, "/" + "工" * 85 + "/b"]),
     (Sha256, ["0" * 64, "abcdef0123456789" * 4]),
     (ArchiveName, ["bot_1@20260101-000000", "a@20260101-000000-2"]),
 ]
@@ -36,7 +38,10 @@ BAD = [
     (PluginId, [*OF_IDS, *BUILT_IN, "a:b", "a" * 129]),
     (ModelRef, [*OF_IDS, "a/", "a//b", "/a", "a" * 193, "a?b", "a#b", "a%2e"]),
     (Label, ["a" * 129, "a\tb", "\x1b[31m", "a\r"]),
-    (FolderPath, ["a", "a/b", "./a", "~/a", "/", "/a/../b", "/..", "/a\nb", "/" + "a" * 512, "C:\\a"]),
+    (
+        FolderPath,
+        ["a", "a/b", "./a", "~/a", "/", "/a/../b", "/..", "/a\nb", "/" + "a" * 512, "C:\\a", *LONG_NAMES],
+    ),
     (Sha256, ["0" * 63, "0" * 65, "A" * 64, "g" * 64]),
     (ArchiveName, [*OF_IDS, "bot_1", "bot_1@", "bot_1@20260101-000000/..", "@20260101-000000"]),
 ]

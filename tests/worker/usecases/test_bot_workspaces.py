@@ -142,6 +142,12 @@ async def test_a_file_is_no_workspace(host: HostPlane, tmp_path: Path) -> None:
         await require_workspace(host, CONFIG, bot="new", folder=str(file))
 
 
+@pytest.mark.parametrize("name", ["a" * 256, "工" * 86])
+async def test_a_name_that_no_folder_can_have_is_refused(name: str, host: HostPlane, tmp_path: Path) -> None:
+    with pytest.raises(InvalidRequestError, match="workspace"):
+        await require_workspace(host, CONFIG, bot="new", folder=f"{tmp_path}/{name}/x")
+
+
 @pytest.mark.parametrize("place", ["new", "deep/er/new", "工作"])
 async def test_any_other_folder_is_fine(place: str, host: HostPlane, tmp_path: Path) -> None:
     folder = tmp_path / place

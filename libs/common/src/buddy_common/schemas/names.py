@@ -8,6 +8,7 @@ from pydantic import AfterValidator, StringConstraints
 # OpenClaw would silently change others
 BOT_ID = r"^[a-z0-9][a-z0-9_-]{0,63}$"
 NAME = r"^[A-Za-z0-9@][A-Za-z0-9_.@/-]{0,127}$"
+_LONGEST_PART = 255  # bytes of a folder's name, on Linux and macOS
 
 
 def _no_way_up(name: str) -> str:
@@ -46,6 +47,12 @@ def _absolute(path: str) -> str:
     return path
 
 
+def _short_parts(path: str) -> str:
+    if any(len(part.encode()) > _LONGEST_PART for part in path.split("/")):
+        raise ValueError("a folder's name is too long")
+    return path
+
+
 BotId = Annotated[str, StringConstraints(pattern=BOT_ID), AfterValidator(_no_prototype)]
 ProviderName = Annotated[
     str,
@@ -70,6 +77,7 @@ FolderPath = Annotated[
     StringConstraints(min_length=2, max_length=512),
     AfterValidator(_no_control),
     AfterValidator(_absolute),
+    AfterValidator(_short_parts),
 ]
 # of a deleted bot
 ArchiveName = Annotated[

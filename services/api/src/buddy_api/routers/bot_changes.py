@@ -3,7 +3,7 @@
 from typing import Annotated, Any, Self
 
 from fastapi import APIRouter, Response
-from pydantic import AliasChoices, BaseModel, ConfigDict, Field, model_validator
+from pydantic import AliasChoices, BaseModel, ConfigDict, Field, TypeAdapter, ValidationError, model_validator
 
 from buddy_api.changes import BaseHash, Change, Changed, change_responses
 from buddy_api.deps import Wired
@@ -35,6 +35,7 @@ router = APIRouter(prefix="/v1/openclaw/bots", tags=["bots"])
 
 # of `update`: fields that may also stand beside `config`
 _FLAT = ("name", "model", "emoji")
+_FOLDER: TypeAdapter[str] = TypeAdapter(FolderPath)
 
 
 class AddBot(BaseModel):
@@ -63,6 +64,21 @@ class FromTemplate(BaseModel):
     lang: Language = "zh"
 
 
+def _require_folder(workspace: Any) -> None:
+    """Check where a bot is to have its workspace; null takes the key out.
+
+    Raises:
+        ValueError: it is no path that a bot may have.
+    """
+    if workspace is None:
+        return
+    try:
+        _FOLDER.validate_python(workspace)
+    except ValidationError as exc:
+        problem = exc.errors()[0]["msg"].removeprefix("Value error, ")
+        raise ValueError(f"config.workspace: {problem}") from exc
+
+
 class UpdateBot(BaseModel):
     """What to change of a bot: in `config`, or beside it."""
 
@@ -83,6 +99,7 @@ class UpdateBot(BaseModel):
     @model_validator(mode="after")
     def _fit_together(self) -> Self:
         require_fit(self.changes)
+        _require_folder(self.config.get("workspace"))
         return self
 
 
