@@ -121,10 +121,18 @@ def changer(walked_system: System) -> Iterator[Changer]:
     before = openclaw.config_file.read_bytes()
     folders = set(openclaw.config_dir.iterdir())
     yield Changer(walked_system)
+    walked_system.ensure_stopped()
+    forget_last_good(openclaw.config_file)
     openclaw.write(json.loads(before))
     for folder in set(openclaw.config_dir.glob("workspace-*")) - folders:
         shutil.rmtree(folder)
     walked_system.ensure_running()
+
+
+def forget_last_good(config_file: Path) -> None:
+    """Or OpenClaw takes the next test's shorter file for a damaged one, and puts the last one back."""
+    for copy in config_file.parent.glob(f"{config_file.name}.*"):
+        copy.unlink()
 
 
 def change_everything(changer: Changer) -> None:

@@ -18,6 +18,7 @@ import structlog
 
 from buddy_common.adapters.atomic_file import StagedFile, discarding, remove_torn, stage_file
 from buddy_common.adapters.config_include import KEY, read_with_parts, resolve_documents
+from buddy_common.adapters.last_good import keep_in_step
 from buddy_common.config_diff import KeyChange, KeyPath, apply_change, changes_between, show_path
 from buddy_common.errors import GatewayConfigError, IncludeUnsupportedError, StateUnwritableError
 
@@ -132,6 +133,9 @@ class ConfigFiles:
             for file in staged:
                 with _telling(file.path):
                     file.commit()
+        root = self.real_path()
+        if root in files:
+            keep_in_step(root, files[root])
 
     def sweep(self, paths: Iterable[Path]) -> None:
         """Remove what a killed writer has left beside these files; for who holds the config lock."""

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from buddy_common.adapters.atomic_file import StagedFile, discarding, stage_file
 from buddy_common.adapters.config_include import include_roots, read_with_parts
+from buddy_common.adapters.last_good import keep_in_step
 from buddy_common.errors import ConfigRejectedError, GatewayConfigError, StateUnwritableError
 from buddy_common.schemas.backups import ROOT
 
@@ -78,6 +79,9 @@ class LiveConfig:
             for name, path in targets.items():
                 with _telling(path):
                     path.unlink(missing_ok=True) if contents[name] is None else next(new).commit()
+        root = contents.get(ROOT)
+        if root is not None:
+            keep_in_step(targets[ROOT], root)
 
     def named(self, contents: Mapping[str, bytes]) -> dict[str, bytes]:
         """Return a backup's files under the names that they have here; it may name them by whole paths."""
