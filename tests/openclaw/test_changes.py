@@ -230,6 +230,7 @@ def test_every_change_changes_what_it_says_while_the_gateway_runs(changer: Chang
     assert changer.system.is_ready()
 
 
+@pytest.mark.faults
 def test_every_change_changes_what_it_says_while_no_gateway_runs(changer: Changer) -> None:
     changer.system.ensure_stopped()
     changer.system.openclaw.edit(prepare)
@@ -318,6 +319,7 @@ def test_sixty_changes_at_once_lose_nothing(system: System) -> None:
         system.openclaw.edit(lambda config: [config["models"]["providers"].pop(name, None) for name in names])
 
 
+@pytest.mark.faults
 def test_a_client_that_has_seen_another_file_is_told_what_changed(changer: Changer) -> None:
     buddy = changer.system.buddy
     first = changer.ask("models/provider", **SECOND)["result"]["hash"]
@@ -352,6 +354,7 @@ def test_a_key_in_an_included_file_is_changed_there(changer: Changer) -> None:
     }
 
 
+@pytest.mark.faults
 def test_a_worker_that_is_killed_leaves_the_old_file_or_the_new(changer: Changer) -> None:
     system = changer.system
     system.ensure_stopped()

@@ -61,14 +61,14 @@ def test_edits_of_the_config_change_neither_the_process_nor_their_number(each_sy
     def move_its_panel(config: dict[str, Any]) -> None:
         config["gateway"]["controlUi"] = {"basePath": "/panel"}
 
+    edited, restarted = "evaluating reload (logging.level)", "restart mode: in-process restart"
+    edits, restarts = each_system.said(edited), each_system.said(restarted)
     with each_system.watched() as seen:
         each_system.openclaw.edit(make_it_talkative)
-        each_system.buddy.until(
-            lambda: each_system.said("evaluating reload (logging.level)") == 1, what="the first edit is seen"
-        )
+        each_system.buddy.until(lambda: each_system.said(edited) == edits + 1, what="the first edit is seen")
         each_system.openclaw.edit(move_its_panel)  # for this, OpenClaw restarts itself
         each_system.buddy.until(
-            lambda: each_system.said("restart mode: in-process restart") == 1, what="the restart begins"
+            lambda: each_system.said(restarted) == restarts + 1, what="the restart begins"
         )
         each_system.buddy.until(each_system.is_ready, what="it is ready again")
 

@@ -11,7 +11,8 @@ from fakes.plugin_releases import DEADLY, PluginReleases
 from openclaw_system import System, running_system
 from real_openclaw import Generation
 
-pytestmark = pytest.mark.openclaw
+# each takes a quarter of a minute and more: OpenClaw's own commands install, and its gateway restarts
+pytestmark = [pytest.mark.openclaw, pytest.mark.faults]
 PATH = "/v1/openclaw/plugins"
 
 
@@ -117,7 +118,6 @@ def test_a_release_that_ends_the_gateway_is_rolled_back(newer: Plugins) -> None:
     assert newer.system.openclaw.config_file.read_bytes() == config
 
 
-@pytest.mark.faults
 def test_plugins_are_loaded_anew_without_a_restart(newer: Plugins) -> None:
     newer.ensure_installed()
     pid = newer.system.ensure_running()
@@ -128,7 +128,6 @@ def test_plugins_are_loaded_anew_without_a_restart(newer: Plugins) -> None:
     assert newer.system.gateway_pids() == [pid]
 
 
-@pytest.mark.faults
 def test_a_removed_plugin_is_not_listed_and_on_again_when_it_is_installed_again(newer: Plugins) -> None:
     newer.ensure_installed()
 
@@ -140,7 +139,6 @@ def test_a_removed_plugin_is_not_listed_and_on_again_when_it_is_installed_again(
     assert newer.entry["enabled"] is True  # OpenClaw itself would leave it off
 
 
-@pytest.mark.faults
 def test_the_older_one_installs_updates_and_removes_a_plugin(older: Plugins) -> None:
     older.do("install", spec=PLUGIN_ID)
     assert older.ensure_installed() == "1.0.0"
@@ -156,7 +154,6 @@ def test_the_older_one_installs_updates_and_removes_a_plugin(older: Plugins) -> 
     assert older.system.is_ready()
 
 
-@pytest.mark.faults
 def test_the_older_one_rolls_back_a_release_that_ends_the_gateway(older: Plugins) -> None:
     before = older.ensure_installed()
     older.system.ensure_running()

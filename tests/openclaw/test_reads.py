@@ -353,6 +353,7 @@ def test_reads_change_nothing_of_openclaw(rich: Rich) -> None:
     assert digests() == before
 
 
+@pytest.mark.faults
 def test_a_plugin_from_npm_is_listed_by_the_time_its_task_is_completed(system: System) -> None:
     rich = Rich(system)
     system.ensure_running()
@@ -369,6 +370,7 @@ def test_a_plugin_from_npm_is_listed_by_the_time_its_task_is_completed(system: S
     assert (wechat["configured"], wechat["accounts"]) == (False, [])
 
 
+@pytest.mark.faults
 def test_a_plugin_is_listed_by_the_time_its_task_is_completed_on_the_older_one_too(
     older_system: System,
 ) -> None:
