@@ -11,8 +11,7 @@ from buddy_common.adapters.openclaw_cli import OpenClawCli, find_json
 from buddy_common.errors import ConfigRejectedError, OpenClawCliError, StateUnwritableError
 from buddy_common.schemas.backups import ROOT
 from buddy_worker.jobs import AnyJob, RunningJob
-
-_SAYS_NO = 1  # the exit code with which it refuses a config; any other is its own trouble
+from buddy_worker.usecases.validate_config import SAYS_NO
 
 
 async def check_config(
@@ -49,7 +48,7 @@ async def check_config(
             )
         )
     except OpenClawCliError as exc:
-        if exc.exit_code != _SAYS_NO:
+        if exc.exit_code != SAYS_NO:
             raise
         reason = exc.message.replace(str(folder / ROOT), ROOT)
         raise ConfigRejectedError(f"Nothing was changed, for OpenClaw refuses this config: {reason}") from exc

@@ -10,12 +10,15 @@ from buddy_common.adapters.host_plane import HostPlane
 from buddy_common.errors import ConfigRejectedError, OpenClawCliError, StateUnwritableError
 from buddy_worker.jobs import AnyJob, RunningJob
 
+SAYS_NO = 1  # the exit code with which it refuses a config; any other is its own trouble
+
 
 async def validate_config(host: HostPlane, job: RunningJob[AnyJob], config: dict[str, Any]) -> None:
     """Check a whole config, its includes resolved, by `openclaw config validate`; costs 3 to 6 s of CPU.
 
     Raises:
         ConfigRejectedError: OpenClaw does not take it; the message is its own.
+        OpenClawCliError: it could not say; nothing was written.
         OpenClawNotFoundError: there is no usable program.
         ProgramStartError: it could not be executed.
         StateUnwritableError: the disk is full.
@@ -32,6 +35,8 @@ async def validate_config(host: HostPlane, job: RunningJob[AnyJob], config: dict
             on_started=job.runs,
         )
     except OpenClawCliError as exc:
+        if exc.exit_code != SAYS_NO:
+            raise
         reason = exc.message.replace(str(candidate), "openclaw.json")
         raise ConfigRejectedError(f"Nothing was written, for OpenClaw refuses it: {reason}") from exc
     except OSError as exc:
