@@ -17,7 +17,8 @@ from buddy_common.schemas.processes import ProcessIdentity
 from buddy_worker import gateway_calls
 from buddy_worker.usecases import change_config as module
 from buddy_worker.usecases.change_config import change_config
-from buddy_worker.usecases.confirm_change import Applied, Witness
+from buddy_worker.usecases.confirm_change import Applied
+from buddy_worker.usecases.witness import Witness
 from fakes.gateway import TOKEN, FakeGateway, Refusal, running
 from worker.usecases.scene import RecordingJob
 
@@ -66,7 +67,7 @@ async def gateway(
     async def place(*_: Any) -> tuple[int, str, GatewayDevice]:
         return fake.port, TOKEN, device
 
-    async def look(*_: Any) -> Witness:
+    async def look(*_: Any, **__: Any) -> Witness:
         return Witness(host.gateway, somebody, {}, 0, None)
 
     async def confirm(*_: Any, **how: Any) -> Applied:
@@ -75,7 +76,7 @@ async def gateway(
 
     fake = FakeGateway({"config.get": {"hash": "h"}, "config.patch": write})
     monkeypatch.setattr(gateway_calls, "gateway_place", place)
-    monkeypatch.setattr(module, "look_before", look)
+    monkeypatch.setattr(module, "look_when_settled", look)
     monkeypatch.setattr(module, "confirm_change", confirm)
     async with running(fake):
         yield fake
@@ -147,3 +148,93 @@ async def test_an_edit_that_changes_nothing_sends_nothing(
     assert (changed.via, changed.changed, changed.backup) == ("none", [], None)
     assert gateway.calls.empty()
     assert await asyncio.to_thread(host.history.listing) == []
+
+
+RESTARTING = Refusal(
+    "UNAVAILABLE",
+    "config.patch unavailable during gateway restart",
+    {"method": "config.patch", "reason": "gateway-restart"},
+    {"retryable": True, "retryAfterMs": 10},
+)
+
+
+@pytest.mark.parametrize("method", ["config.get", "config.patch"])
+async def test_a_gateway_that_takes_nothing_just_now_is_asked_again(
+    method: str, gateway: FakeGateway, host: HostPlane, job: RecordingJob
+) -> None:
+    answer, tries = gateway.methods[method], 0
+
+    def refuse_twice(params: dict[str, Any]) -> Any:
+        nonlocal tries
+        tries += 1
+        if tries <= 2:
+            raise RESTARTING
+        return answer(params) if callable(answer) else answer
+
+    gateway.methods[method] = refuse_twice
+
+    changed = await change_config(job.as_job(), lambda config: config.update(x="new"), base_hash=None)
+
+    assert (changed.via, changed.changed) == ("rpc", ["x"])
+    assert json.loads(host.config_files.path.read_bytes())["x"] == "new"
+    assert tries > 2
+
+
+async def test_a_gateway_that_goes_away_and_comes_back_gets_the_patch_then(
+    gateway: FakeGateway, job: RecordingJob
+) -> None:
+    write = gateway.methods["config.patch"]
+
+    def go_away(_: dict[str, Any]) -> None:
+        gateway.methods["config.patch"] = write
+        for socket in gateway.sockets:
+            socket.transport.abort()
+
+    gateway.methods["config.patch"] = go_away
+
+    changed = await change_config(job.as_job(), lambda config: config.update(x="new"), base_hash=None)
+
+    assert (changed.via, changed.changed) == ("rpc", ["x"])
+
+
+async def test_a_gateway_that_stays_away_leaves_the_file_to_us(
+    gateway: FakeGateway, host: HostPlane, job: RecordingJob, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def confirm(*_: Any, **how: Any) -> Applied:
+        assert not how["acknowledged"]
+        return Applied.HOT
+
+    monkeypatch.setattr(module, "confirm_change", confirm)
+    await gateway.crash()
+
+    changed = await change_config(job.as_job(), lambda config: config.update(x="new"), base_hash=None)
+
+    assert (changed.via, changed.changed) == ("file", ["x"])
+    assert json.loads(host.config_files.path.read_bytes())["x"] == "new"
+
+
+async def test_what_a_gateway_has_written_and_not_told_is_no_second_change(
+    gateway: FakeGateway, job: RecordingJob
+) -> None:
+    """It wrote after we had looked whether it had."""
+    write, looked = gateway.methods["config.patch"], False
+    known = gateway.methods["config.get"]
+
+    def keep_for_later(params: dict[str, Any]) -> None:
+        def write_now(_: dict[str, Any]) -> Any:
+            nonlocal looked
+            if not looked:
+                write(params)
+            looked = True
+            return known
+
+        gateway.methods["config.get"] = write_now
+        for socket in gateway.sockets:
+            socket.transport.abort()
+
+    gateway.methods["config.patch"] = keep_for_later
+
+    changed = await change_config(job.as_job(), lambda config: config.update(x="new"), base_hash=None)
+
+    assert (changed.via, changed.changed) == ("rpc", ["x"])
+    assert [row["new"] for row in changed.changes] == ["new"]

@@ -1,66 +1,20 @@
 """What a gateway makes of a change: the words of both generations, and silence."""
 
-from collections.abc import Iterator
 from typing import cast
 
 import pytest
 
 from buddy_common.errors import GatewayStartError
 from buddy_common.ports import Gateway
-from buddy_common.schemas.gateway import Probe
 from buddy_common.schemas.processes import ProcessExit, ProcessIdentity
 from buddy_common.usecases.follow_startup import Patience
 from buddy_worker.usecases import confirm_change as module
-from buddy_worker.usecases.confirm_change import Applied, RefusedChangeError, Witness, confirm_change
+from buddy_worker.usecases.confirm_change import Applied, RefusedChangeError, confirm_change
+from buddy_worker.usecases.witness import Witness
 from fakes.progress import RecordingProgress
+from fakes.said_gateway import DOWN, PROCESS, UP, SaidGateway
 
-PROCESS = ProcessIdentity(pid=4711, started=1.0, name="openclaw-gateway", is_gateway=True)
-UP, DOWN = Probe(live=True, started=True, ready=True), Probe(live=False, ready=False)
 PATIENCE = Patience(ceiling_seconds=2, stall_seconds=1, drain_seconds=0.6)
-
-
-class SaidGateway:
-    """A gateway that says one line after the other, and answers probes in turn; the last answer stays."""
-
-    def __init__(
-        self, *lines: str, probes: tuple[Probe, ...] = (UP,), ends: ProcessExit | None = None
-    ) -> None:
-        self._lines: Iterator[str] = iter(lines)
-        self._probes = list(probes)
-        self._ends = ends
-
-    async def poll_exit(self, _process: ProcessIdentity) -> ProcessExit | None:
-        return self._ends
-
-    async def log_lines(self, position: int) -> tuple[list[str], int]:
-        line = next(self._lines, None)
-        return ([] if line is None else [line]), position + 1
-
-    async def service_lines(
-        self, _process: ProcessIdentity, position: str | None
-    ) -> tuple[list[str], str | None]:
-        return [], position
-
-    async def probe(self) -> Probe:
-        return self._probes.pop(0) if len(self._probes) > 1 else self._probes[0]
-
-    async def listener(self) -> ProcessIdentity | None:
-        return PROCESS
-
-    async def belongs_to(self, listener: ProcessIdentity, process: ProcessIdentity) -> bool:
-        return listener == process
-
-    async def cpu_seconds(self, _process: ProcessIdentity) -> float:
-        return 0.0
-
-    async def successor(self, _process: ProcessIdentity) -> ProcessIdentity | None:
-        return None
-
-    async def hold_down(self) -> bool:
-        return False
-
-    async def log_command(self, _process: ProcessIdentity) -> str | None:
-        return None
 
 
 @pytest.fixture(autouse=True)

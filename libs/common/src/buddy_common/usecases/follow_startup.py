@@ -44,17 +44,18 @@ async def follow_startup(
     patience: Patience,
     position: int,
     fresh: bool,
+    holds_down: bool = True,
 ) -> Up:
     """Wait until the process, or one that came from it, is up.
 
-    `position` is where the gateway's log ended before the start; `fresh`: the process began with it.
+    `position` is where the gateway's log ended before the start; `fresh`: the process began with it;
+    `holds_down`: of one that has ended, no service starts another, which would end the same way.
 
     Raises:
         GatewayStartError: it ended, makes no progress, or was not up at the ceiling. A process that
-            lives is left running: the next start finds it. Of one that has ended, no service starts
-            another: it would end the same way.
+            lives is left running: the next start finds it.
     """
-    startup = _Startup(gateway, process, progress, patience, position)
+    startup = _Startup(gateway, process, progress, patience, position, holds_down=holds_down)
     if not fresh:
         await startup.skip_what_was_said()
     return await startup.until_up()
@@ -68,12 +69,15 @@ class _Startup:
         progress: Progress,
         patience: Patience,
         position: int,
+        *,
+        holds_down: bool,
     ) -> None:
         self._gateway = gateway
         self._process = process
         self._progress = progress
         self._patience = patience
         self._position = position
+        self._holds_down = holds_down
         self._service_position: str | None = None
         self._service_looked_at = 0.0
         self._restarted = False
@@ -168,7 +172,7 @@ class _Startup:
         )
 
     async def _ended(self, how: ProcessExit) -> GatewayStartError:
-        note = await self._hold_down()
+        note = await self._hold_down() if self._holds_down else ""
         return GatewayStartError(
             f"The gateway ended before it was ready ({how}). {await self._said()}{note}",
             pid=self._process.pid,

@@ -7,8 +7,8 @@ the previous bytes come back.
 import asyncio
 import json
 from collections.abc import Callable, Sequence
-from contextlib import suppress
 from copy import deepcopy
+from dataclasses import dataclass
 from typing import Any, Literal
 
 import structlog
@@ -28,23 +28,23 @@ from buddy_common.errors import (
     GatewayUnreachableError,
 )
 from buddy_common.schemas.backups import ROOT
-from buddy_worker.gateway_calls import GatewayCall, call_gateway
+from buddy_worker.gateway_calls import call_gateway
 from buddy_worker.jobs import AnyJob, RunningJob
 from buddy_worker.usecases.confirm_change import (
     NOT_TAKEN,
     Applied,
     RefusedChangeError,
-    Witness,
     confirm_change,
-    look_before,
     reason_of,
 )
-from buddy_worker.usecases.patch_config import NotByPatchError, RpcCall, patch_config
+from buddy_worker.usecases.patch_config import NotByPatchError, RpcCall, patch_config, takes_patches
 from buddy_worker.usecases.settle_change import settle_broken_change
 from buddy_worker.usecases.validate_config import validate_config
 from buddy_worker.usecases.way_back import is_cancelled, keep_copy, patience_of, put_config_back, undo_change
+from buddy_worker.usecases.witness import Witness, look_when_settled
 
 MAX_SHOWN_CHARACTERS = 2000
+PATCH_TRIES = 2  # a gateway that restarts in the first takes the second
 
 log = structlog.get_logger(__name__)
 
@@ -84,6 +84,17 @@ async def change_config(
     return await change.make()
 
 
+@dataclass(frozen=True)
+class _Written:
+    """A change that is in the file, and the gateway as it was before."""
+
+    via: Via
+    changes: Sequence[KeyChange]
+    witness: Witness
+    acknowledged: bool = False  # the gateway has said that it is applied
+    restarts: bool = False  # it has said that it will restart for it
+
+
 class _Change:
     def __init__(
         self, job: RunningJob[AnyJob], edit: Edit, base_hash: str | None, instead: RpcCall | None
@@ -99,17 +110,15 @@ class _Change:
     async def make(self) -> ConfigChanged:
         await self._job.stage("reading the config", 10)
         await to_its_end(asyncio.to_thread(settle_broken_change, self._host))
-        witness = await look_before(self._host.gateway, self._host.state)
+        witness = await self._look()
         state = await asyncio.to_thread(self._host.config_files.read)
         await asyncio.to_thread(self._require_base, state)
         if not self._plan(state):
             return self._result(state, [], "none", Applied.HOT)
         try:
-            via, changes, acknowledged, restarts = await self._write(state, witness)
-            applied = await self._confirm(
-                witness, acknowledged=acknowledged, restarts=restarts, changes=changes
-            )
-            return await self._read_back(changes, via, applied)
+            written = await self._write(state, witness)
+            applied = await self._confirm(written)
+            return await self._read_back(written.changes, written.via, applied)
         finally:
             if not is_cancelled():  # else the note tells whoever looks next
                 await to_its_end(asyncio.to_thread(settle_broken_change, self._host))
@@ -127,25 +136,45 @@ class _Change:
             current=state.hash, changes=None if seen is None else _since(seen[1][ROOT], state)
         )
 
-    async def _write(
-        self, state: ConfigState, witness: Witness
-    ) -> tuple[Via, Sequence[KeyChange], bool, bool]:
-        """Write the change by the best way that is open; say whether the gateway has acknowledged it."""
-        if witness.process is not None:
-            # the file is still there
-            with suppress(GatewayUnreachableError, GatewayRefusedError, NotByPatchError):
-                async with call_gateway(self._host, state.config) as call:
-                    if _takes_patches(call):
-                        done = await patch_config(
-                            call,
-                            self._host.config_files,
-                            self._plan_anew,
-                            keep=self._keep,
-                            progress=self._job,
-                            instead=self._instead,
-                        )
-                        return "rpc", done.changes, not done.restarts, done.restarts
-        return "file", await self._write_file(), False, False
+    async def _look(self) -> Witness:
+        return await look_when_settled(
+            self._host.gateway,
+            self._host.state,
+            progress=self._job,
+            patience=patience_of(self._host.gateway_settings),
+        )
+
+    async def _write(self, state: ConfigState, witness: Witness) -> _Written:
+        """Write the change by the best way that is open: the file is always there."""
+        for _ in range(PATCH_TRIES):
+            if witness.process is None:
+                break
+            try:
+                return await self._write_by_patch(state, witness)
+            except GatewayUnreachableError:  # on its way down, maybe for a restart
+                witness = await self._look()
+            except (GatewayRefusedError, NotByPatchError):
+                break
+        return _Written("file", await self._write_file(), witness)
+
+    async def _write_by_patch(self, state: ConfigState, witness: Witness) -> _Written:
+        async with call_gateway(self._host, state.config) as call:
+            if not takes_patches(call):
+                raise NotByPatchError("the older generation restarts for every patch")
+            done = await patch_config(
+                call,
+                self._host.config_files,
+                self._plan_anew,
+                keep=self._keep,
+                progress=self._job,
+                instead=self._instead,
+            )
+        changes = done.changes or self._made_before()
+        return _Written("rpc", changes, witness, acknowledged=not done.restarts, restarts=done.restarts)
+
+    def _made_before(self) -> list[KeyChange]:
+        """Return what an earlier try has changed after all, and told nobody."""
+        return [] if self._before is None else self._plan(self._before)
 
     def _plan_anew(self, state: ConfigState) -> list[KeyChange]:
         self._require_base(state)
@@ -156,8 +185,8 @@ class _Change:
         while True:
             state = await asyncio.to_thread(files.read)
             changes = await asyncio.to_thread(self._plan_anew, state)
-            if not changes:  # or the gateway has made them after all, and told nobody
-                return [] if self._before is None else self._plan(self._before)
+            if not changes:
+                return self._made_before()
             written = await asyncio.to_thread(files.edited, state, changes)
             wanted = deepcopy(state.config)
             self._edit(wanted)
@@ -176,25 +205,23 @@ class _Change:
         self._before = state
         self._backup = await keep_copy(self._job, state, written=written)
 
-    async def _confirm(
-        self, witness: Witness, *, acknowledged: bool, restarts: bool, changes: Sequence[KeyChange]
-    ) -> Applied:
-        if not changes:
+    async def _confirm(self, written: _Written) -> Applied:
+        if not written.changes:
             return Applied.HOT
         if self._before is not None and _reload_is_off(self._before.config):
             return Applied.AT_NEXT_START
         try:
             return await confirm_change(
-                witness,
-                acknowledged=acknowledged,
-                restarts=restarts,
+                written.witness,
+                acknowledged=written.acknowledged,
+                restarts=written.restarts,
                 progress=self._job,
                 patience=patience_of(self._host.gateway_settings),
             )
         except NOT_TAKEN as exc:
-            raise await to_its_end(self._undo(exc, witness, changes)) from exc
+            raise await to_its_end(self._undo(exc, written.witness, written.changes)) from exc
         except asyncio.CancelledError:
-            await to_its_end(self._leave(witness, changes))
+            await to_its_end(self._leave(written.witness, written.changes))
             raise
 
     async def _leave(self, witness: Witness, changes: Sequence[KeyChange]) -> None:
@@ -255,11 +282,6 @@ class _Change:
 def _reload_is_off(config: Config) -> bool:
     """Whether the gateway looks at its config when it starts, and never again."""
     return section(config, "gateway", "reload").get("mode") == "off"
-
-
-def _takes_patches(call: GatewayCall) -> bool:
-    """Whether it is of the newer generation: the older one restarts for every patch."""
-    return call.has("config.patch") and call.has("plugins.list")
 
 
 def _brief(value: Any) -> Any:

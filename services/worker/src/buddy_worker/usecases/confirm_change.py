@@ -6,18 +6,16 @@ The lines are those of both generations (docs/gateway/configuration/hot-reload.m
 import asyncio
 import re
 import time
-from dataclasses import dataclass
 from enum import StrEnum
 
 from buddy_common.errors import BuddyError, GatewayStartError
-from buddy_common.ports import Gateway, HostState, Progress
+from buddy_common.ports import Progress
 from buddy_common.schemas.processes import ProcessIdentity
-from buddy_common.usecases.find_gateway import find_gateway
 from buddy_common.usecases.follow_startup import POLL_SECONDS, Patience, follow_startup
+from buddy_worker.usecases.witness import Witness
 
 # the watchers of both generations have decided after 2 s at most; the rest is for a busy machine
 DECIDES_SECONDS = 10.0
-PROBES = 3
 # after the gateway has said that a change is applied: a plugin that ends the process does it by then
 AFTERMATH_SECONDS = 1.0
 
@@ -44,48 +42,6 @@ class RefusedChangeError(Exception):
     def __init__(self, reason: str) -> None:
         super().__init__(reason)
         self.reason = reason
-
-
-@dataclass
-class Witness:
-    """The gateway as it is before a change, and its word since then."""
-
-    gateway: Gateway
-    process: ProcessIdentity | None
-    environment: dict[str, str]
-    position: int
-    service_position: str | None
-
-    async def lines(self) -> list[str]:
-        """Return what it has said since the last look."""
-        lines, self.position = await self.gateway.log_lines(self.position)
-        if self.process is not None:
-            more, self.service_position = await self.gateway.service_lines(
-                self.process, self.service_position
-            )
-            lines += more
-        return lines
-
-
-async def look_before(gateway: Gateway, host: HostState) -> Witness:
-    """Look at the gateway; `process` is None where none is up that could be asked to take a change."""
-    found = await find_gateway(gateway, host)
-    process = found.process if found.listens and await _is_started(gateway) else None
-    witness = Witness(gateway, process, {}, await gateway.log_position(), None)
-    if process is not None:
-        witness.environment = await gateway.environment(process)
-        _, witness.service_position = await gateway.service_lines(process, None)
-    return witness
-
-
-async def _is_started(gateway: Gateway) -> bool:
-    """Whether it says that it is up; one silence may be a busy moment."""
-    for _ in range(PROBES):
-        probe = await gateway.probe()
-        if probe.started or probe.draining:
-            return probe.started
-        await asyncio.sleep(POLL_SECONDS)
-    return False
 
 
 async def confirm_change(

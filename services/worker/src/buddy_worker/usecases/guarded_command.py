@@ -13,19 +13,13 @@ from buddy_common.errors import BuddyError, IncludeUnsupportedError
 from buddy_common.ports import Progress
 from buddy_common.schemas.gateway import Desired
 from buddy_worker.jobs import AnyJob, RunningJob
-from buddy_worker.usecases.confirm_change import (
-    NOT_TAKEN,
-    Applied,
-    Witness,
-    confirm_change,
-    look_before,
-    reason_of,
-)
+from buddy_worker.usecases.confirm_change import NOT_TAKEN, Applied, confirm_change, reason_of
 from buddy_worker.usecases.gateway_turn import hold_gateway
 from buddy_worker.usecases.known_things import is_new_openclaw
 from buddy_worker.usecases.plugin_before import PluginBefore
 from buddy_worker.usecases.settle_change import settle_broken_change
 from buddy_worker.usecases.way_back import is_cancelled, keep_copy, patience_of, undo_change
+from buddy_worker.usecases.witness import Witness, look_before, look_when_settled
 
 Value = TypeVar("Value")
 
@@ -60,7 +54,9 @@ async def guarded_command(
             "This OpenClaw would write all that `$include` puts together into openclaw.json itself, so"
             " nothing was done. Put the config into one file, or use a newer OpenClaw."
         )
-    witness = await look_before(host.gateway, host.state)
+    witness = await look_when_settled(
+        host.gateway, host.state, progress=progress, patience=patience_of(host.gateway_settings)
+    )
     backup = await keep_copy(job, before)
     try:
         return await _Guard(job, before, backup, witness, plugin, progress).run(command)

@@ -6,6 +6,7 @@ three patches a minute and restarts for each (docs/gateway/configuration.md of 2
 
 import asyncio
 import json
+import time
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -26,6 +27,7 @@ PATCH_SECONDS = 120.0  # it waits until the gateway has applied what it can with
 CONFLICT_TRIES = 5
 _CONFLICT = "changed since last load"
 _TOO_MANY = "rate limit exceeded"
+LATER_CEILING_SECONDS = 330.0  # a gateway lets its chats end before it restarts, for so long at most
 _INVALID = "invalid config"
 _LATER_SECONDS = 5.0
 # what it takes as an edit of the file, but not as a patch: an agent that goes, an array under a key with dots
@@ -55,6 +57,11 @@ class Patched:
     restarts: bool
 
 
+def takes_patches(call: GatewayCall) -> bool:
+    """Whether it is of the newer generation: the older one restarts for every patch."""
+    return call.has("config.patch") and call.has("plugins.list")
+
+
 async def patch_config(
     call: GatewayCall,
     files: ConfigFiles,
@@ -77,7 +84,9 @@ async def patch_config(
         GatewayUnreachableError: it gave no answer, and nothing was written.
     """
     for attempt in range(CONFLICT_TRIES):
-        known = await call.call("config.get")  # its hash first: an edit after this is a conflict
+        known = await _send(
+            call, RpcCall("config.get", {}), progress
+        )  # its hash first: an edit after this is a conflict
         state = await asyncio.to_thread(files.read)
         changes = await asyncio.to_thread(plan, state)
         if not changes:
@@ -104,14 +113,18 @@ def _patch(changes: Sequence[KeyChange], *, base: str) -> RpcCall:
 
 
 async def _send(call: GatewayCall, request: RpcCall, progress: Progress) -> Any:
+    """Call it; again where the gateway says that it takes the same a little later."""
+    give_up = time.monotonic() + LATER_CEILING_SECONDS
     while True:
         try:
             return await call.call(request.method, request.params, seconds=PATCH_SECONDS)
         except GatewayRpcError as exc:
-            if _TOO_MANY not in exc.reason:
+            too_many = _TOO_MANY in exc.reason
+            seconds = exc.retry_after_seconds or (_LATER_SECONDS if too_many else None)
+            if seconds is None or time.monotonic() + seconds > give_up:
                 raise
-            seconds = exc.retry_after_seconds or _LATER_SECONDS
-            await progress.stage(f"waiting {seconds:.0f} s: OpenClaw takes 30 changes a minute", 40)
+            reason = "OpenClaw takes 30 changes a minute" if too_many else exc.reason
+            await progress.stage(f"waiting {seconds:.0f} s: {reason}", 40)
             await asyncio.sleep(seconds)
 
 

@@ -16,9 +16,10 @@ from buddy_common.errors import (
 from buddy_common.usecases.restart_gateway import restart_gateway
 from buddy_worker.gateway_calls import GatewayCall, call_gateway
 from buddy_worker.jobs import AnyJob, RunningJob
-from buddy_worker.usecases.confirm_change import RefusedChangeError, Witness, confirm_change, look_before
+from buddy_worker.usecases.confirm_change import RefusedChangeError, confirm_change
 from buddy_worker.usecases.list_plugins import list_plugins
 from buddy_worker.usecases.way_back import patience_of
+from buddy_worker.usecases.witness import Witness, look_when_settled
 
 RELOAD_SECONDS = 180.0  # it waits up to 60 s for what a plugin is busy with
 MOST_AT_ONCE = 64  # what one call takes
@@ -43,7 +44,9 @@ async def reload_plugins(job: RunningJob[AnyJob], *, only: str | None) -> Plugin
     """
     host = job.host
     await job.stage("looking at what is there", 5)
-    witness = await look_before(host.gateway, host.state)
+    witness = await look_when_settled(
+        host.gateway, host.state, progress=job, patience=patience_of(host.gateway_settings)
+    )
     if witness.process is None:
         raise GatewayNotRunningError("load plugins anew")
     listed = await list_plugins(job)

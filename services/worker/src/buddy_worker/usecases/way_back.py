@@ -22,7 +22,7 @@ from buddy_common.usecases.follow_startup import Patience
 from buddy_common.usecases.restart_gateway import restart_gateway
 from buddy_common.usecases.start_gateway import start_gateway
 from buddy_worker.jobs import AnyJob, RunningJob
-from buddy_worker.usecases.confirm_change import Witness, look_before
+from buddy_worker.usecases.witness import Witness, look_before
 
 # what its own writers add to the file with every write
 _OPENCLAWS_OWN = frozenset({"meta", "commands"})
