@@ -1,4 +1,4 @@
-"""Heads from the read model: those who ask for the same one at a time share one question to Redis."""
+"""Heads from the read model: who asks while one is asked shares the next question to Redis."""
 
 import asyncio
 from collections import defaultdict
@@ -23,6 +23,9 @@ class SharedHeads:
             BrokerUnavailableError: Redis did not answer.
         """
         key = (node, resource)
+        if key not in self._next and not self._turns[key].locked():  # alone: a task would be half of the cost
+            async with self._turns[key]:
+                return await self._read_model.head(*key)
         if key not in self._next:
             self._next[key] = asyncio.create_task(self._ask(key))
         # the others still want the answer when one of them leaves
