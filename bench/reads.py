@@ -1,7 +1,8 @@
 """How fast lists are answered, beside a bare route, the gateway's own RPC and the `openclaw` command.
 
-`python -m bench.reads [--requests N] [--commands N]` prints Markdown tables. One real gateway, one run; the
-bare route (`bench.bare`) does one Redis GET of the same bytes, in a process of its own.
+`python -m bench.reads [--requests N] [--commands N]` prints Markdown tables. One real gateway with three bots
+and two providers, one run; the bare route (`bench.bare`) does one Redis GET of the same bytes, in a process
+of its own.
 """
 
 import argparse
@@ -29,6 +30,7 @@ from e2e.machine import until
 from fakes.ports import free_port
 from openclaw_system import System, running_system
 from real_openclaw import Generation
+from rich_system import add_bots_and_a_provider
 
 # route, the gateway's methods that it stands for, the command for the same
 LISTS: list[tuple[str, list[tuple[str, dict[str, Any]]], list[str]]] = [
@@ -55,6 +57,9 @@ def main() -> None:
         running_system(Generation.NEW, Path(folder)) as system,
         bare_server(system.buddy.machine.broker_url) as bare_url,
     ):
+        system.ensure_stopped()
+        system.openclaw.edit(lambda config: add_bots_and_a_provider(config, new=True))
+        system.ensure_running()
         for user in range(5):
             chat(system, f"user-{user}")
         system.buddy.get("/v1/openclaw/sessions", refresh="true")
