@@ -4,6 +4,7 @@ import asyncio
 import json
 import os
 import subprocess
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -11,6 +12,7 @@ import httpx
 
 from buddy_common.adapters.gateway_device import load_device
 from buddy_common.adapters.gateway_rpc import open_gateway
+from buddy_common.errors import GatewayUnreachableError
 from openclaw_system import START_SECONDS, System
 from real_openclaw import Generation
 
@@ -21,7 +23,7 @@ LISTS = (
     "/v1/openclaw/plugins", "/v1/openclaw/sessions", "/v1/openclaw/chat/status", "/v1/wechat/config/status",
     "/v1/capabilities",
 )  # fmt: skip
-FRESH_SECONDS = 60.0
+FRESH_SECONDS = 180.0  # the older one restarts for an edit
 
 
 @dataclass
@@ -94,8 +96,16 @@ class Rich:
         """Wait, without asking for it, until the lists are those of the gateway that runs."""
         self.until(lambda: not any(self.get(path)["stale"] for path in LISTS), what="all lists are fresh")
 
-    def until(self, condition: Any, *, what: str) -> None:
-        self.system.buddy.until(condition, what=what, seconds=FRESH_SECONDS)
+    def until(self, condition: Callable[[], bool], *, what: str) -> None:
+        """Wait for it; a gateway that restarts meanwhile gives no answer, which is none."""
+
+        def is_met() -> bool:
+            try:
+                return condition()
+            except GatewayUnreachableError:
+                return False
+
+        self.system.buddy.until(is_met, what=what, seconds=FRESH_SECONDS)
 
 
 def add_bots_and_a_provider(config: dict[str, Any], *, new: bool) -> None:
