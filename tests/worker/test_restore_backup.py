@@ -1,6 +1,7 @@
 """Restoring a backup: the gateway runs on it afterwards, or everything is as before."""
 
 import asyncio
+import hashlib
 import json
 import socket
 from collections.abc import Mapping
@@ -142,6 +143,19 @@ async def test_a_running_gateway_runs_on_the_backup_afterwards(node: Node) -> No
     assert node.content == (await node.files_of(backup.name))[ROOT] == node.checked[0][ROOT]
     assert await node.files_of(restored.previous) == {ROOT: before}
     assert [good.hash for good in await node.kept(BackupReason.KNOWN_GOOD)] == [backup.hash]
+
+
+async def test_what_was_there_is_kept_under_the_hash_that_clients_know(node: Node) -> None:
+    backup = await node.keep({"new.json": b"{}"})
+    node.fake.config_file.with_name("new.json").write_bytes(b"{no: 1}")
+    seen = hashlib.sha256(node.content).hexdigest()
+
+    previous = (await node.restore(backup)).previous
+
+    assert set(await node.files_of(previous)) == {ROOT, "new.json"}
+    kept = await asyncio.to_thread(node.history.with_hash, seen)
+    assert kept is not None
+    assert kept[0].name == previous
 
 
 async def test_what_is_wanted_of_the_gateway_stays_as_it_was(node: Node) -> None:

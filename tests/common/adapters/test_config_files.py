@@ -76,6 +76,30 @@ def test_parts_are_read_in_and_kept_apart(files: ConfigFiles, folder: Path) -> N
     assert not state.is_strict
 
 
+def test_hash_of_several_files_covers_each_of_them(files: ConfigFiles, folder: Path) -> None:
+    put(folder, root={"a": {"$include": "./a.json5"}, "b": {"$include": "./b.json5"}}, a="{}", b="{x: 1}")
+    first = files.read()
+
+    digests = [hashlib.sha256(content).digest() for content in first.files.values()]
+    assert first.hash == hashlib.sha256(b"".join(digests)).hexdigest()
+    put(folder, a="{x: 1}", b="{}")
+    swapped = files.read()
+    put(folder, a="{}")
+    assert len({first.hash, swapped.hash, files.read().hash}) == 3
+
+
+def test_files_of_a_backup_say_together_what_they_said_then(files: ConfigFiles, folder: Path) -> None:
+    put(folder, root={"a": {"$include": "./a.json5"}, "x": 1}, a="{b: 1}")
+    state = files.read()
+    put(folder, root={"x": 2}, a="{b: 2}")
+
+    root = state.files[state.root]
+    assert files.effective({"openclaw.json": root, **state.parts}) == state.config
+    assert files.effective({"openclaw.json": root, "a.json5": b"{b: 1}"}) == state.config
+    with pytest.raises(GatewayConfigError):
+        files.effective({"openclaw.json": root})
+
+
 @pytest.mark.parametrize(
     "text", ["", "{", "[]", "5", "null", '{"a": {"$include": "./gone.json5"}}', '{"a": "\\ud83d"}']
 )

@@ -16,6 +16,7 @@ from structlog.testing import capture_logs
 
 from buddy_common.adapters import config_history
 from buddy_common.adapters.config_history import ConfigHistory
+from buddy_common.config_hash import config_hash
 from buddy_common.errors import StateUnwritableError, UnknownBackupError
 from buddy_common.schemas.backups import Backup, BackupReason
 from common.racing import race
@@ -57,8 +58,8 @@ def test_backup_gives_back_all_its_files_and_says_what_it_is(history: ConfigHist
     )
 
     assert history.get(made.name) == (made, {"openclaw.json": b"{root}", "agents.json5": b"[part]"})
-    assert made.hash == sha256(b"{root}")
-    assert made.files == {"openclaw.json": made.hash, "agents.json5": sha256(b"[part]")}
+    assert made.hash == config_hash([b"{root}", b"[part]"])
+    assert made.files == {"openclaw.json": sha256(b"{root}"), "agents.json5": sha256(b"[part]")}
     assert (made.size, made.reason, made.task_id) == (6, BackupReason.BEFORE_CHANGE, "t-1")
     assert before <= made.created_at <= datetime.now(UTC)
     assert re.fullmatch(rf"openclaw-\d{{8}}-\d{{6}}-{made.hash[:8]}\.bak", made.name)
@@ -164,6 +165,22 @@ def test_newest_known_good_and_those_made_by_hand_outlive_the_limit(history: Con
     assert old.name not in kept
     assert {backup.name for backup in manual[1:]} < set(kept)
     assert history.get(good.name)[1] == {"openclaw.json": b"good"}
+
+
+def test_with_hash_tells_configs_apart_whose_included_files_differ(history: ConfigHistory) -> None:
+    made = [history.add(b"a", {"p": part}, reason=BackupReason.MANUAL) for part in (b"1", b"2")]
+
+    for backup in made:
+        assert history.with_hash(backup.hash) == history.get(backup.name)
+    assert history.with_hash(sha256(b"a")) is None
+
+
+def test_hash_is_what_the_caller_says_where_other_files_are_kept_beside_the_config(
+    history: ConfigHistory,
+) -> None:
+    made = history.add(b"a", {"other": b"1"}, reason=BackupReason.MANUAL, sha256=sha256(b"a"))
+
+    assert history.with_hash(sha256(b"a")) == (made, {"openclaw.json": b"a", "other": b"1"})
 
 
 def test_with_hash_finds_the_newest_of_these_bytes(history: ConfigHistory) -> None:

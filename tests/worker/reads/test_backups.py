@@ -7,8 +7,10 @@ from typing import Any
 
 import pytest
 
+from buddy_common.adapters.config_files import ConfigFiles
 from buddy_common.adapters.config_history import ConfigHistory
 from buddy_common.adapters.live_config import LiveConfig
+from buddy_common.config_hash import config_hash
 from buddy_common.errors import UnknownBackupError
 from buddy_common.schemas.backups import CURRENT, BackupQuestion, BackupReason
 from buddy_worker.reads.backups import read_backups
@@ -49,8 +51,21 @@ def test_list_says_what_each_is_and_what_the_file_is_now(place: Place) -> None:
     (row,) = found["backups"]
     assert (row["name"], row["reason"], row["taskID"], row["size"]) == (name, "manual", "task-1", 2)
     assert row["files"] == ["openclaw.json", "a.json"]
-    assert row["hash"] == hashlib.sha256(b"{}").hexdigest()
+    assert row["hash"] == config_hash([b"{}", b"{}"])
     assert (found["current"]["hash"], found["current"]["size"]) == (hashlib.sha256(b"{a: 1}").hexdigest(), 6)
+
+
+def test_hash_of_the_config_is_the_same_wherever_it_is_told(place: Place) -> None:
+    root = "{b: {$include: './b.json'}, a: {$include: './a.json'}}"
+    place.file.write_text(root)
+    for name in "ab":
+        place.file.with_name(f"{name}.json").write_text(f"{{{name}: 1}}")
+    place.keep(root, b="{b: 1}", a="{a: 1}")
+
+    found = place.ask()
+
+    state = ConfigFiles(place.file).read()
+    assert found["current"]["hash"] == found["backups"][0]["hash"] == state.hash
 
 
 def test_list_is_paged_newest_first(place: Place) -> None:

@@ -12,12 +12,19 @@ import pytest
 from buddy_common.adapters.gateway_device import GatewayDevice, load_device
 from buddy_common.adapters.host_plane import HostPlane
 from buddy_common.adapters.processes import identify
-from buddy_common.errors import ConfigRejectedError, GatewayConfigError, IncludeUnsupportedError
+from buddy_common.errors import (
+    ConfigChangedError,
+    ConfigRejectedError,
+    GatewayConfigError,
+    IncludeUnsupportedError,
+)
+from buddy_common.schemas.backups import BackupReason
 from buddy_common.schemas.processes import ProcessIdentity
 from buddy_worker import gateway_calls
 from buddy_worker.usecases import change_config as module
 from buddy_worker.usecases.change_config import change_config
 from buddy_worker.usecases.confirm_change import Applied
+from buddy_worker.usecases.way_back import keep_copy
 from buddy_worker.usecases.witness import Witness
 from fakes.gateway import TOKEN, FakeGateway, Refusal, running
 from worker.usecases.scene import RecordingJob
@@ -148,6 +155,40 @@ async def test_an_edit_that_changes_nothing_sends_nothing(
     assert (changed.via, changed.changed, changed.backup) == ("none", [], None)
     assert gateway.calls.empty()
     assert await asyncio.to_thread(host.history.listing) == []
+
+
+async def test_a_client_that_has_seen_another_included_file_is_told_what_changed(
+    gateway: FakeGateway, host: HostPlane, job: RecordingJob, part: Path
+) -> None:
+    seen = (await change_config(job.as_job(), lambda config: config.update(x="new"), base_hash=None)).hash
+    state = await asyncio.to_thread(host.config_files.read)
+    await keep_copy(job.as_job(), state)
+    await asyncio.to_thread(part.write_text, json.dumps({"b": "edited by hand"}))
+
+    with pytest.raises(ConfigChangedError) as told:
+        await change_config(job.as_job(), lambda config: config.update(x="newer"), base_hash=seen)
+
+    now = await asyncio.to_thread(host.config_files.read)
+    assert told.value.detail == {
+        "hash": now.hash,
+        "changes": [{"path": "a.b", "op": "replace", "old": "old", "new": "edited by hand"}],
+    }
+    changed = await change_config(job.as_job(), lambda config: config.update(x="newer"), base_hash=now.hash)
+    assert changed.changed == ["x"]
+
+
+@pytest.mark.parametrize("kept", [None, b"{ broken", b'{"$include": "./gone.json5"}'])
+async def test_a_client_is_told_no_changes_where_what_it_has_seen_is_not_known(
+    kept: bytes | None, host: HostPlane, job: RecordingJob, part: Path
+) -> None:
+    seen = "0" * 64
+    if kept is not None:
+        seen = (await asyncio.to_thread(host.history.add, kept, {}, reason=BackupReason.MANUAL)).hash
+
+    with pytest.raises(ConfigChangedError) as told:
+        await change_config(job.as_job(), lambda config: config.update(x="new"), base_hash=seen)
+
+    assert told.value.detail["changes"] is None
 
 
 RESTARTING = Refusal(

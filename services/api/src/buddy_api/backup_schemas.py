@@ -29,7 +29,7 @@ _CHANGE: dict[str, Any] = {
 
 
 class BackupRow(BaseModel):
-    """One backup; `hash` (SHA-256) and `size` are those of openclaw.json itself."""
+    """One backup; `hash` is what `If-Match` takes, `size` that of openclaw.json itself."""
 
     model_config = ConfigDict(json_schema_extra={"example": _ROW})
 
@@ -47,7 +47,7 @@ class CurrentConfig(BaseModel):
 
     model_config = ConfigDict(json_schema_extra={"example": _CURRENT})
 
-    hash: str
+    hash: str = Field(description="What `If-Match` takes; it covers the included files as well")
     size: int
     updatedAt: datetime  # noqa: N815 - the guide's style
 

@@ -119,7 +119,7 @@ async def base_hash(
         Header(
             alias="If-Match",
             pattern=r'^"?[0-9a-f]{64}"?$',
-            description="The `hash` of the openclaw.json that the change was made for: another one is 409",
+            description="The `hash` of the config that the change was made for: another one is 409",
         ),
     ] = None,
 ) -> str | None:

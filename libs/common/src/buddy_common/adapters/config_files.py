@@ -3,7 +3,6 @@
 Source: OpenClaw's docs/gateway/configuration/common-tasks.md, "Split config into multiple files".
 """
 
-import hashlib
 import json
 import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -20,7 +19,9 @@ from buddy_common.adapters.atomic_file import StagedFile, discarding, remove_tor
 from buddy_common.adapters.config_include import KEY, read_with_parts, resolve_documents
 from buddy_common.adapters.last_good import keep_in_step
 from buddy_common.config_diff import KeyChange, KeyPath, apply_change, changes_between, show_path
+from buddy_common.config_hash import config_hash
 from buddy_common.errors import GatewayConfigError, IncludeUnsupportedError, StateUnwritableError
+from buddy_common.schemas.backups import ROOT
 
 log = structlog.get_logger(__name__)
 
@@ -37,8 +38,8 @@ class ConfigState:
 
     @property
     def hash(self) -> str:
-        """SHA-256 of `openclaw.json` itself."""
-        return hashlib.sha256(self.files[self.root]).hexdigest()
+        """What clients name it by; it covers all files."""
+        return config_hash(self.files.values())
 
     @property
     def has_includes(self) -> bool:
@@ -76,6 +77,16 @@ class ConfigFiles:
             if config is not None and before == files[root] and read_with_parts(self.path)[0] == config:
                 return ConfigState(root, files, config)
         raise GatewayConfigError(f"{self.path} does not hold still: something writes it all the time.")
+
+    def effective(self, contents: Mapping[str, bytes]) -> dict[str, Any]:
+        """Return what the files of a backup say together; a name is relative to the config, or a whole path.
+
+        Raises:
+            GatewayConfigError: they cannot be read as JSON5, or one that they include is not among them.
+        """
+        folder = self.path.absolute().parent.resolve()
+        parts = {folder / name: parse_config(content) for name, content in contents.items() if name != ROOT}
+        return resolve_documents(self.path, parse_config(contents[ROOT]), parts)
 
     def is_still(self, state: ConfigState) -> bool:
         """Whether every file holds what it held then."""

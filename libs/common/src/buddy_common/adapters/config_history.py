@@ -18,6 +18,7 @@ import structlog
 from pydantic import ValidationError
 
 from buddy_common.adapters.atomic_file import replace_file
+from buddy_common.config_hash import config_hash
 from buddy_common.errors import StateUnwritableError, UnknownBackupError
 from buddy_common.schemas.backups import ROOT, Backup, BackupReason, is_backup_name
 
@@ -46,18 +47,21 @@ class ConfigHistory:
         *,
         reason: BackupReason,
         task_id: str | None = None,
+        sha256: str | None = None,
     ) -> Backup:
         """Keep the root file and its parts, and let go of what is older than the limit.
 
+        `sha256`: the hash of the config, where not all of the parts belong to it, or not in this order.
         The newest backup is returned instead when it has the same bytes for the same passing reason.
 
         Raises:
             StateUnwritableError: the disk is full, or the folder cannot be written.
         """
         contents = {ROOT: root, **{name: part for name, part in parts.items() if name != ROOT}}
+        sha256 = sha256 or config_hash(contents.values())
         try:
             with self._alone():
-                return self._add(contents, reason, task_id)
+                return self._add(contents, sha256, reason=reason, task_id=task_id)
         except OSError as exc:
             raise StateUnwritableError(f"{self._folder} cannot be written: {exc.strerror}.") from exc
 
@@ -86,13 +90,15 @@ class ConfigHistory:
         return backup, contents
 
     def with_hash(self, sha256: str) -> tuple[Backup, dict[str, bytes]] | None:
-        """Return the newest whole backup whose root file has this hash, None when there is none."""
+        """Return the newest whole backup of the config with this hash, None when there is none."""
         for backup in self.listing():
             if backup.hash == sha256 and (contents := self._contents(backup)) is not None:
                 return backup, contents
         return None
 
-    def _add(self, contents: dict[str, bytes], reason: BackupReason, task_id: str | None) -> Backup:
+    def _add(
+        self, contents: dict[str, bytes], sha256: str, *, reason: BackupReason, task_id: str | None
+    ) -> Backup:
         files = {name: _sha256(content) for name, content in contents.items()}
         for name, content in contents.items():
             self._keep_blob(files[name], content)
@@ -104,8 +110,8 @@ class ConfigHistory:
         if newest is not None and newest.created_at >= created_at:  # the clock was put back
             created_at = newest.created_at + timedelta(microseconds=1)
         backup = Backup(
-            name=self._free_name(created_at, files[ROOT]),
-            hash=files[ROOT],
+            name=self._free_name(created_at, sha256),
+            hash=sha256,
             created_at=created_at,
             reason=reason,
             size=len(contents[ROOT]),
@@ -193,8 +199,9 @@ def _read_record(path: Path) -> Backup | None:
     except (OSError, ValidationError) as exc:
         log.warning("backup_unreadable", record=path.name, reason=type(exc).__name__)
         return None
-    whole = f"{backup.name}{_RECORD}" == path.name and backup.files.get(ROOT) == backup.hash
-    if not whole or backup.created_at.tzinfo is None:
+    whole = f"{backup.name}{_RECORD}" == path.name and ROOT in backup.files
+    is_of_files = len(backup.files) > 1 or backup.hash in backup.files.values()
+    if not (whole and is_of_files) or backup.created_at.tzinfo is None:
         log.warning("backup_unreadable", record=path.name, reason="it contradicts itself")
         return None
     return backup

@@ -10,6 +10,7 @@ from pathlib import Path
 from buddy_common.adapters.atomic_file import StagedFile, discarding, stage_file
 from buddy_common.adapters.config_include import include_roots, read_with_parts
 from buddy_common.adapters.last_good import keep_in_step
+from buddy_common.config_hash import config_hash
 from buddy_common.errors import ConfigRejectedError, GatewayConfigError, StateUnwritableError
 from buddy_common.schemas.backups import ROOT
 
@@ -56,6 +57,14 @@ class LiveConfig:
             except OSError as exc:
                 raise GatewayConfigError(f"{path} cannot be read: {exc.strerror}.") from exc
         return found
+
+    def hash(self) -> str:
+        """Return what clients name the config by as it is now.
+
+        Raises:
+            GatewayConfigError: a file is there and cannot be read.
+        """
+        return config_hash(self.read().values())
 
     def write(self, contents: Mapping[str, bytes | None]) -> None:
         """Replace the files, the root last, since it decides which others count; None removes one.

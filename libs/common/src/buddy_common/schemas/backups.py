@@ -23,7 +23,7 @@ class BackupReason(StrEnum):
 
 
 class Backup(BaseModel):
-    """One backup; `hash` and `size` are those of the root file, `files` has the hash of each file."""
+    """One backup; `hash` is that of the config, `size` that of the root; `files` has the hash of each."""
 
     model_config = ConfigDict(frozen=True)
 

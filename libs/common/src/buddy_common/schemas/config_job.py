@@ -17,4 +17,4 @@ class ConfigJob(Job):
     # until a restart begins, 330 s; until it is up, 630 s; once more on the old config; its rate limit, 60 s
     deadline_seconds: ClassVar[float] = 1740
 
-    base_hash: Sha256 | None = None  # of the openclaw.json that the client has seen
+    base_hash: Sha256 | None = None  # of the config that the client has seen

@@ -1,6 +1,5 @@
 """What the api asks about backups; the secrets in them stay on this host."""
 
-import hashlib
 from collections.abc import Mapping
 from typing import Any
 
@@ -37,7 +36,7 @@ def _listing(history: ConfigHistory, files: LiveConfig, question: BackupQuestion
         "current": None
         if live is None
         else {
-            "hash": hashlib.sha256(live.content).hexdigest(),
+            "hash": files.hash(),
             "size": len(live.content),
             "updatedAt": live.updated_at.isoformat(),
         },

@@ -14,7 +14,7 @@ from typing import Any, Literal
 import structlog
 from pydantic import BaseModel
 
-from buddy_common.adapters.config_files import ConfigState, parse_config
+from buddy_common.adapters.config_files import ConfigState
 from buddy_common.adapters.finishing import to_its_end
 from buddy_common.adapters.host_plane import HostPlane
 from buddy_common.adapters.openclaw_config import Config, section
@@ -27,7 +27,6 @@ from buddy_common.errors import (
     GatewayRefusedError,
     GatewayUnreachableError,
 )
-from buddy_common.schemas.backups import ROOT
 from buddy_worker.gateway_calls import call_gateway
 from buddy_worker.jobs import AnyJob, RunningJob
 from buddy_worker.usecases.confirm_change import (
@@ -57,7 +56,7 @@ class ConfigChanged(BaseModel):
 
     changed: list[str]  # paths in openclaw.json
     changes: list[dict[str, Any]]  # the same with `op`, `old` and `new`, secrets masked
-    hash: str  # SHA-256 of openclaw.json as it is now: what `If-Match` takes
+    hash: str  # of the config as it is now: what `If-Match` takes
     backup: str | None  # of how it was before
     via: Via
     applied: Applied
@@ -131,10 +130,18 @@ class _Change:
     def _require_base(self, state: ConfigState) -> None:
         if self._base_hash is None or self._base_hash == state.hash:
             return
-        seen = self._host.history.with_hash(self._base_hash)
-        raise ConfigChangedError(
-            current=state.hash, changes=None if seen is None else _since(seen[1][ROOT], state)
-        )
+        raise ConfigChangedError(current=state.hash, changes=self._since(self._base_hash, state))
+
+    def _since(self, seen: str, state: ConfigState) -> list[dict[str, Any]] | None:
+        """Return what has changed since the client saw the config, secrets masked; None where none knows."""
+        kept = self._host.history.with_hash(seen)
+        if kept is None:
+            return None
+        try:
+            before = self._host.config_files.effective(kept[1])
+        except GatewayConfigError:  # it was broken then
+            return None
+        return shown_changes(before, state.config)
 
     async def _look(self) -> Witness:
         return await look_when_settled(
@@ -288,13 +295,3 @@ def _brief(value: Any) -> Any:
     """Return a value, or how long it is: a row in the database is no place for a roster of hundreds."""
     characters = len(json.dumps(value, ensure_ascii=False))
     return value if characters <= MAX_SHOWN_CHARACTERS else f"… {characters} characters of JSON"
-
-
-def _since(seen: bytes, state: ConfigState) -> list[dict[str, Any]] | None:
-    """Return what has changed in the file itself since the client saw it, secrets masked."""
-    try:
-        before = parse_config(seen)
-    except GatewayConfigError:  # it was broken then
-        return None
-    after = parse_config(state.files[state.root])
-    return shown_changes(before, after)

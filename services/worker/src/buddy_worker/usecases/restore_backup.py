@@ -1,7 +1,7 @@
 """Put a backup in the place of `openclaw.json`, and take it back where the gateway cannot live with it."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal, NoReturn
 
@@ -10,6 +10,7 @@ from pydantic import BaseModel
 from buddy_common.adapters.config_history import ConfigHistory
 from buddy_common.adapters.finishing import to_its_end
 from buddy_common.adapters.live_config import LiveConfig
+from buddy_common.config_hash import config_hash
 from buddy_common.errors import BuddyError, ConfigUndoneError
 from buddy_common.ports import Gateway, HostState, Progress
 from buddy_common.schemas.backups import ROOT, Backup, BackupReason
@@ -41,6 +42,7 @@ class _Late:
 
     before: Files  # what an undo puts back
     copy: Mapping[str, bytes] | None  # to be kept; None where nobody has edited it since the first copy
+    sha256: str | None = None  # of the config that is kept
 
 
 @dataclass(frozen=True)
@@ -95,16 +97,21 @@ class Restore:
         if kept:  # what is there now may be half of the new
             _, before = self._load(kept[0].name)  # the newest: nothing of ours is in any of them
             return kept[0].name, {name: before.get(name) for name in {*contents, *before}}
-        before = self.files.read(contents)
+        before, sha256 = self._read(contents)
         made = None
         if ROOT in before:
-            made = self.history.add(before[ROOT], before, reason=_BEFORE, task_id=task_id).name
+            made = self.history.add(before[ROOT], before, reason=_BEFORE, task_id=task_id, sha256=sha256).name
         return made, {name: before.get(name) for name in contents}
+
+    def _read(self, also: Iterable[str]) -> tuple[dict[str, bytes], str]:
+        """Return the config's files and others beside them, and the hash of the config alone."""
+        now = self.files.read()
+        return self.files.read(also) | now, config_hash(now.values())
 
     async def _look_again(self, contents: Mapping[str, bytes], before: Files) -> _Late:
         """Look at what is there now: somebody may have edited it since it was kept."""
         try:
-            now = await asyncio.to_thread(self.files.read, list(before))
+            now, sha256 = await asyncio.to_thread(self._read, list(before))
         except BuddyError as exc:
             await self.progress.line(f"What was changed meanwhile, if anything, is not kept: {exc.message}")
             return _Late(before, None)
@@ -115,7 +122,8 @@ class Restore:
         }
         late = {**before, **edited}
         whole = {**now, **late}
-        return _Late(late, {n: c for n, c in whole.items() if c is not None} if edited else None)
+        copy = {name: content for name, content in whole.items() if content is not None}
+        return _Late(late, copy if edited else None, sha256)
 
     async def _keep_late(self, late: _Late, task_id: str) -> str | None:
         """Keep what was edited after the first copy; return the name of that backup, if one is made."""
@@ -123,7 +131,12 @@ class Restore:
             return None
         await self.progress.line("Somebody has changed openclaw.json meanwhile: that is kept, too")
         made = await asyncio.to_thread(
-            self.history.add, late.copy[ROOT], late.copy, reason=_BEFORE, task_id=task_id
+            self.history.add,
+            late.copy[ROOT],
+            late.copy,
+            reason=_BEFORE,
+            task_id=task_id,
+            sha256=late.sha256,
         )
         return made.name
 
