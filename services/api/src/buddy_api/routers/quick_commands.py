@@ -7,8 +7,7 @@ from pydantic import BaseModel, ConfigDict
 
 from buddy_api.deps import NODE_ERRORS, Caller, Node, Wired
 from buddy_api.envelope import Envelope, ok, problems
-from buddy_api.usecases.add_quick_command import add_quick_command
-from buddy_api.usecases.delete_quick_command import delete_quick_command
+from buddy_api.usecases.change_quick_commands import add_quick_command, delete_quick_command
 from buddy_common.db import quick_commands
 from buddy_common.errors import CrossOriginError, SystemCommandError, UnknownQuickCommandError
 from buddy_common.schemas.quick_commands import NewQuickCommand, QuickCommandView
