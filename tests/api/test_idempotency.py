@@ -5,11 +5,14 @@ import asyncio
 import httpx
 import pytest
 
-from api.acting import audit, count_rows, messages, submit
+from api.acting import audit, count_rows, messages, row_of, submit
 from api.conftest import Api
 from buddy_api.auth import Operator, Via
+from buddy_api.queue import JobQueue
+from buddy_common.adapters.sealed_payloads import SealedPayloads
 from buddy_common.db import nodes
 from buddy_common.schemas.gateway_jobs import RestartGatewayJob
+from buddy_common.schemas.model_jobs import SetProviderJob
 
 KEY = {"Idempotency-Key": "8e03978e-40d5-43e8-bc93-6894a57f9324"}
 ROUTES = [
@@ -67,6 +70,53 @@ async def test_another_request_with_the_same_key_is_409(
         "taskID": first.json()["data"]["taskID"],
     }
     assert await count_rows(api) == 1
+
+
+async def provider(api: Api, key: str) -> httpx.Response:
+    """Ask for a provider, with a secret that its row shows the first and last characters of."""
+    body = {"provider": "aliyun", "apiKey": key}
+    headers = KEY | {"Prefer": "respond-async"}
+    return await api.client.post("/v1/openclaw/models/provider", headers=headers, json=body)
+
+
+async def test_a_repeat_with_a_secret_returns_the_first_task(api: Api) -> None:
+    first, second = [await provider(api, "sk-first-secret-1234") for _ in range(2)]
+
+    assert second.status_code == 202
+    assert second.json() == first.json()
+    assert await count_rows(api) == 1
+
+
+async def test_the_same_request_with_a_secret_that_only_looks_the_same_is_409(api: Api) -> None:
+    first = await provider(api, "sk-first-secret-1234")
+
+    answer = await provider(api, "sk-other-secret-1234")
+
+    assert answer.status_code == 409
+    assert answer.json()["data"]["taskID"] == first.json()["data"]["taskID"]
+    assert await count_rows(api) == 1
+
+
+async def test_every_process_with_the_token_knows_a_repeat_and_no_other_can_try_secrets(api: Api) -> None:
+    async def fingerprint(token: str, key: str) -> str | None:
+        wiring = api.wiring
+        queue = JobQueue(
+            wiring.jobs._sender, wiring.database, SealedPayloads(wiring.redis), key=token.encode()
+        )
+        task_id = await queue.submit(
+            SetProviderJob(provider="aliyun", config={"apiKey": "sk-first-secret-1234"}),
+            node="local",
+            operator=Operator(name="admin", via=Via.BEARER, address=None),
+            idempotency_key=key,
+        )
+        row = await row_of(api, task_id)
+        assert "first-secret" not in row.model_dump_json()
+        return row.fingerprint
+
+    first = await fingerprint("one token", "a")
+
+    assert await fingerprint("one token", "b") == first
+    assert await fingerprint("another token", "c") != first
 
 
 async def test_the_same_request_for_another_node_is_409(api: Api) -> None:

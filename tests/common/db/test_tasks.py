@@ -127,6 +127,13 @@ def test_requests_that_ask_for_something_else_have_another_fingerprint(
     )
 
 
+def test_requests_whose_secrets_differ_have_another_fingerprint() -> None:
+    digests = (None, "a", "b")
+    found = {tasks.fingerprint(StopGatewayJob(), node="a", secret_digest=digest) for digest in digests}
+
+    assert len(found) == len(digests)
+
+
 def test_tasks_are_counted_by_node_and_status(database: Database) -> None:
     claim(database, add_task(database))
     for node in ("local", "local", "vps-1"):

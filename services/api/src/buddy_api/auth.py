@@ -40,7 +40,7 @@ class Authenticator:
     """Checks credentials against the token and the stored grants."""
 
     def __init__(self, token: str, database: Database) -> None:
-        self.key = token.encode()  # sessions and tickets end with it
+        self.key = token.encode()  # sessions, tickets and digests of secrets end with it
         self._database = database
 
     def is_token(self, candidate: str) -> bool:

@@ -80,6 +80,7 @@ def build_wiring(config: ApiConfig) -> Wiring:
     stream = TaskStream(redis)
     stopping = Stopping()
     read_model, requests = ReadModel(redis), RefreshRequests(redis)
+    authenticator = Authenticator(resolve_token(config.auth, config.home), database)
     return Wiring(
         config=config,
         database=database,
@@ -92,9 +93,9 @@ def build_wiring(config: ApiConfig) -> Wiring:
         stream=stream,
         changes=TaskChanges(stream, stopping),
         presence=Presence(redis),
-        authenticator=Authenticator(resolve_token(config.auth, config.home), database),
+        authenticator=authenticator,
         login_limit=LoginLimit(redis_url=redis_url, per_minute=config.auth.login_attempts_per_minute),
-        jobs=JobQueue(JobSender(redis_url), database, SealedPayloads(redis)),
+        jobs=JobQueue(JobSender(redis_url), database, SealedPayloads(redis), key=authenticator.key),
         metrics=CollectorRegistry(),
         stopping=stopping,
     )

@@ -1,5 +1,8 @@
 """Submitting a job: the row first, then the message; a broker that is gone fails both within seconds."""
 
+import hashlib
+import hmac
+import json
 from dataclasses import dataclass
 from typing import Any
 
@@ -30,7 +33,8 @@ class _Recorded:
 class JobQueue:
     """Hands jobs to the workers of a node."""
 
-    def __init__(self, sender: JobSender, database: Database, sealed: SealedPayloads) -> None:
+    def __init__(self, sender: JobSender, database: Database, sealed: SealedPayloads, *, key: bytes) -> None:
+        self._key = key  # the same in all processes that share the database, and not in it
         self._sender = sender
         self._database = database
         self._sealed = sealed
@@ -55,10 +59,11 @@ class JobQueue:
             IdempotencyConflictError: the key came before, with another request.
         """
 
-        job, secret = job.seal()
+        job, apart = job.seal()
+        digest = self._digest({name: value for name, value in apart.items() if name in job.secret_fields})
 
         def record(session: Session) -> _Recorded:
-            asked = tasks.fingerprint(job, node=node, retry_of=retry_of)
+            asked = tasks.fingerprint(job, node=node, retry_of=retry_of, secret_digest=digest)
             earlier = _earlier(session, asked, actor=operator.name, key=idempotency_key)
             if earlier is not None:
                 return _Recorded(earlier, is_new=False)
@@ -69,6 +74,7 @@ class JobQueue:
                 actor=operator.name,
                 retry_of=retry_of,
                 idempotency_key=idempotency_key,
+                secret_digest=digest,
             )
             events.add(
                 session,
@@ -87,13 +93,20 @@ class JobQueue:
         except IntegrityError:  # the same key, at the same moment: now it is there to be found
             recorded = await self._database.run(record)
         if recorded.is_new:
-            await self._send(job, secret, task_id=recorded.task_id, node=node)
+            await self._send(job, apart, task_id=recorded.task_id, node=node)
         return recorded.task_id
 
-    async def _send(self, job: Job, secret: dict[str, Any], *, task_id: str, node: str) -> None:
+    def _digest(self, secret: dict[str, Any]) -> str | None:
+        """Return what tells these secrets from others, to whoever has the key alone."""
+        if not secret:
+            return None
+        text = json.dumps(["secrets of a job", secret], sort_keys=True)  # the key signs sessions as well
+        return hmac.new(self._key, text.encode(), hashlib.sha256).hexdigest()
+
+    async def _send(self, job: Job, apart: dict[str, Any], *, task_id: str, node: str) -> None:
         try:
-            if secret:
-                await self._sealed.put(task_id, secret)
+            if apart:
+                await self._sealed.put(task_id, apart)
             await self._sender.send(task_id, kind=job.task, node=node, lane=job.lane)
         except BrokerUnavailableError as exc:
             await self._give_up(task_id, exc)

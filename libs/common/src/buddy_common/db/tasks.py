@@ -34,9 +34,11 @@ def add(
     actor: str,
     retry_of: str | None = None,
     idempotency_key: str | None = None,
+    secret_digest: str | None = None,
 ) -> TaskRow:
     """Write the row of a new job, Queued, its message about to be sent."""
     now = datetime.now(UTC)
+    asked = fingerprint(job, node=node, retry_of=retry_of, secret_digest=secret_digest)
     row = TaskRow(
         id=new_task_id(),
         kind=job.task,
@@ -53,17 +55,21 @@ def add(
         message_at=now,
         retry_of=retry_of,
         idempotency_key=idempotency_key,
-        fingerprint=None if idempotency_key is None else fingerprint(job, node=node, retry_of=retry_of),
+        fingerprint=None if idempotency_key is None else asked,
     )
     session.add(row)
     session.flush()
     return row
 
 
-def fingerprint(job: Job, *, node: str, retry_of: str | None = None) -> str:
-    """Return what is the same for two requests that ask for the same."""
-    asked = json.dumps([job.task, node, retry_of, job.payload()], sort_keys=True)
-    return hashlib.sha256(asked.encode()).hexdigest()
+def fingerprint(job: Job, *, node: str, retry_of: str | None = None, secret_digest: str | None = None) -> str:
+    """Return what is the same for two requests that ask for the same.
+
+    `secret_digest` tells secrets apart that the payload masks; whoever has the row must not be able to try
+    secrets out on it, so it is keyed.
+    """
+    asked = [job.task, node, retry_of, job.payload(), *([] if secret_digest is None else [secret_digest])]
+    return hashlib.sha256(json.dumps(asked, sort_keys=True).encode()).hexdigest()
 
 
 def with_key(session: Session, *, actor: str, idempotency_key: str) -> TaskRow | None:
