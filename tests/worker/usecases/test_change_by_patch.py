@@ -24,6 +24,7 @@ from buddy_worker import gateway_calls
 from buddy_worker.usecases import change_config as module
 from buddy_worker.usecases.change_config import change_config
 from buddy_worker.usecases.confirm_change import Applied
+from buddy_worker.usecases.delete_bot import delete_bot
 from buddy_worker.usecases.way_back import keep_copy
 from buddy_worker.usecases.witness import Witness
 from fakes.gateway import TOKEN, FakeGateway, Refusal, running
@@ -279,3 +280,58 @@ async def test_what_a_gateway_has_written_and_not_told_is_no_second_change(
 
     assert (changed.via, changed.changed) == ("rpc", ["x"])
     assert [row["new"] for row in changed.changes] == ["new"]
+
+
+LISTED = {"agents": {"list": [{"id": "main", "default": True}, {"id": "b"}]}, "x": "old"}
+KEYED = {"agents": {"entries": {"main": {}}, "defaults": {"workspace": "/w"}}, "x": "old", "meta": {"at": 1}}
+
+
+@pytest.mark.parametrize("tells", ["at once", "not at all", "not even when we look"])
+async def test_a_bot_is_deleted_although_the_gateway_writes_the_rest_of_them_in_another_layout(
+    tells: str,
+    gateway: FakeGateway,
+    host: HostPlane,
+    job: RecordingJob,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    async def confirm(*_: Any, **how: Any) -> Applied:
+        assert how["acknowledged"] is (tells != "not at all")
+        return Applied.HOT
+
+    monkeypatch.setattr(module, "confirm_change", confirm)
+    file = host.config_files.path
+    await asyncio.to_thread(file.write_text, json.dumps(LISTED))
+
+    def delete(_: dict[str, Any]) -> dict[str, Any]:
+        if tells == "not even when we look":
+            gateway.methods["config.get"] = write
+        else:
+            file.write_text(json.dumps(KEYED))
+        if tells != "at once":
+            for socket in gateway.sockets:
+                socket.transport.abort()
+        return {"ok": True}
+
+    def write(_: dict[str, Any]) -> dict[str, Any]:
+        file.write_text(json.dumps(KEYED))
+        return {"hash": "h"}
+
+    gateway.methods["agents.delete"] = delete
+
+    deleted = await delete_bot(job.as_job(), bot="b", base_hash=None)
+
+    assert (deleted.via, deleted.archive.partition("@")[0]) == ("rpc", "b")
+    assert set(deleted.changed) == {"agents.list", "agents.entries", "agents.defaults"}
+    assert json.loads(file.read_bytes()) == KEYED
+
+
+async def test_a_bot_that_is_still_there_is_not_deleted_whatever_the_gateway_says(
+    gateway: FakeGateway, host: HostPlane, job: RecordingJob
+) -> None:
+    await asyncio.to_thread(host.config_files.path.write_text, json.dumps(LISTED))
+    gateway.methods["agents.delete"] = {"ok": True}
+
+    with pytest.raises(ConfigChangedError):
+        await delete_bot(job.as_job(), bot="b", base_hash=None)
+
+    assert await asyncio.to_thread(host.bot_archive.listing) == []

@@ -36,7 +36,13 @@ from buddy_worker.usecases.confirm_change import (
     confirm_change,
     reason_of,
 )
-from buddy_worker.usecases.patch_config import NotByPatchError, RpcCall, patch_config, takes_patches
+from buddy_worker.usecases.patch_config import (
+    Instead,
+    NotByPatchError,
+    made_changes,
+    patch_config,
+    takes_patches,
+)
 from buddy_worker.usecases.settle_change import settle_broken_change
 from buddy_worker.usecases.validate_config import validate_config
 from buddy_worker.usecases.way_back import is_cancelled, keep_copy, patience_of, put_config_back, undo_change
@@ -64,7 +70,7 @@ class ConfigChanged(BaseModel):
 
 
 async def change_config(
-    job: RunningJob[AnyJob], edit: Edit, *, base_hash: str | None, instead: RpcCall | None = None
+    job: RunningJob[AnyJob], edit: Edit, *, base_hash: str | None, instead: Instead | None = None
 ) -> ConfigChanged:
     """Make one change, which `edit` makes to the config that it is given, its includes resolved.
 
@@ -96,7 +102,7 @@ class _Written:
 
 class _Change:
     def __init__(
-        self, job: RunningJob[AnyJob], edit: Edit, base_hash: str | None, instead: RpcCall | None
+        self, job: RunningJob[AnyJob], edit: Edit, base_hash: str | None, instead: Instead | None
     ) -> None:
         self._job = job
         self._host: HostPlane = job.host
@@ -176,24 +182,27 @@ class _Change:
                 progress=self._job,
                 instead=self._instead,
             )
-        changes = done.changes or self._made_before()
+        changes = done.changes or self._made_before(done.before)
         return _Written("rpc", changes, witness, acknowledged=not done.restarts, restarts=done.restarts)
 
-    def _made_before(self) -> list[KeyChange]:
+    def _made_before(self, now: ConfigState) -> Sequence[KeyChange]:
         """Return what an earlier try has changed after all, and told nobody."""
-        return [] if self._before is None else self._plan(self._before)
+        if self._before is None:
+            return []
+        planned = self._plan(self._before)
+        return made_changes(planned, self._before, now, self._instead) or planned
 
     def _plan_anew(self, state: ConfigState) -> list[KeyChange]:
         self._require_base(state)
         return self._plan(state)
 
-    async def _write_file(self) -> list[KeyChange]:
+    async def _write_file(self) -> Sequence[KeyChange]:
         files = self._host.config_files
         while True:
             state = await asyncio.to_thread(files.read)
             changes = await asyncio.to_thread(self._plan_anew, state)
             if not changes:
-                return self._made_before()
+                return self._made_before(state)
             written = await asyncio.to_thread(files.edited, state, changes)
             wanted = deepcopy(state.config)
             self._edit(wanted)
@@ -256,7 +265,7 @@ class _Change:
         await self._job.stage("looking at what is there now", 95)
         state = await asyncio.to_thread(self._host.config_files.read)
         missing = [change.shown for change in changes if not holds(state.config, change)]
-        if missing:
+        if missing and not (self._instead and self._instead.is_done(state.config)):
             await self._job.line(f"Somebody else has changed {', '.join(missing)} at the same moment")
             raise ConfigChangedError(current=state.hash, changes=self._since_before(state))
         return self._result(state, changes, via, applied)

@@ -15,7 +15,7 @@ from buddy_worker.jobs import AnyJob, RunningJob
 from buddy_worker.usecases.bot_workspaces import is_in_config, workspaces_of
 from buddy_worker.usecases.change_config import ConfigChanged, change_config
 from buddy_worker.usecases.known_things import is_new_openclaw, known_workspaces
-from buddy_worker.usecases.patch_config import RpcCall
+from buddy_worker.usecases.patch_config import Instead
 
 
 class BotDeleted(ConfigChanged):
@@ -44,12 +44,20 @@ async def delete_bot(job: RunningJob[AnyJob], *, bot: str, base_hash: str | None
     state_dir = host.gateway_settings.config_dir.absolute()
     folders = {"workspace": workspace if is_own else None, "agent": state_dir / "agents" / bot}
     archived = await asyncio.to_thread(host.bot_archive.begin, bot, entry=entry, folders=folders)
+
+    def is_gone(config: Config) -> bool:
+        return bot not in {agent.id for agent in agents_of(config)}
+
+    def edit(config: Config) -> None:
+        if not is_gone(config):  # an earlier try may have told nobody that it was made
+            remove_entry(config, bot)
+
     try:
         changed = await change_config(
             job,
-            lambda config: remove_entry(config, bot),
+            edit,
             base_hash=base_hash,
-            instead=RpcCall("agents.delete", {"agentId": bot, "deleteFiles": False}),
+            instead=Instead("agents.delete", {"agentId": bot, "deleteFiles": False}, is_gone),
         )
         await job.stage("moving the workspace into the archive", 97)
     except BaseException:

@@ -12,7 +12,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from buddy_common.adapters.config_files import ConfigFiles, ConfigState
-from buddy_common.config_diff import KeyChange, holds, merge_patch, replaced_arrays
+from buddy_common.adapters.openclaw_config import Config
+from buddy_common.config_diff import KeyChange, changes_between, holds, merge_patch, replaced_arrays
 from buddy_common.errors import (
     BuddyError,
     ConfigRejectedError,
@@ -36,12 +37,23 @@ _NOT_BY_PATCH = ("without an explicit deletion", "replacePaths")
 Plan = Callable[[ConfigState], Sequence[KeyChange]]
 
 
+# what its own writers add to the file with every write
+OPENCLAWS_OWN = frozenset({"meta", "commands"})
+
+
 @dataclass(frozen=True)
 class RpcCall:
     """A method of the gateway, and what it gets."""
 
     method: str
     params: dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Instead(RpcCall):
+    """One that makes a change in its own way: it may write more than was planned, or elsewhere."""
+
+    is_done: Callable[[Config], bool]
 
 
 class NotByPatchError(Exception):
@@ -62,6 +74,18 @@ def takes_patches(call: GatewayCall) -> bool:
     return call.has("config.patch") and call.has("plugins.list")
 
 
+def made_changes(
+    changes: Sequence[KeyChange], before: ConfigState, now: ConfigState, instead: Instead | None
+) -> Sequence[KeyChange] | None:
+    """Return how planned changes stand in the config, None where they do not."""
+    if all(holds(now.config, change) for change in changes):
+        return changes
+    if instead is None or not instead.is_done(now.config):
+        return None
+    made = changes_between(before.config, now.config)
+    return [change for change in made if change.path[0] not in OPENCLAWS_OWN]
+
+
 async def patch_config(
     call: GatewayCall,
     files: ConfigFiles,
@@ -69,7 +93,7 @@ async def patch_config(
     *,
     keep: Callable[[ConfigState], Awaitable[None]],
     progress: Progress,
-    instead: RpcCall | None = None,
+    instead: Instead | None = None,
 ) -> Patched:
     """Send the changes that `plan` wants; where somebody else wrote in between, plan anew.
 
@@ -96,12 +120,16 @@ async def patch_config(
         try:
             answer = await _send(call, instead or _patch(changes, base=str(known["hash"])), progress)
         except (GatewayRpcError, GatewayUnreachableError) as exc:
-            if await _is_written(files, changes):  # and only the applying of it went wrong
-                return Patched(state, changes, restarts=True)
+            made = made_changes(changes, state, await asyncio.to_thread(files.read), instead)
+            if made is not None:  # and only the applying of it went wrong
+                return Patched(state, made, restarts=True)
             if _is_conflict(exc) and attempt + 1 < CONFLICT_TRIES:
                 await progress.line("Somebody else has changed openclaw.json meanwhile: planned anew")
                 continue
             raise _refusal(exc) from exc
+        if instead is not None:
+            made = made_changes(changes, state, await asyncio.to_thread(files.read), instead)
+            changes = made or changes
         return Patched(state, changes, restarts=_needs_restart(answer))
     raise AssertionError("the last attempt returns or raises")
 
@@ -126,11 +154,6 @@ async def _send(call: GatewayCall, request: RpcCall, progress: Progress) -> Any:
             reason = "OpenClaw takes 30 changes a minute" if too_many else exc.reason
             await progress.stage(f"waiting {seconds:.0f} s: {reason}", 40)
             await asyncio.sleep(seconds)
-
-
-async def _is_written(files: ConfigFiles, changes: Sequence[KeyChange]) -> bool:
-    now = await asyncio.to_thread(files.read)
-    return all(holds(now.config, change) for change in changes)
 
 
 def _is_conflict(exc: BuddyError) -> bool:

@@ -22,10 +22,8 @@ from buddy_common.usecases.follow_startup import Patience
 from buddy_common.usecases.restart_gateway import restart_gateway
 from buddy_common.usecases.start_gateway import start_gateway
 from buddy_worker.jobs import AnyJob, RunningJob
+from buddy_worker.usecases.patch_config import OPENCLAWS_OWN
 from buddy_worker.usecases.witness import Witness, look_before
-
-# what its own writers add to the file with every write
-_OPENCLAWS_OWN = frozenset({"meta", "commands"})
 
 PutBack = Callable[[], Awaitable[object]]
 
@@ -136,7 +134,7 @@ def _as_before(
     theirs = [
         change
         for change in changes_between(before.config, now.config)
-        if change.path not in ours and change.path[0] not in _OPENCLAWS_OWN
+        if change.path not in ours and change.path[0] not in OPENCLAWS_OWN
     ]
     if changes and theirs:
         back = [KeyChange(change.path, value_at(now.config, change.path), change.old) for change in changes]
