@@ -1,5 +1,6 @@
 """What differs between two configs, key by key, and the same as a JSON merge patch (RFC 7396)."""
 
+import json
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -9,6 +10,7 @@ from buddy_common.secret_mask import mask_secrets
 
 _PLAIN_KEY = re.compile(r"[A-Za-z_][A-Za-z0-9_-]*")
 _ABSENT: Any = object()
+MAX_SHOWN_CHARACTERS = 2000
 
 KeyPath = tuple[str, ...]
 
@@ -102,6 +104,12 @@ def shown_changes(old: dict[str, Any], new: dict[str, Any]) -> list[dict[str, An
         }
         for change in changes_between(old, new)
     ]
+
+
+def brief(value: Any) -> Any:
+    """Return a value, or how long it is: a row in the database is no place for a roster of hundreds."""
+    characters = len(json.dumps(value, ensure_ascii=False))
+    return value if characters <= MAX_SHOWN_CHARACTERS else f"… {characters} characters of JSON"
 
 
 def show_path(path: KeyPath) -> str:

@@ -5,7 +5,6 @@ the previous bytes come back.
 """
 
 import asyncio
-import json
 from collections.abc import Callable, Sequence
 from copy import deepcopy
 from dataclasses import dataclass
@@ -18,7 +17,7 @@ from buddy_common.adapters.config_files import ConfigState
 from buddy_common.adapters.finishing import to_its_end
 from buddy_common.adapters.host_plane import HostPlane
 from buddy_common.adapters.openclaw_config import Config, section
-from buddy_common.config_diff import KeyChange, changes_between, holds, shown_changes
+from buddy_common.config_diff import KeyChange, brief, changes_between, holds, shown_changes
 from buddy_common.errors import (
     BuddyError,
     ConfigChangedError,
@@ -48,7 +47,6 @@ from buddy_worker.usecases.validate_config import validate_config
 from buddy_worker.usecases.way_back import is_cancelled, keep_copy, patience_of, put_config_back, undo_change
 from buddy_worker.usecases.witness import Witness, look_when_settled
 
-MAX_SHOWN_CHARACTERS = 2000
 PATCH_TRIES = 2  # a gateway that restarts in the first takes the second
 
 log = structlog.get_logger(__name__)
@@ -273,9 +271,7 @@ class _Change:
     def _shown(self, state: ConfigState, paths: set[str]) -> list[dict[str, Any]]:
         rows = self._since_before(state) or [] if paths else []
         return [
-            row | {"old": _brief(row["old"]), "new": _brief(row["new"])}
-            for row in rows
-            if row["path"] in paths
+            row | {"old": brief(row["old"]), "new": brief(row["new"])} for row in rows if row["path"] in paths
         ]
 
     def _since_before(self, state: ConfigState) -> list[dict[str, Any]] | None:
@@ -298,9 +294,3 @@ class _Change:
 def _reload_is_off(config: Config) -> bool:
     """Whether the gateway looks at its config when it starts, and never again."""
     return section(config, "gateway", "reload").get("mode") == "off"
-
-
-def _brief(value: Any) -> Any:
-    """Return a value, or how long it is: a row in the database is no place for a roster of hundreds."""
-    characters = len(json.dumps(value, ensure_ascii=False))
-    return value if characters <= MAX_SHOWN_CHARACTERS else f"… {characters} characters of JSON"
