@@ -5,6 +5,7 @@ As a program, this installs what is missing of them: `make openclaw`.
 
 import contextlib
 import json
+import os
 import subprocess
 import sys
 from collections import Counter
@@ -16,9 +17,12 @@ from typing import Any
 
 import pytest
 
+from buddy_common.adapters.child_process import ChildResult
 from buddy_common.adapters.config_file import write_first_config
+from buddy_common.adapters.openclaw_cli import find_json
 from buddy_common.adapters.openclaw_program import OpenClawProgram, installed_program, locate_openclaw
 from buddy_common.errors import OpenClawNotFoundError
+from buddy_common.schemas.processes import ProcessExit
 from buddy_common.settings import HomeSettings, OpenClawSettings
 
 # read before any test takes the environment away
@@ -130,6 +134,19 @@ class RealOpenClaw:
     def token(self) -> str:
         """What its gateway takes."""
         return str(self.config["gateway"]["auth"]["token"])
+
+    def ask(self, *command: str) -> Any:
+        """Return what `openclaw … --json` says of this state folder."""
+        environment = os.environ | {
+            "PATH": self.found.search_path,
+            "OPENCLAW_STATE_DIR": str(self.config_dir),
+            "OPENCLAW_CONFIG_PATH": str(self.config_file),
+        }
+        done = subprocess.run(
+            [str(self.program), *command, "--json"],
+            env=environment, capture_output=True, text=True, check=True, timeout=200,
+        )  # fmt: skip
+        return find_json(ChildResult(ProcessExit(0), done.stdout, done.stderr, truncated=False))
 
     def write(self, config: dict[str, Any]) -> None:
         """Replace the config in one step, as a careful editor does."""

@@ -1,9 +1,6 @@
 """A system with three bots, two providers and sessions that were really made, as its lists are compared."""
 
 import asyncio
-import json
-import os
-import subprocess
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
@@ -62,21 +59,6 @@ class Rich:
                     listening.cancel()
 
         return asyncio.run(call())
-
-    def command(self, *arguments: str) -> Any:
-        """Ask `openclaw … --json`."""
-        found = self.system.openclaw.found
-        environment = os.environ | {
-            "PATH": found.search_path,
-            "OPENCLAW_STATE_DIR": str(self.system.openclaw.config_dir),
-            "OPENCLAW_CONFIG_PATH": str(self.system.openclaw.config_file),
-        }
-        command = [str(found.path), *arguments, "--json"]
-        done = subprocess.run(
-            command, env=environment, capture_output=True, text=True, check=True, timeout=200
-        )
-        text = done.stdout or done.stderr
-        return json.JSONDecoder().raw_decode(text, text.index("{"))[0]
 
     def chat(self, bot: str, user: str) -> None:
         openclaw = self.system.openclaw

@@ -4,7 +4,6 @@ import json
 import os
 import shutil
 import signal
-import subprocess
 import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -89,21 +88,6 @@ class Changer:
         rows = self.system.buddy.get("/v1/openclaw/bots-models").json()["data"]["data"]["bots"]
         return next((row for row in rows if row["id"] == bot), {})
 
-    def command(self, *arguments: str) -> Any:
-        """Ask `openclaw … --json`."""
-        found = self.system.openclaw.found
-        environment = os.environ | {
-            "PATH": found.search_path,
-            "OPENCLAW_STATE_DIR": str(self.system.openclaw.config_dir),
-            "OPENCLAW_CONFIG_PATH": str(self.system.openclaw.config_file),
-        }
-        done = subprocess.run(
-            [str(found.path), *arguments, "--json"],
-            env=environment, capture_output=True, text=True, check=True, timeout=200,
-        )  # fmt: skip
-        text = done.stdout
-        return json.JSONDecoder().raw_decode(text, min(text.index(mark) for mark in "[{" if mark in text))[0]
-
 
 def prepare(config: dict[str, Any]) -> None:
     """Put in what no change of ours may touch."""
@@ -186,7 +170,7 @@ def turn_switches(changer: Changer) -> None:
 
 
 def compare_with_openclaw(changer: Changer) -> None:
-    told = {row["id"]: row for row in changer.command("agents", "list")}
+    told = {row["id"]: row for row in changer.system.openclaw.ask("agents", "list")}
     assert set(told) == {agent.id for agent in agents_of(changer.config)} == {"main", "bot_1", "lead"}
     assert told["bot_1"]["model"] == "standin/stand-in-1"
     assert told["bot_1"]["identityName"] == "新名字"
@@ -238,6 +222,26 @@ def test_every_change_changes_what_it_says_while_no_gateway_runs(changer: Change
 
     assert changer.system.gateway_pids() == []
     changer.system.ensure_running()
+
+
+@pytest.mark.faults
+def test_a_bot_of_the_older_layout_is_deleted_while_the_gateway_runs(changer: Changer) -> None:
+    def list_two(config: dict[str, Any]) -> None:
+        config["agents"] = {
+            "defaults": config["agents"]["defaults"],
+            "list": [{"id": "main", "default": True}, {"id": "bot_1", "name": "一号"}],
+        }
+
+    changer.system.ensure_stopped()
+    changer.system.openclaw.edit(list_two)
+    changer.system.ensure_running()
+
+    changed = changer.completed("bots/delete", id="bot_1")
+
+    # the newer generation writes the other layout with it, and who is meant where none is named
+    assert {path.partition(".")[0] for path in changed} <= {"agents", "talk"}
+    assert [agent.id for agent in agents_of(changer.config)] == ["main"]
+    assert [row["id"] for row in changer.system.openclaw.ask("agents", "list")] == ["main"]
 
 
 def test_what_openclaw_refuses_is_not_written(changer: Changer) -> None:

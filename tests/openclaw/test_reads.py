@@ -96,7 +96,7 @@ def test_skills_are_those_of_the_gateway_field_by_field(rich: Rich) -> None:
 
 
 def test_plugins_are_those_of_openclaw_field_by_field(rich: Rich) -> None:
-    said = rich.ask("plugins.list") if rich.is_new else rich.command("plugins", "list")
+    said = rich.ask("plugins.list") if rich.is_new else rich.system.openclaw.ask("plugins", "list")
     rows = {row["id"]: row for row in rich.rows("/v1/openclaw/plugins", refresh="true")}
 
     assert list(rows) == [plugin["id"] for plugin in said["plugins"]]
@@ -279,7 +279,8 @@ def test_a_plugin_is_listed_by_the_time_its_task_is_completed_on_the_older_one_t
 
     assert task["status"] == "Completed", task
     (row,) = rich.rows("/v1/openclaw/plugins", installed="true")
-    said = {plugin["id"]: plugin for plugin in rich.command("plugins", "list")["plugins"]}[PLUGIN_ID]
+    plugins = rich.system.openclaw.ask("plugins", "list")["plugins"]
+    said = next(plugin for plugin in plugins if plugin["id"] == PLUGIN_ID)
     assert {name: row[name] for name in said if name in row} == {
         name: value for name, value in said.items() if name in row
     }
