@@ -224,6 +224,9 @@ class GatewaySettings(Settings):
     # None: OpenClaw's own unit or job where it is installed; `none`: never use a service manager
     service: str | None = Field(None, pattern=SERVICE_NAME, validation_alias=_env("BUDDY_GATEWAY_SERVICE"))
 
+    # the socket of the gateway's own container, where it has one: its first process starts the gateway
+    init: ExpandedPath | None = Field(None, validation_alias=_env("BUDDY_GATEWAY_INIT"))
+
     # names of further variables that the gateway gets from Buddy's environment, such as API keys
     pass_env: str = Field("", validation_alias=_env("BUDDY_GATEWAY_PASS_ENV"))
 

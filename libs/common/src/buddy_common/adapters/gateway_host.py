@@ -166,6 +166,7 @@ class HostGateway:
             cwd=self._settings.config_dir,
             log=self._log,
             record=self._state.gateway_file,
+            init=self._settings.init,
         )
 
     def _own(self, process: ProcessIdentity, unit: ServiceUnit) -> ProcessIdentity:

@@ -3,15 +3,13 @@
 import json
 import os
 import select
-import subprocess
-import threading
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from buddy_common.adapters import processes
-from buddy_common.adapters.child_process import KEEPER
 from buddy_common.adapters.gateway_log import GatewayLog
+from buddy_common.adapters.keeper_start import KeeperStart, ask_for_keeper, start_keeper
 from buddy_common.errors import GatewayStartError
 from buddy_common.schemas.processes import ProcessIdentity
 
@@ -27,11 +25,13 @@ def launch_gateway(
     log: GatewayLog,
     record: Path,
     lock_descriptors: Sequence[int] = (),
+    init: Path | None = None,
 ) -> ProcessIdentity:
     """Start the program, its output going to the log, and return its process.
 
     The keeper writes the process into the file `record`, and later how it ended. Until it has done the
-    first, it holds the locks: should we die now, nobody starts another beside it.
+    first, it holds the locks: should we die now, nobody starts another beside it. `init` is the socket of
+    the gateway's own container, where it has one: the keeper is started there, not by us.
 
     Raises:
         GatewayStartError: it could not be executed.
@@ -39,23 +39,24 @@ def launch_gateway(
     reading, writing = os.pipe()
     try:
         with log.open_for_append() as output:
-            child = subprocess.Popen(  # noqa: S603 - an argument list; the path comes from settings
-                [*KEEPER, "gateway", record, str(writing), *arguments],
-                env=dict(environment),
+            start = KeeperStart(
+                record=record,
+                program=arguments,
+                environment=environment,
                 cwd=cwd,
-                stdin=subprocess.DEVNULL,
-                stdout=output,
-                stderr=output,
-                pass_fds=(writing, *lock_descriptors),
-                start_new_session=True,
+                output=output.fileno(),
+                report=writing,
+                locks=lock_descriptors,
             )
-    except OSError as exc:
+            start_keeper(start) if init is None else ask_for_keeper(init, start)
+    except (OSError, GatewayStartError) as exc:
         os.close(reading)
-        raise GatewayStartError(f"{arguments[0]} could not be started: {exc}") from exc
+        if isinstance(exc, GatewayStartError):
+            raise
+        where = "" if init is None else f" in its container ({init})"
+        raise GatewayStartError(f"{arguments[0]} could not be started{where}: {exc}") from exc
     finally:
         os.close(writing)
-    # reaps the keeper whenever it ends
-    threading.Thread(target=child.wait, name=f"reap-{child.pid}", daemon=True).start()
     try:
         return _identity(_read_report(reading), program=str(arguments[0]))
     finally:

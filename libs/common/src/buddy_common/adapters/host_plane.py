@@ -70,13 +70,7 @@ def build_host_plane(
     return HostPlane(
         node=home.node,
         home=home.home,
-        gateway=HostGateway(
-            gateway,
-            program,
-            state=state,
-            log_file=home.logs / f"gateway-{home.node}.log",
-            port_file=home.node_state / "port.json",
-        ),
+        gateway=build_gateway(gateway, program, state=state, home=home),
         state=state,
         system=LocalSystem(gateway.config_dir),
         openclaw=program,
@@ -96,6 +90,19 @@ def build_host_plane(
         archive=home.node_state / "archive",
         fresh_seconds=3 * watchdog.check_interval_seconds + PROBE_SECONDS,
         redis=redis,
+    )
+
+
+def build_gateway(
+    settings: GatewaySettings, program: HostOpenClaw, *, state: FileHostState, home: HomeSettings
+) -> HostGateway:
+    """Wire the gateway of this host alone; nothing is started."""
+    return HostGateway(
+        settings,
+        program,
+        state=state,
+        log_file=home.logs / f"gateway-{home.node}.log",
+        port_file=home.node_state / "port.json",
     )
 
 

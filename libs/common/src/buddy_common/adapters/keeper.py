@@ -2,7 +2,7 @@
 # ruff: noqa: PTH103, PTH105, PTH108, PTH110, PTH120, PTH123, PTH208
 """The parent of what Buddy starts: a program that lives as long as what it keeps, so a small one.
 
-Run by its path as `python -IS keeper.py …`, never imported; the standard library is all it needs.
+Run by its path as `python -IS keeper.py …`; the standard library is all it needs.
 
     job CONTROL STATUS STOP_SECONDS MARK PROGRAM [ARGUMENT …]
         Starts the program at the first byte from the descriptor CONTROL. A second one, or its end
@@ -33,7 +33,7 @@ import time
 from contextlib import suppress
 from types import FrameType
 
-_SET_CHILD_SUBREAPER = 36  # linux/prctl.h
+SET_CHILD_SUBREAPER = 36  # linux/prctl.h
 _LOOK_AGAIN_MS = 100
 _HANDLED = (signal.SIGHUP, signal.SIGINT, signal.SIGQUIT, signal.SIGTERM, signal.SIGUSR1, signal.SIGUSR2)
 _TO_RESET = signal.valid_signals() - {signal.SIGKILL, signal.SIGSTOP}  # whoever ignored one: Python, nohup, …
@@ -115,7 +115,7 @@ class Job:
         if self._kill_at is None:
             self._kill_at = now + self._stop_seconds
         number = signal.SIGTERM if now < self._kill_at else signal.SIGKILL
-        for pid in _descendants():
+        for pid in descendants():
             if number == signal.SIGKILL or pid not in self._asked:
                 self._asked.add(pid)
                 with suppress(ProcessLookupError, PermissionError):
@@ -202,7 +202,7 @@ def _ending(status: int) -> dict[str, object]:
         return {"code": None, "signal": f"SIG{-code}"}
 
 
-def _descendants() -> list[int]:
+def descendants() -> list[int]:
     """Return who came of us; without /proc 0, our process group: SIGKILL ends us with it."""
     if sys.platform != "linux":
         return [0]
@@ -294,7 +294,7 @@ def main(arguments: list[str]) -> None:
     with suppress(PermissionError):  # we do already
         os.setsid()
     if sys.platform == "linux":
-        ctypes.CDLL(None).prctl(_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
+        ctypes.CDLL(None).prctl(SET_CHILD_SUBREAPER, 1, 0, 0, 0)
     if arguments[0] == "job":
         control, status, stop_seconds, mark, *program = arguments[1:]
         Job(int(control), int(status), float(stop_seconds)).run(mark, program)
