@@ -99,6 +99,7 @@ def _listen(path: str) -> socket.socket:
     """
     if listens(path):
         raise SystemExit(f"buddy: another container has {path}: one gateway, one container.")
+    os.makedirs(os.path.dirname(path), mode=0o700, exist_ok=True)  # noqa: PTH103, PTH120 - as below
     with suppress(FileNotFoundError):  # what a killed one has left
         os.unlink(path)  # noqa: PTH108 - this process stays small
     listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
