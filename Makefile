@@ -34,7 +34,7 @@ check: setup openclaw ## Everything that CI checks
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
-	$(BIN)/python -m pytest --cov --cov-report=term
+	$(BIN)/python -m pytest --cov --cov-report=term --durations=30 --durations-min=3
 
 test: setup openclaw ## Run the tests; one folder or file: make test t=tests/api
 	$(BIN)/python -m pytest $(t)
