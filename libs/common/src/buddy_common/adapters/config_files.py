@@ -130,23 +130,30 @@ class ConfigFiles:
         if unlike:
             raise _unsupported(unlike[0].path)
 
-    def write(self, files: Mapping[Path, bytes]) -> None:
-        """Replace files, each in one step, once all of the new ones are on the disk; mode and owner stay.
+    def write(self, files: Mapping[Path, bytes | None], *, may_create: bool = False) -> None:
+        """Replace files in this order, each in one step, once all of the new ones are on the disk.
+
+        Mode and owner stay; None removes a file. One that is not there is made only where it `may_create`:
+        it is private then, and its folder's owner's.
 
         Raises:
-            StateUnwritableError: a full disk, or missing rights; the old files are untouched.
+            StateUnwritableError: a full disk, or missing rights; unless the disk broke between two renames,
+                the old files are untouched.
         """
         staged: list[StagedFile] = []
         with discarding(staged):
             for path, content in files.items():
+                if content is not None:
+                    with _telling(path):
+                        _stage(path, content, staged, may_create=may_create)
+            new = iter(staged)
+            for path, content in files.items():
                 with _telling(path):
-                    staged.append(stage_file(path, content, like=path.stat()))
-            for file in staged:
-                with _telling(file.path):
-                    file.commit()
+                    path.unlink(missing_ok=True) if content is None else next(new).commit()
         root = self.real_path()
-        if root in files:
-            keep_in_step(root, files[root])
+        written = files.get(root)
+        if written is not None:
+            keep_in_step(root, written)
 
     def sweep(self, paths: Iterable[Path]) -> None:
         """Remove what a killed writer has left beside these files; for who holds the config lock."""
@@ -169,18 +176,46 @@ def _telling(path: Path) -> Iterator[None]:
         raise StateUnwritableError(f"{path} cannot be written: {exc.strerror}.") from exc
 
 
+def _stage(path: Path, content: bytes, staged: list[StagedFile], *, may_create: bool) -> None:
+    """Stage a file with the mode and owner of the old one; a new one is private and its folder's owner's."""
+    try:
+        there = path.stat()
+    except FileNotFoundError:
+        if not may_create:
+            raise
+        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        staged.append(stage_file(path, content))
+        folder = path.parent.stat()
+        if (folder.st_uid, folder.st_gid) != (os.geteuid(), os.getegid()):
+            os.chown(staged[-1].temporary, folder.st_uid, folder.st_gid)
+        return
+    staged.append(stage_file(path, content, like=there))
+
+
 def to_json(document: dict[str, Any]) -> bytes:
     """Return strict JSON, as OpenClaw itself writes it."""
     return json.dumps(document, indent=2, ensure_ascii=False).encode() + b"\n"
 
 
-def _bytes(path: Path) -> bytes:
+def read_file(path: Path) -> bytes | None:
+    """Return the bytes of one of the files, None where there is none.
+
+    Raises:
+        GatewayConfigError: it is there and cannot be read.
+    """
     try:
         return path.read_bytes()
-    except FileNotFoundError as exc:
-        raise GatewayConfigError(f"{path} does not exist.") from exc
+    except FileNotFoundError:
+        return None
     except OSError as exc:
         raise GatewayConfigError(f"{path} cannot be read: {exc.strerror}.") from exc
+
+
+def _bytes(path: Path) -> bytes:
+    content = read_file(path)
+    if content is None:
+        raise GatewayConfigError(f"{path} does not exist.")
+    return content
 
 
 def parse_config(content: bytes) -> dict[str, Any]:

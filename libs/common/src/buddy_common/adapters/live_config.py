@@ -1,17 +1,14 @@
 """`openclaw.json` and the files that it includes, as bytes: read together, each replaced whole."""
 
-import os
-from collections.abc import Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
-from buddy_common.adapters.atomic_file import StagedFile, discarding, stage_file
+from buddy_common.adapters.config_files import ConfigFiles, read_file
 from buddy_common.adapters.config_include import include_roots, read_with_parts
-from buddy_common.adapters.last_good import keep_in_step
 from buddy_common.config_hash import config_hash
-from buddy_common.errors import ConfigRejectedError, GatewayConfigError, StateUnwritableError
+from buddy_common.errors import ConfigRejectedError, GatewayConfigError
 from buddy_common.schemas.backups import ROOT
 
 
@@ -28,6 +25,7 @@ class LiveConfig:
 
     def __init__(self, root: Path) -> None:
         self._root = root
+        self._files = ConfigFiles(root)
 
     def look(self) -> LiveFile | None:
         """Return the root file, None where it is missing or cannot be read."""
@@ -48,15 +46,8 @@ class LiveConfig:
             ConfigRejectedError: a name leads out of where the config may lie.
         """
         targets = {ROOT: self._root} | {name: self._target(name) for name in also} | self._parts()
-        found: dict[str, bytes] = {}
-        for name, path in targets.items():
-            try:
-                found[name] = path.read_bytes()
-            except FileNotFoundError:
-                continue
-            except OSError as exc:
-                raise GatewayConfigError(f"{path} cannot be read: {exc.strerror}.") from exc
-        return found
+        found = {name: read_file(path) for name, path in targets.items()}
+        return {name: content for name, content in found.items() if content is not None}
 
     def hash(self) -> str:
         """Return what clients name the config by as it is now.
@@ -76,21 +67,8 @@ class LiveConfig:
             StateUnwritableError: a file could not be written; unless the disk broke between two renames,
                 none is.
         """
-        targets = {name: self._target(name) for name in sorted(contents, key=lambda name: name == ROOT)}
-        staged: list[StagedFile] = []
-        with discarding(staged):
-            for name, path in targets.items():
-                content = contents[name]
-                if content is not None:
-                    with _telling(path):
-                        _stage(path, content, staged)
-            new = iter(staged)
-            for name, path in targets.items():
-                with _telling(path):
-                    path.unlink(missing_ok=True) if contents[name] is None else next(new).commit()
-        root = contents.get(ROOT)
-        if root is not None:
-            keep_in_step(targets[ROOT], root)
+        names = sorted(contents, key=lambda name: name == ROOT)
+        self._files.write({self._target(name): contents[name] for name in names}, may_create=True)
 
     def named(self, contents: Mapping[str, bytes]) -> dict[str, bytes]:
         """Return a backup's files under the names that they have here; it may name them by whole paths."""
@@ -99,13 +77,13 @@ class LiveConfig:
 
     def _target(self, name: str) -> Path:
         if name == ROOT:
-            return self._root.resolve()
+            return self._files.real_path()
         try:
             path = (self._root.absolute().parent / name).resolve()
         except (OSError, RuntimeError, ValueError) as exc:  # a loop of links, a NUL
             raise ConfigRejectedError(f"{name!r} names no file: {exc}") from exc
         inside = any(path.is_relative_to(root) for root in include_roots(self._root))
-        if not inside or path == self._root.resolve():
+        if not inside or path == self._files.real_path():
             raise ConfigRejectedError(f"{name!r} lies outside of where parts of openclaw.json may lie.")
         return path
 
@@ -120,25 +98,3 @@ class LiveConfig:
 
 def _name(file: Path, folder: Path) -> str:
     return file.relative_to(folder).as_posix() if file.is_relative_to(folder) else str(file)
-
-
-@contextmanager
-def _telling(path: Path) -> Iterator[None]:
-    try:
-        yield
-    except OSError as exc:
-        raise StateUnwritableError(f"{path} cannot be written: {exc.strerror}.") from exc
-
-
-def _stage(path: Path, content: bytes, staged: list[StagedFile]) -> None:
-    """Stage a file with the mode and owner of the old one; a new one is private and its folder's owner's."""
-    try:
-        there = path.stat()
-    except FileNotFoundError:
-        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        staged.append(stage_file(path, content))
-        folder = path.parent.stat()
-        if (folder.st_uid, folder.st_gid) != (os.geteuid(), os.getegid()):
-            os.chown(staged[-1].temporary, folder.st_uid, folder.st_gid)
-        return
-    staged.append(stage_file(path, content, like=there))
