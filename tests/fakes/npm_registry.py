@@ -1,4 +1,4 @@
-"""A registry of npm on a free loopback port with one small plugin of OpenClaw, which both generations take.
+"""A registry of npm on a free loopback port with releases of one small plugin, which both generations take.
 
 It is ClawHub, too, which the older generation asks first: one that has nothing.
 """
@@ -14,27 +14,22 @@ from typing import Any
 
 PLUGIN_ID = "buddy-test-plugin"
 PLUGIN_VERSION = "1.2.3"
+HARMLESS = f"export default {{ id: {PLUGIN_ID!r}, name: {PLUGIN_ID!r}, register() {{}} }};\n"
+DEADLY = 'console.error("this release is broken");\nprocess.exit(1);\n' + HARMLESS
 _MANIFEST = {
     "id": PLUGIN_ID,
     "name": "Buddy's test plugin",
+    "activation": {"onStartup": True},
     "configSchema": {"type": "object", "additionalProperties": False, "properties": {}},
 }
-_PACKAGE = {
-    "name": PLUGIN_ID,
-    "version": PLUGIN_VERSION,
-    "description": "Does nothing",
-    "type": "module",
-    "openclaw": {"extensions": ["./index.js"]},
-}
-_CODE = f"export default {{ id: {json.dumps(PLUGIN_ID)}, name: {json.dumps(PLUGIN_ID)}, register() {{}} }};\n"
 
 
 class NpmRegistry:
-    """The server; it runs until it is closed."""
+    """The server; it runs until it is closed. What was published last is `latest`."""
 
     def __init__(self) -> None:
         registry = self
-        self._tarball = _pack()
+        self._tarballs: dict[str, bytes] = {}
 
         class Handler(_Handler):
             def find(self) -> tuple[str, bytes] | None:
@@ -56,6 +51,10 @@ class NpmRegistry:
         told = {"npm_config_registry": self.url, "OPENCLAW_CLAWHUB_URL": self.url}
         return {**told, "BUDDY_GATEWAY_PASS_ENV": ",".join(told)}
 
+    def publish(self, version: str, code: str = HARMLESS) -> None:
+        """Have a release that is the newest from now on."""
+        self._tarballs[version] = _pack(version, code)
+
     def close(self) -> None:
         """Stop listening."""
         self._server.shutdown()
@@ -65,21 +64,22 @@ class NpmRegistry:
     def _find(self, path: str) -> tuple[str, bytes] | None:
         if path == f"/{PLUGIN_ID}":
             return "application/json", json.dumps(self._packument()).encode()
-        if path == f"/{PLUGIN_ID}/-/{PLUGIN_ID}-{PLUGIN_VERSION}.tgz":
-            return "application/octet-stream", self._tarball
+        for version, tarball in self._tarballs.items():
+            if path == f"/{PLUGIN_ID}/-/{PLUGIN_ID}-{version}.tgz":
+                return "application/octet-stream", tarball
         return None
 
     def _packument(self) -> dict[str, Any]:
         """Describe the package as npm's registry does."""
+        releases = {version: self._release(version, tarball) for version, tarball in self._tarballs.items()}
+        return {"name": PLUGIN_ID, "dist-tags": {"latest": list(releases)[-1]}, "versions": releases}
+
+    def _release(self, version: str, tarball: bytes) -> dict[str, Any]:
         dist = {
-            "tarball": f"{self.url}/{PLUGIN_ID}/-/{PLUGIN_ID}-{PLUGIN_VERSION}.tgz",
-            "integrity": "sha512-" + base64.b64encode(hashlib.sha512(self._tarball).digest()).decode(),
+            "tarball": f"{self.url}/{PLUGIN_ID}/-/{PLUGIN_ID}-{version}.tgz",
+            "integrity": "sha512-" + base64.b64encode(hashlib.sha512(tarball).digest()).decode(),
         }
-        return {
-            "name": PLUGIN_ID,
-            "dist-tags": {"latest": PLUGIN_VERSION},
-            "versions": {PLUGIN_VERSION: {**_PACKAGE, "dist": dist}},
-        }
+        return {**_package(version), "dist": dist}
 
 
 class _Handler(BaseHTTPRequestHandler):
@@ -100,11 +100,21 @@ class _Handler(BaseHTTPRequestHandler):
         """Keep the tests' output clean."""
 
 
-def _pack() -> bytes:
+def _package(version: str) -> dict[str, Any]:
+    return {
+        "name": PLUGIN_ID,
+        "version": version,
+        "description": "Does nothing",
+        "type": "module",
+        "openclaw": {"extensions": ["./index.js"]},
+    }
+
+
+def _pack(version: str, code: str) -> bytes:
     files = {
-        "package.json": json.dumps(_PACKAGE),
+        "package.json": json.dumps(_package(version)),
         "openclaw.plugin.json": json.dumps(_MANIFEST),
-        "index.js": _CODE,
+        "index.js": code,
     }
     packed = io.BytesIO()
     with tarfile.open(fileobj=packed, mode="w:gz") as archive:

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from fakes.npm_registry import NpmRegistry
+from fakes.npm_registry import PLUGIN_VERSION, NpmRegistry
 from openclaw_system import System, running_system
 from real_openclaw import Generation
 
@@ -20,6 +20,7 @@ def system(tmp_path_factory: pytest.TempPathFactory) -> Iterator[System]:
 def npm_registry() -> Iterator[NpmRegistry]:
     """A registry with one plugin, for the older OpenClaw: what others offer, is not made for it any more."""
     registry = NpmRegistry()
+    registry.publish(PLUGIN_VERSION)
     yield registry
     registry.close()
 

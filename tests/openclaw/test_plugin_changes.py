@@ -6,8 +6,7 @@ from typing import Any
 
 import pytest
 
-from fakes.npm_registry import PLUGIN_ID
-from fakes.plugin_releases import DEADLY, PluginReleases
+from fakes.npm_registry import DEADLY, PLUGIN_ID, NpmRegistry
 from openclaw_system import System, running_system
 from real_openclaw import Generation
 
@@ -21,7 +20,7 @@ class Plugins:
     """A system, and the registry that its OpenClaw asks."""
 
     system: System
-    registry: PluginReleases
+    registry: NpmRegistry
 
     def listed(self) -> dict[str, Any] | None:
         """Return the plugin as it is listed, None where it is not installed."""
@@ -54,7 +53,7 @@ class Plugins:
 
 
 def running(generation: Generation, factory: pytest.TempPathFactory) -> Iterator[Plugins]:
-    registry = PluginReleases()
+    registry = NpmRegistry()
     registry.publish("1.0.0")
     try:
         folder = factory.mktemp(f"plugins-{generation}")
