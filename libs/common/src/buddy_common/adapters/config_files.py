@@ -16,11 +16,12 @@ import pyjson5
 import structlog
 
 from buddy_common.adapters.atomic_file import StagedFile, discarding, remove_torn, stage_file
-from buddy_common.adapters.config_include import KEY, read_with_parts, resolve_documents
+from buddy_common.adapters.config_include import read_with_parts, resolve_documents
+from buddy_common.adapters.config_owner import has_include, owner_of, unsupported
 from buddy_common.adapters.last_good import keep_in_step
-from buddy_common.config_diff import KeyChange, KeyPath, apply_change, changes_between, show_path
+from buddy_common.config_diff import KeyChange, apply_change, changes_between
 from buddy_common.config_hash import config_hash
-from buddy_common.errors import GatewayConfigError, IncludeUnsupportedError, StateUnwritableError
+from buddy_common.errors import GatewayConfigError, StateUnwritableError
 from buddy_common.schemas.backups import ROOT
 
 log = structlog.get_logger(__name__)
@@ -111,9 +112,9 @@ class ConfigFiles:
         documents = {path: parse_config(content) for path, content in state.files.items()}
         touched: dict[Path, dict[str, Any]] = {}
         for change in changes:
-            owner, inner = _owner(documents, state.root, change.path, folders)
-            if _includes(documents[owner], inner):
-                raise _unsupported(change.path)
+            owner, inner = owner_of(documents, state.root, change.path, folders)
+            if has_include(documents[owner], inner):
+                raise unsupported(change.path)
             document = touched.setdefault(owner, deepcopy(documents[owner]))
             apply_change(document, KeyChange(inner, change.old, change.new))
         return touched
@@ -128,7 +129,7 @@ class ConfigFiles:
             apply_change(wanted, change)
         unlike = changes_between(wanted, resolve_documents(self.path, documents[state.root], documents))
         if unlike:
-            raise _unsupported(unlike[0].path)
+            raise unsupported(unlike[0].path)
 
     def write(self, files: Mapping[Path, bytes | None], *, may_create: bool = False) -> None:
         """Replace files in this order, each in one step, once all of the new ones are on the disk.
@@ -239,45 +240,3 @@ def _is_json(content: bytes) -> bool:
     except ValueError:
         return False
     return True
-
-
-def _owner(
-    documents: Mapping[Path, dict[str, Any]], root: Path, path: KeyPath, folders: Mapping[Path, Path]
-) -> tuple[Path, KeyPath]:
-    """Return the file whose text decides what is at a path, and the path inside of it."""
-    file, inner = root, path
-    node: Any = documents[root]
-    for index, key in enumerate(path):
-        if not isinstance(node, dict):
-            break
-        if KEY in node and key not in node:
-            name = node[KEY]
-            if not isinstance(name, str) or len(node) > 1:
-                raise _unsupported(path)
-            file = (folders.get(file, file.parent) / name).resolve()
-            inner, node = path[index:], documents.get(file)
-            if node is None or KEY in node:  # one file that only includes another
-                raise _unsupported(path)
-        node = node.get(key)
-    return file, inner
-
-
-def _includes(document: Any, path: KeyPath) -> bool:
-    """Whether what is at the path in this document is, or holds, an include."""
-    for key in path:
-        if not isinstance(document, dict) or key not in document:
-            return False
-        document = document[key]
-    return _holds_include(document)
-
-
-def _holds_include(value: Any) -> bool:
-    if isinstance(value, dict):
-        return KEY in value or any(map(_holds_include, value.values()))
-    return isinstance(value, list) and any(map(_holds_include, value))
-
-
-def _unsupported(path: KeyPath) -> IncludeUnsupportedError:
-    return IncludeUnsupportedError(
-        f"{show_path(path)} comes from several files that `$include` puts together. Edit them by hand."
-    )
