@@ -87,14 +87,14 @@ COPY experts /opt/experts
 ENV BUDDY_EXPERTS_DIR=/opt/experts BUDDY_HOME=/tmp/buddy
 USER 10001:10001
 EXPOSE 3000
-HEALTHCHECK CMD ["python", "-ISc", "import http.client as h; c = h.HTTPConnection('127.0.0.1', 3000, timeout=3); c.request('GET', '/health'); exit(c.getresponse().status != 200)"]
+HEALTHCHECK CMD ["python", "-ISc", "import http.client as h; c = h.HTTPConnection('127.0.0.1', 3000, timeout=3); c.request('GET', '/health'); raise SystemExit(c.getresponse().status != 200)"]
 CMD ["python", "-m", "buddy_api"]
 
 FROM base AS flower
 COPY --from=flower-files /opt/buddy /opt/buddy
 USER 10001:10001
 EXPOSE 5555
-HEALTHCHECK CMD ["python", "-ISc", "import http.client as h; c = h.HTTPConnection('127.0.0.1', 5555, timeout=3); c.request('GET', '/flower/healthcheck'); exit(c.getresponse().status != 200)"]
+HEALTHCHECK CMD ["python", "-ISc", "import http.client as h; c = h.HTTPConnection('127.0.0.1', 5555, timeout=3); c.request('GET', '/flower/healthcheck'); raise SystemExit(c.getresponse().status != 200)"]
 CMD ["celery", "flower"]
 
 FROM host AS worker
@@ -106,7 +106,7 @@ CMD ["python", "-m", "buddy_worker"]
 FROM host AS watchdog
 COPY --from=watchdog-files /opt/buddy /opt/buddy
 USER 10001:10001
-HEALTHCHECK CMD ["python", "-ISc", "import http.client as h; c = h.HTTPConnection('127.0.0.1', 3002, timeout=3); c.request('GET', '/health'); exit(c.getresponse().status != 200)"]
+HEALTHCHECK CMD ["python", "-ISc", "import http.client as h; c = h.HTTPConnection('127.0.0.1', 3002, timeout=3); c.request('GET', '/health'); raise SystemExit(c.getresponse().status != 200)"]
 CMD ["python", "-m", "buddy_watchdog"]
 
 # Whether the gateway runs is the watchdog's business; this container is well when it can start one.

@@ -1,10 +1,18 @@
 """docker-compose.yml: what it opens, what it gives to whom, and whether its images are the Dockerfile's."""
 
+import json
 import re
+import subprocess
+import sys
+import threading
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
+
+import pytest
 
 from buddy_common.settings import ALL_SETTINGS
 from deploy.conftest import COMPOSE_FILE, ROOT, Stage, Variable
+from fakes.ports import free_port
 
 HOST_PLANE = ("worker", "watchdog")
 ENDS_BY_ITSELF = {"migrate"}
@@ -69,7 +77,7 @@ def test_every_variable_of_a_container_is_a_setting(services: Services) -> None:
 def test_every_service_has_limits_and_comes_back(services: Services) -> None:
     for name, service in services.items():
         assert {"mem_limit", "cpus", "pids_limit", "logging"} <= set(service), name
-        assert service["restart"] == ("on-failure" if name in ENDS_BY_ITSELF else "unless-stopped"), name
+        assert service["restart"] == ("on-failure:3" if name in ENDS_BY_ITSELF else "unless-stopped"), name
 
 
 def test_every_service_says_whether_it_is_well(services: Services, images: dict[str, Stage]) -> None:
@@ -170,3 +178,49 @@ def test_python_comes_from_the_lock_with_hashes(stages: dict[str, Stage]) -> Non
     assert text.count("pip download") == 1
     assert "--require-hashes" in next(line for line in stages["wheels"].instructions if "download" in line)
     assert stages["installer"].has("ENV PIP_NO_INDEX=1")
+
+
+CHECKED = ("api", "flower", "watchdog")
+
+
+@pytest.mark.parametrize("status", [200, 503])
+@pytest.mark.parametrize("name", CHECKED)
+def test_a_health_check_tells_a_good_answer_from_a_bad_one(
+    images: dict[str, Stage], name: str, status: int
+) -> None:
+    code = health_code(images[name])
+
+    class Answer(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            self.send_response(status)
+            self.end_headers()
+
+        def log_message(self, *_: object) -> None:
+            pass
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Answer) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        done = run_check(code, port=server.server_port)
+        server.shutdown()
+
+    assert (done.returncode, done.stderr) == (0 if status == 200 else 1, "")
+
+
+@pytest.mark.parametrize("name", CHECKED)
+def test_a_service_that_does_not_listen_is_not_well(images: dict[str, Stage], name: str) -> None:
+    done = run_check(health_code(images[name]), port=free_port())
+
+    assert done.returncode == 1
+    assert "ConnectionRefusedError" in done.stderr
+
+
+def health_code(image: Stage) -> str:
+    line = next(line for line in image.instructions if line.startswith("HEALTHCHECK CMD"))
+    program, options, code = json.loads(line.removeprefix("HEALTHCHECK CMD"))
+    assert (program, options) == ("python", "-ISc")
+    return str(code)
+
+
+def run_check(code: str, *, port: int) -> "subprocess.CompletedProcess[str]":
+    there = re.sub(r"'127\.0\.0\.1', \d+", f"'127.0.0.1', {port}", code)
+    return subprocess.run([sys.executable, "-ISc", there], capture_output=True, text=True, check=False)
