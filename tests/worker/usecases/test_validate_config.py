@@ -8,12 +8,18 @@ from typing import Any
 import pytest
 
 from buddy_common.adapters.host_plane import HostPlane
-from buddy_common.errors import ConfigRejectedError, OpenClawNotFoundError, StateUnwritableError
+from buddy_common.errors import (
+    ConfigRejectedError,
+    OpenClawCliError,
+    OpenClawNotFoundError,
+    StateUnwritableError,
+)
 from buddy_worker.usecases.validate_config import validate_config
 from fakes.openclaw_program import FakeOpenClaw
 from worker.usecases.scene import RecordingJob
 
 CONFIG: dict[str, Any] = {"gateway": {"mode": "local"}, "名": "🦞"}
+SAYS_ITS_VERSION = 'if [ "$1" = --version ]; then echo "OpenClaw 2026.9.6"; exit; fi'
 
 
 async def test_a_config_that_openclaw_takes_is_let_through_and_nothing_is_left(
@@ -39,6 +45,33 @@ async def test_a_config_that_openclaw_refuses_is_refused_in_its_words(
     assert "Nothing was written" in caught.value.message
     assert str(host.candidate_file) not in caught.value.message
     assert not host.candidate_file.exists()
+
+
+@pytest.mark.parametrize(
+    ("script", "code"), [("exit 2", 2), ("exit 7", 7), ("kill -9 $$", None), ("echo no JSON", 0)]
+)
+async def test_a_validation_that_comes_to_no_result_is_told_and_is_no_refusal(
+    host: HostPlane, job: RecordingJob, fake_openclaw: FakeOpenClaw, script: str, code: int | None
+) -> None:
+    fake_openclaw.program.write_text(f"#!/bin/sh\n{SAYS_ITS_VERSION}\n{script}\n")
+
+    with pytest.raises(OpenClawCliError) as caught:
+        await validate_config(host, job.as_job(), CONFIG)
+
+    assert caught.value.exit_code == code
+    assert "refuses" not in caught.value.message
+    assert not host.candidate_file.exists()
+
+
+async def test_what_openclaw_warns_of_is_told(
+    host: HostPlane, job: RecordingJob, fake_openclaw: FakeOpenClaw
+) -> None:
+    answer = '{"valid": true, "warnings": [{"path": "agents", "message": "Moved."}, 5]}'
+    fake_openclaw.program.write_text(f"#!/bin/sh\n{SAYS_ITS_VERSION}\necho '{answer}'\n")
+
+    await validate_config(host, job.as_job(), CONFIG)
+
+    assert job.lines == ["OpenClaw warns: agents: Moved."]
 
 
 async def test_the_candidate_is_private_while_it_is_judged(

@@ -1,7 +1,7 @@
 """Backups of `openclaw.json` as jobs."""
 
 import asyncio
-from collections.abc import Mapping
+from functools import partial
 
 from pydantic import BaseModel
 
@@ -9,10 +9,10 @@ from buddy_common.schemas.backup_jobs import MakeBackupJob, RestoreBackupJob
 from buddy_common.usecases.follow_startup import Patience
 from buddy_worker.jobs import RunningJob
 from buddy_worker.tasks.registry import handles
-from buddy_worker.usecases.check_config import check_config
 from buddy_worker.usecases.make_backup import make_backup
 from buddy_worker.usecases.restore_backup import Restore
 from buddy_worker.usecases.settle_change import settle_broken_change
+from buddy_worker.usecases.validate_config import validate_files
 
 
 @handles(MakeBackupJob)
@@ -25,12 +25,6 @@ async def _make(job: RunningJob[MakeBackupJob]) -> BaseModel:
 @handles(RestoreBackupJob)
 async def _restore(job: RunningJob[RestoreBackupJob]) -> BaseModel:
     host, settings = job.host, job.host.gateway_settings
-
-    async def check(contents: Mapping[str, bytes]) -> None:
-        await check_config(
-            host.cli, job, contents=contents, folder=host.check_folder, config_dir=settings.config_dir
-        )
-
     restore = Restore(
         host.gateway,
         host.state,
@@ -42,7 +36,7 @@ async def _restore(job: RunningJob[RestoreBackupJob]) -> BaseModel:
             stall_seconds=settings.start_stall_seconds,
             drain_seconds=settings.drain_seconds,
         ),
-        check=check,
+        check=partial(validate_files, host, job),
         lock_descriptors=job.lock_descriptors,
     )
     await asyncio.to_thread(settle_broken_change, host)
