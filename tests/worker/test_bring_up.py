@@ -16,6 +16,7 @@ import pytest
 
 from buddy_common.adapters.host_state import FileHostState
 from buddy_common.adapters.node_locks import NodeLocks
+from buddy_common.adapters.processes import boot_id
 from buddy_common.schemas.gateway import Desired
 from buddy_common.schemas.job import NodeLock
 from buddy_common.settings import GatewaySettings, HomeSettings, OpenClawSettings
@@ -61,6 +62,18 @@ async def test_a_gateway_that_was_stopped_on_purpose_stays_so(
     assert await bring_up(home, gateway, openclaw)
 
     assert not runs(fake_openclaw)
+
+
+async def test_a_gateway_that_was_killed_with_its_keeper_is_no_obstacle(
+    home: HomeSettings, gateway: GatewaySettings, openclaw: OpenClawSettings, fake_openclaw: FakeOpenClaw
+) -> None:
+    record = {"pid": 2**22 - 1, "started": 1.0, "boot": boot_id()}  # no end: nobody was left to write it
+    await asyncio.to_thread(home.node_state.mkdir, parents=True)
+    await asyncio.to_thread((home.node_state / "gateway.json").write_text, json.dumps(record))
+
+    assert await bring_up(home, gateway, openclaw)
+
+    assert runs(fake_openclaw)
 
 
 async def test_a_job_that_is_at_it_is_left_alone(
