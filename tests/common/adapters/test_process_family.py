@@ -4,6 +4,7 @@ import os
 import subprocess
 import sys
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
@@ -59,3 +60,13 @@ def test_a_child_descends_from_its_parent_and_not_the_other_way(process: Process
     assert process_family.descends_from(process, us)
     assert not process_family.descends_from(us, process)
     assert process_family.cpu_seconds(us) > 0
+
+
+def test_a_keeper_is_known_by_the_record_that_it_writes(tmp_path: Path) -> None:
+    record = tmp_path / "gateway.json"
+    with subprocess.Popen(["/bin/sh", "-c", "read _", "gateway", record], stdin=subprocess.PIPE) as keeper:
+        assert process_family.has_keeper(record)
+        assert not process_family.has_keeper(tmp_path / "other.json")
+        keeper.communicate(b"\n")
+
+    assert not process_family.has_keeper(record)

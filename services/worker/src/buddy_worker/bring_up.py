@@ -5,12 +5,10 @@ container stays, so that a job can try again.
 """
 
 import asyncio
-from contextlib import suppress
 
 import structlog
 
 from buddy_common.adapters.config_file import write_first_config
-from buddy_common.adapters.gateway_host import RECORD_SECONDS, HostGateway
 from buddy_common.adapters.host_plane import build_gateway
 from buddy_common.adapters.host_state import FileHostState
 from buddy_common.adapters.node_locks import NodeLocks
@@ -21,7 +19,7 @@ from buddy_common.log import configure_logging
 from buddy_common.schemas.gateway import Desired
 from buddy_common.schemas.job import NodeLock
 from buddy_common.settings import GatewaySettings, HomeSettings, OpenClawSettings
-from buddy_common.usecases.follow_startup import POLL_SECONDS, Patience
+from buddy_common.usecases.follow_startup import Patience
 from buddy_common.usecases.start_gateway import start_gateway
 
 log = structlog.get_logger(__name__)
@@ -55,7 +53,6 @@ async def bring_up(home: HomeSettings, settings: GatewaySettings, openclaw: Open
         return True
     gateway = build_gateway(settings, HostOpenClaw(openclaw, home.runtime), state=state, home=home)
     try:
-        await _until_settled(gateway, state)
         await asyncio.to_thread(write_first_config, settings.config_file)
         started = await start_gateway(
             gateway,
@@ -77,17 +74,6 @@ async def bring_up(home: HomeSettings, settings: GatewaySettings, openclaw: Open
         held.release()
         await gateway.close()
     return True
-
-
-async def _until_settled(gateway: HostGateway, state: FileHostState) -> None:
-    """Wait until an earlier gateway counts as gone: one that was killed together with its keeper may still
-    get a record for a moment, as far as anybody can tell.
-    """
-    earlier = await state.spawned()
-    with suppress(TimeoutError):  # it runs
-        async with asyncio.timeout(2 * RECORD_SECONDS):
-            while earlier is not None and await gateway.poll_exit(earlier) is None:  # noqa: ASYNC110 - nobody tells
-                await asyncio.sleep(POLL_SECONDS)
 
 
 def main() -> None:

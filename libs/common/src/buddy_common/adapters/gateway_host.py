@@ -220,6 +220,8 @@ class HostGateway:
             recorded = self._services.result(owned.unit, pid=process.pid)
         if recorded is not None:
             return recorded
+        if owned.owner is GatewayOwner.OURS and not process_family.has_keeper(self._state.gateway_file):
+            return self._state.exit_of(process) or ProcessExit()  # nobody is left to write it down
         since = self._gone_since.setdefault(process, time.monotonic())
         if owned.owner in _RECORDED and time.monotonic() - since < RECORD_SECONDS:
             return None  # it is about to be written down

@@ -1,6 +1,7 @@
 """What a process was given, where it came from, and what it and its children have used."""
 
 import os
+from pathlib import Path
 
 import psutil
 
@@ -41,6 +42,16 @@ def descends_from(process: ProcessIdentity, ancestor: ProcessIdentity) -> bool:
     except psutil.Error:
         return False
     return any(identify(parent.pid) == ancestor for parent in parents)
+
+
+def has_keeper(record: Path) -> bool:
+    """Whether the keeper runs that writes this record of a gateway."""
+    words = ["gateway", str(record)]
+    for process in psutil.process_iter(["cmdline"]):
+        command = process.info["cmdline"] or []
+        if words in (command[place : place + 2] for place in range(len(command) - 1)):
+            return True
+    return False
 
 
 def cpu_seconds(process: ProcessIdentity) -> float:
