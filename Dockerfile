@@ -61,7 +61,7 @@ RUN /tools/bin/pip --python /opt/buddy/bin/python install --quiet buddy-cli
 RUN --mount=type=secret,id=pip_conf,target=/etc/pip.conf \
     --mount=type=secret,id=npmrc,target=/home/buddy/.npmrc \
     --mount=type=secret,id=ca,target=/etc/ssl/certs/ca-certificates.crt \
-    --mount=type=tmpfs,target=/home/buddy/.npm \
+    --mount=type=cache,target=/home/buddy/.npm \
     env -u PIP_NO_INDEX -u PIP_FIND_LINKS BUDDY_HOME=/opt/openclaw NODE_EXTRA_CA_CERTS=/etc/ssl/certs/ca-certificates.crt \
         buddy openclaw install --version "${OPENCLAW_VERSION}" \
     && chmod -R a+rX /opt/openclaw
