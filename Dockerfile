@@ -69,7 +69,8 @@ RUN --mount=type=secret,id=pip_conf,target=/etc/pip.conf \
 # The host plane: Node.js and OpenClaw, which worker, watchdog and gateway share.
 FROM base AS host
 COPY --from=openclaw-files /opt/openclaw/runtime /opt/openclaw
-ENV BUDDY_HOME=/home/buddy/.openclaw-buddy \
+ENV PATH=/opt/buddy/bin:/opt/openclaw/bin:/usr/local/bin:/usr/bin:/bin \
+    BUDDY_HOME=/home/buddy/.openclaw-buddy \
     BUDDY_OPENCLAW=/opt/openclaw/bin/openclaw
 
 FROM ${BASE_IMAGE} AS routes
