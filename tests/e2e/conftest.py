@@ -1,11 +1,20 @@
 """Machines that are torn down whatever happens; nothing may be left running on them."""
 
+import signal
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from e2e.machine import Buddy, Machine
+
+
+@pytest.fixture(autouse=True)
+def hang_up_as_by_default() -> Iterator[None]:
+    """Whoever runs the tests by `nohup` has SIGHUP ignored, which all that they start would inherit."""
+    before = signal.signal(signal.SIGHUP, signal.SIG_DFL)
+    yield
+    signal.signal(signal.SIGHUP, before)
 
 
 @pytest.fixture
