@@ -14,7 +14,7 @@ def owner_of(
 ) -> tuple[Path, KeyPath]:
     """Return the file whose text decides what is at a path, and the path inside of it.
 
-    `folders` holds where the includes of a file lie that is not in the same folder with them.
+    `folders` says where to look for what a file includes, where that is not its own folder.
 
     Raises:
         IncludeUnsupportedError: several files decide.
@@ -52,7 +52,7 @@ def _holds_include(value: Any) -> bool:
 
 
 def unsupported(path: KeyPath) -> IncludeUnsupportedError:
-    """Return the error that says so of what is at a path."""
+    """Return the error for a path that several files decide."""
     return IncludeUnsupportedError(
         f"{show_path(path)} comes from several files that `$include` puts together. Edit them by hand."
     )
