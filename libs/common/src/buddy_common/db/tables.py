@@ -29,7 +29,7 @@ _BIG_ID = BigInteger().with_variant(Integer(), "sqlite")
 
 
 class UtcDateTime(TypeDecorator[datetime]):
-    """An aware UTC datetime; SQLite forgets the zone, so it is put back on the way out."""
+    """An aware UTC datetime; SQLite forgets the zone, and PostgreSQL answers in that of the server."""
 
     impl = DateTime(timezone=True)
     cache_ok = True
@@ -44,9 +44,11 @@ class UtcDateTime(TypeDecorator[datetime]):
         return value.astimezone(UTC)
 
     def process_result_value(self, value: datetime | None, dialect: Dialect) -> datetime | None:
-        """Put the zone back."""
+        """Put the zone back, or return to it."""
         del dialect
-        return value if value is None or value.tzinfo else value.replace(tzinfo=UTC)
+        if value is None:
+            return None
+        return value.astimezone(UTC) if value.tzinfo else value.replace(tzinfo=UTC)
 
 
 class TaskRow(SQLModel, table=True):
