@@ -25,6 +25,12 @@ from buddy_common.errors import DatabaseUnavailableError
 # Why each: WAL lets readers and one writer work at once; FULL because a lost commit is a lost task;
 # 10 s because a writer of another process is normal, not an error; foreign keys are off by default.
 _BUSY_SECONDS = 10.0
+# without them, a lock that nobody frees and a server whose machine is gone would be waited for without end
+_POSTGRES_LIMITS = {
+    "connect_timeout": 3,
+    "options": f"-c lock_timeout={_BUSY_SECONDS * 1000:.0f}",
+    "tcp_user_timeout": 15_000,  # milliseconds; libpq passes over it where the system is not Linux
+}
 _SQLITE_PRAGMAS = (
     "PRAGMA synchronous=FULL",
     f"PRAGMA busy_timeout={_BUSY_SECONDS * 1000:.0f}",
@@ -46,7 +52,8 @@ def open_engine(url: str) -> Engine:
             return engine
         if parsed.get_backend_name() == "postgresql":
             parsed = parsed.set(drivername="postgresql+psycopg")
-            return create_engine(parsed, pool_pre_ping=True, connect_args={"connect_timeout": 3})
+            limits = {name: value for name, value in _POSTGRES_LIMITS.items() if name not in parsed.query}
+            return create_engine(parsed, pool_pre_ping=True, connect_args=limits)
     except (SQLAlchemyError, ValueError) as exc:
         raise DatabaseUnavailableError(f"The database URL is not usable: {exc}") from exc
     raise DatabaseUnavailableError(

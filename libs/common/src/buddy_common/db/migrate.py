@@ -14,6 +14,7 @@ from buddy_common.errors import DatabaseUnavailableError
 
 # any number, the same in every process of ours: PostgreSQL's advisory lock around a migration
 _ADVISORY_LOCK = 0x6275646479
+_PATIENCE = "60s"  # a migration that another process runs may take longer than any other work
 
 
 def alembic_config() -> Config:
@@ -70,6 +71,7 @@ def _run(engine: Engine, action: Callable[[Config], None]) -> None:
                 # a write lock from the start: a second migrator waits here for busy_timeout
                 connection.exec_driver_sql("BEGIN IMMEDIATE")
             else:
+                connection.execute(text(f"SET LOCAL lock_timeout = '{_PATIENCE}'"))
                 connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": _ADVISORY_LOCK})
             config.attributes["connection"] = connection
             action(config)
