@@ -7,10 +7,10 @@ MEMBERS := libs/common services/api services/worker services/watchdog services/p
 t ?= tests
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run check test fix lock bench faults openclaw clean
+.PHONY: help setup run check test test-postgres fix lock bench faults openclaw clean
 
 help: ## Show this list
-	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 15
 
 setup: $(VENV)/.installed ## Build the environment (once; again when the lock changes)
 
@@ -38,6 +38,9 @@ check: setup openclaw ## Everything that CI checks
 
 test: setup openclaw ## Run the tests; one folder or file: make test t=tests/api
 	$(BIN)/python -m pytest $(t)
+
+test-postgres: setup ## Run all tests that use a database on a PostgreSQL server of their own
+	$(BIN)/python -m pytest --database=postgres -m "not faults and not openclaw" $(t)
 
 fix: setup ## Format, and mend what can be mended by machine
 	$(BIN)/ruff format .

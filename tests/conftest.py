@@ -19,20 +19,49 @@ from buddy_common.settings import ALL_SETTINGS
 from fakes.broker import BrokerServer
 from fakes.openclaw_program import FakeOpenClaw, install_fake_openclaw
 from fakes.ports import free_port
+from fakes.postgres import MISSING, PostgresServer, server_programs
 
 OPENCLAW_TEST_SECONDS = 300
+POSTGRES_TEST_SECONDS = 60  # the first one waits for the server to be made, too
+MIGRATED = "migrated"
 OUR_PACKAGES = [
     "buddy_api", "buddy_cli", "buddy_common", "buddy_proxy", "buddy_watchdog", "buddy_worker",
 ]  # fmt: skip
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--database", choices=["sqlite", "postgres"], default="sqlite", help="what tests run on")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    if on_postgres(config) and server_programs() is None:
+        raise pytest.UsageError(MISSING)
+
+
+def on_postgres(config: pytest.Config) -> bool:
+    return bool(config.getoption("database") == "postgres")
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """The real OpenClaw takes its time: those tests get more of it, and run last."""
+    left_out = [item for item in items if not suits_the_database(item, config)]
+    if left_out:
+        config.hook.pytest_deselected(items=left_out)
+        items[:] = [item for item in items if item not in left_out]
     for item in items:
         if item.get_closest_marker("openclaw"):
             real_openclaw.mark(item)
             item.add_marker(pytest.mark.timeout(OPENCLAW_TEST_SECONDS))
+        elif on_postgres(config) and not item.get_closest_marker("timeout"):
+            item.add_marker(pytest.mark.timeout(POSTGRES_TEST_SECONDS))
     items.sort(key=lambda item: item.get_closest_marker("openclaw") is not None)
+
+
+def suits_the_database(item: pytest.Item, config: pytest.Config) -> bool:
+    """On PostgreSQL, what has no database or is about SQLite is left out; it has its own run."""
+    if not on_postgres(config):
+        return item.get_closest_marker("postgres") is None
+    return "postgres_server" in getattr(item, "fixturenames", []) and not item.get_closest_marker("sqlite")
 
 
 def pytest_runtest_logreport(report: pytest.TestReport) -> None:
@@ -109,22 +138,54 @@ def own_broker(tmp_path: Path) -> Iterator[BrokerServer]:
 
 
 @pytest.fixture(scope="session")
-def migrated_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def postgres_server(request: pytest.FixtureRequest) -> Iterator[PostgresServer | None]:
+    """The server that holds the databases of this run; None where they are files of SQLite."""
+    programs = server_programs() if on_postgres(request.config) else None
+    if programs is None:
+        yield None
+        return
+    server = PostgresServer(programs)
+    try:
+        server.start()
+        yield server
+    finally:
+        server.stop()
+
+
+@pytest.fixture(scope="session")
+def migrated(postgres_server: PostgresServer | None, tmp_path_factory: pytest.TempPathFactory) -> str:
+    """The database that every test's own is a copy of: a file, or its name on the server."""
     file = tmp_path_factory.mktemp("database") / "template.db"
-    engine = open_engine(f"sqlite:///{file}")
+    url = f"sqlite:///{file}" if postgres_server is None else postgres_server.make_database(MIGRATED)
+    engine = open_engine(url)
     upgrade(engine)
-    with engine.connect() as connection:
-        connection.exec_driver_sql("PRAGMA wal_checkpoint(TRUNCATE)")
+    if postgres_server is None:
+        with engine.connect() as connection:
+            connection.exec_driver_sql("PRAGMA wal_checkpoint(TRUNCATE)")
     engine.dispose()
-    return file
+    return str(file) if postgres_server is None else MIGRATED
 
 
 @pytest.fixture
-def database_url(migrated_file: Path, tmp_path: Path) -> str:
+def empty_database_url(postgres_server: PostgresServer | None, tmp_path: Path) -> Iterator[str]:
+    """A database without tables; a file that does not exist yet, on SQLite."""
+    if postgres_server is None:
+        yield f"sqlite:///{tmp_path}/fresh.db"
+        return
+    with postgres_server.database() as url:
+        yield url
+
+
+@pytest.fixture
+def database_url(postgres_server: PostgresServer | None, migrated: str, tmp_path: Path) -> Iterator[str]:
     """A migrated, empty database."""
-    file = tmp_path / "test.db"
-    shutil.copy(migrated_file, file)
-    return f"sqlite:///{file}"
+    if postgres_server is None:
+        file = tmp_path / "test.db"
+        shutil.copy(migrated, file)
+        yield f"sqlite:///{file}"
+        return
+    with postgres_server.database(template=migrated) as url:
+        yield url
 
 
 @pytest.fixture

@@ -3,6 +3,7 @@
 import json
 from pathlib import Path
 
+import pytest
 from redis.asyncio import Redis
 
 from api.real_api import real_api
@@ -37,6 +38,7 @@ runpy.run_module("buddy_api", run_name="__main__")
 """
 
 
+@pytest.mark.sqlite  # the hook sees how a file of SQLite is opened
 async def test_reads_start_no_process_and_open_no_file_to_write(
     redis_url: str, redis: Redis, database_url: str, database: Database, tmp_path: Path
 ) -> None:

@@ -57,6 +57,7 @@ def test_rows_are_readable_after_their_transaction(database: Database) -> None:
     assert node.hostname == "host-1"
 
 
+@pytest.mark.sqlite
 @pytest.mark.parametrize(
     ("pragma", "value"),
     [("journal_mode", "wal"), ("synchronous", 2), ("busy_timeout", 10000), ("foreign_keys", 1)],
@@ -96,6 +97,18 @@ def test_postgresql_is_reached_by_the_driver_that_is_installed(scheme: str) -> N
     assert engine.dialect.driver == "psycopg"
 
 
+@pytest.mark.postgres
+def test_lock_on_postgresql_is_waited_for_as_long_as_on_sqlite(database: Database, database_url: str) -> None:
+    def patience(session: Session) -> object:
+        return session.connection().exec_driver_sql("SHOW lock_timeout").scalar()
+
+    assert database.call(patience) == "10s"
+
+    other = Database(open_engine(f"{database_url}&options=-c%20lock_timeout%3D2s"))
+    assert other.call(patience) == "2s"
+    other.engine.dispose()
+
+
 def test_file_in_a_folder_that_does_not_exist_is_unavailable(tmp_path: Path) -> None:
     with pytest.raises(DatabaseUnavailableError):
         call_and_close(open_engine(f"sqlite:///{tmp_path}/nowhere/buddy.db"))
@@ -110,9 +123,9 @@ def test_server_that_is_not_there_is_unavailable_and_the_password_is_not_told() 
     assert "hunter2" not in failure.value.message
 
 
-def test_database_without_our_schema_is_unavailable(tmp_path: Path) -> None:
+def test_database_without_our_schema_is_unavailable(empty_database_url: str) -> None:
     with pytest.raises(DatabaseUnavailableError):
-        call_and_close(open_engine(f"sqlite:///{tmp_path}/empty.db"))
+        call_and_close(open_engine(empty_database_url))
 
 
 def test_file_that_is_no_database_is_unavailable(tmp_path: Path) -> None:
@@ -124,13 +137,15 @@ def test_file_that_is_no_database_is_unavailable(tmp_path: Path) -> None:
 
 def test_database_that_another_keeps_locked_is_unavailable(database: Database, database_url: str) -> None:
     other = open_engine(database_url)
+    on_sqlite = other.dialect.name == "sqlite"
 
     def touch_without_patience(session: Session) -> None:
-        session.connection().exec_driver_sql("PRAGMA busy_timeout=20")
+        patience = "PRAGMA busy_timeout=20" if on_sqlite else "SET LOCAL lock_timeout=20"
+        session.connection().exec_driver_sql(patience)
         touch(session)
 
     with other.connect() as connection:
-        connection.exec_driver_sql("BEGIN IMMEDIATE")
+        connection.exec_driver_sql("BEGIN IMMEDIATE" if on_sqlite else "LOCK TABLE nodes")
         with pytest.raises(DatabaseUnavailableError):
             database.call(touch_without_patience)
     other.dispose()

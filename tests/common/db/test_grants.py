@@ -98,6 +98,7 @@ def test_secrets_are_long_and_differ(database: Database) -> None:
     assert min(map(len, secrets)) >= 43  # 256 bits
 
 
+@pytest.mark.sqlite
 @pytest.mark.parametrize("kind", GrantKind)
 def test_only_a_hash_reaches_the_disk(database: Database, tmp_path: Path, kind: GrantKind) -> None:
     secret = issue(database, kind)

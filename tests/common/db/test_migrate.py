@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
-from sqlalchemy import Engine, inspect
+from sqlalchemy import Engine, inspect, text
 
 from buddy_common.db import nodes
 from buddy_common.db.engine import Database, open_engine
@@ -32,9 +32,9 @@ engine.dispose()
 
 
 @pytest.fixture
-def engine(tmp_path: Path) -> Iterator[Engine]:
-    """A database file that does not exist yet."""
-    engine = open_engine(f"sqlite:///{tmp_path}/fresh.db")
+def engine(empty_database_url: str) -> Iterator[Engine]:
+    """A database without tables."""
+    engine = open_engine(empty_database_url)
     yield engine
     engine.dispose()
 
@@ -85,6 +85,7 @@ def test_migrated_schema_equals_the_tables_of_the_code(engine: Engine) -> None:
 def test_upgrade_that_fails_leaves_nothing_behind(engine: Engine) -> None:
     with engine.connect() as connection:
         connection.exec_driver_sql("CREATE TABLE tasks (id TEXT)")  # the first migration stumbles over it
+        connection.commit()
 
     with pytest.raises(DatabaseUnavailableError, match="tasks"):
         upgrade(engine)
@@ -93,6 +94,7 @@ def test_upgrade_that_fails_leaves_nothing_behind(engine: Engine) -> None:
     assert tables_of(engine) == {"tasks"}
 
 
+@pytest.mark.sqlite
 def test_upgrade_waits_for_another_that_writes_the_fresh_file(engine: Engine, tmp_path: Path) -> None:
     other = sqlite3.connect(tmp_path / "fresh.db", isolation_level=None, check_same_thread=False)
     other.execute("BEGIN IMMEDIATE")
@@ -111,8 +113,8 @@ def test_upgrade_waits_for_another_that_writes_the_fresh_file(engine: Engine, tm
 
 
 @pytest.mark.timeout(60)  # four interpreters on a small machine
-def test_processes_that_upgrade_one_fresh_file_at_once_all_succeed(engine: Engine, tmp_path: Path) -> None:
-    url = engine.url.render_as_string()
+def test_processes_that_upgrade_one_empty_database_at_once_all_succeed(engine: Engine) -> None:
+    url = engine.url.render_as_string(hide_password=False)
     processes = [
         subprocess.Popen(
             [sys.executable, "-c", MIGRATOR, url],
@@ -126,7 +128,7 @@ def test_processes_that_upgrade_one_fresh_file_at_once_all_succeed(engine: Engin
     for process in processes:
         assert process.stdout is not None
         assert process.stdout.readline() == "ready\n"
-    assert not (tmp_path / "fresh.db").exists()
+    assert tables_of(engine) == set()
     for process in processes:
         assert process.stdin is not None
         process.stdin.write("go\n")
@@ -139,6 +141,7 @@ def test_processes_that_upgrade_one_fresh_file_at_once_all_succeed(engine: Engin
     assert tables_of(engine) == set(METADATA.tables)
 
 
+@pytest.mark.sqlite
 @pytest.mark.parametrize("path", ["nowhere/buddy.db", "file/buddy.db", "folder", "broken.db"])
 def test_file_that_cannot_be_opened_is_unavailable(tmp_path: Path, path: str) -> None:
     (tmp_path / "file").touch()
@@ -153,6 +156,7 @@ def test_file_that_cannot_be_opened_is_unavailable(tmp_path: Path, path: str) ->
     engine.dispose()
 
 
+@pytest.mark.sqlite
 def test_file_that_cannot_be_written_is_unavailable(database: Database, database_url: str) -> None:
     """As it is in a folder without write permission; the tests may run as root, who has them all."""
     downgrade(database.engine, "base")
@@ -164,14 +168,8 @@ def test_file_that_cannot_be_written_is_unavailable(database: Database, database
 
 
 def test_database_of_a_newer_buddy_is_unavailable(database: Database) -> None:
-    def pretend(revision: str) -> None:
-        database.call(
-            lambda session: session.connection().exec_driver_sql(
-                "UPDATE alembic_version SET version_num = ?", (revision,)
-            )
-        )
-
-    pretend("9999")
+    statement = text("UPDATE alembic_version SET version_num = '9999'")
+    database.call(lambda session: session.connection().execute(statement))
 
     with pytest.raises(DatabaseUnavailableError, match="9999"):
         upgrade(database.engine)
