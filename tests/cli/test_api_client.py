@@ -96,3 +96,29 @@ async def test_finish_task_gives_up_when_the_api_does(api: Api) -> None:
 
     with pytest.raises(StartError, match="404"):
         await ApiClient(api.url, "t").finish_task("task-1")
+
+
+@pytest.mark.parametrize(
+    ("failed", "with_workers", "ready"),
+    [
+        ([], True, True),
+        (["workers"], True, False),
+        (["workers"], False, True),  # a control plane whose hosts are still to come
+        (["database", "workers"], False, False),
+    ],
+)
+async def test_the_api_is_ready_as_soon_as_what_its_plane_needs_is(
+    api: Api, failed: list[str], *, with_workers: bool, ready: bool
+) -> None:
+    checks = {name: {"ok": name not in failed} for name in ("broker", "database", "workers")}
+    api.answer(503 if failed else 200, {"data": {"checks": checks}})
+
+    missing = await ApiClient(api.url, "the-token").missing(with_workers=with_workers)
+
+    assert (missing is None) == ready
+
+
+async def test_an_api_that_does_not_answer_is_not_ready() -> None:
+    client = ApiClient(f"http://127.0.0.1:{free_port()}", "the-token")
+
+    assert await client.missing(with_workers=False) == "the api does not answer"

@@ -65,7 +65,7 @@ def test_a_server_is_asked_where_it_can_be_reached(host: str, address: str) -> N
 
 
 async def test_a_child_whose_route_does_not_answer_is_not_ready() -> None:
-    child = web_child({}, WebSettings(port=free_port()))
+    child = web_child({}, WebSettings(port=free_port()), with_proxy=True)
 
     assert not await child.ready()
 

@@ -61,6 +61,7 @@ class Machine:
             "WEB_PORT": str(self.web_port),
             "BUDDY_WATCHDOG_PORT": str(self.watchdog_port),
             "BUDDY_FLOWER_PORT": str(self.flower_port),
+            "BUDDY_PROXY_PORT": str(free_port()),
             **environment,
         }
         self._started: list[Buddy] = []
@@ -191,7 +192,8 @@ class Buddy:
     @property
     def token(self) -> str:
         """What the API takes."""
-        return (self.machine.home / "token").read_text().strip()
+        given = self.machine.environment.get("BUDDY_TOKEN")
+        return given or (self.machine.home / "token").read_text().strip()
 
     @property
     def children(self) -> dict[str, int]:

@@ -72,6 +72,19 @@ def test_an_unreachable_redis_is_named(machine: Machine) -> None:
     assert "hunter2" not in line
 
 
+@pytest.mark.parametrize(
+    ("given", "missing"),
+    [([], "--redis-url and --database-url"), (["--redis-url", "redis://127.0.0.1:1/0"], "--database-url")],
+)
+def test_a_host_plane_without_the_roads_to_its_control_plane_names_them(
+    machine: Machine, given: list[str], missing: str
+) -> None:
+    line = refusal(machine, "--plane", "host", *given, code=12)
+
+    assert line.rstrip().endswith(f"pass {missing}.")
+    assert not machine.home.exists()
+
+
 def test_a_home_below_a_file_is_named(machine: Machine) -> None:
     (machine.folder / "file").touch()
     home = str(machine.folder / "file" / "home")

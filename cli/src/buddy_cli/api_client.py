@@ -26,6 +26,18 @@ class ApiClient:
         """Return status and body; (0, {}) when nobody answers."""
         return await self._request("POST", path, query)
 
+    async def missing(self, *, with_workers: bool) -> str | None:
+        """Return what the api says that it lacks, None when it is ready; without hosts it needs no worker."""
+        status, body = await self.get("/ready")
+        if status == httpx.codes.OK:
+            return None
+        data = body.get("data") or {}
+        checks: dict[str, dict[str, Any]] = data.get("checks") or {}
+        failed = [name for name, check in checks.items() if not check["ok"]]
+        if failed == ["workers"] and not with_workers:
+            return None
+        return str(data or "the api does not answer")
+
     async def finish_task(self, task_id: str) -> dict[str, Any]:
         """Wait until a task has ended and return it.
 

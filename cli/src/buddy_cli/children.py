@@ -15,6 +15,7 @@ from buddy_common.settings import (
     ALL_SETTINGS,
     FlowerSettings,
     GatewaySettings,
+    ProxySettings,
     WatchdogSettings,
     WebSettings,
 )
@@ -49,11 +50,16 @@ def broker_child(arguments: list[str], url: str) -> Child:
     return Child(BROKER, arguments, child_environment(), ready=lambda: redis_answers(url))
 
 
-def web_child(environment: dict[str, str], web: WebSettings) -> Child:
-    """Return api and proxy on one port."""
-    return _python_child(
-        "web", ["buddy_cli.edge"], environment, f"http://{reachable(web.host)}:{web.port}/health"
-    )
+def web_child(environment: dict[str, str], web: WebSettings, *, with_proxy: bool) -> Child:
+    """Return the api, with the proxy on the same port where the gateway is on the same machine."""
+    module = "buddy_cli.edge" if with_proxy else "buddy_api"
+    return _python_child("web", [module], environment, f"http://{reachable(web.host)}:{web.port}/health")
+
+
+def proxy_child(environment: dict[str, str], proxy: ProxySettings) -> Child:
+    """Return the proxy of a gateway whose api is elsewhere."""
+    url = f"http://{reachable(proxy.host)}:{proxy.port}/health"
+    return _python_child("proxy", ["buddy_proxy"], environment, url)
 
 
 def worker_child(lane: Lane, environment: dict[str, str]) -> Child:

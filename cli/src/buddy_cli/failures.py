@@ -55,3 +55,9 @@ class SettingsError(SetupError):
     """A setting has a value that cannot be."""
 
     exit_code = 11
+
+
+class PlaneError(SetupError):
+    """A host plane was not told where its control plane keeps jobs and rows."""
+
+    exit_code = 12

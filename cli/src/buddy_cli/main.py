@@ -8,6 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated, NoReturn
 
+import httpx
 import typer
 from pydantic import ValidationError
 from rich.table import Table
@@ -15,10 +16,12 @@ from rich.table import Table
 from buddy_cli.api_client import ApiClient
 from buddy_cli.failures import SettingsError, StartError
 from buddy_cli.openclaw_setup import install
+from buddy_cli.planes import Plane
 from buddy_cli.preflight import database_address, require_database, require_folder, require_token
 from buddy_cli.screen import Screen
 from buddy_cli.state import UpState, end_processes, wait_gone
-from buddy_cli.up import UpConfig, UpOptions, run_up
+from buddy_cli.up import run_up
+from buddy_cli.up_config import UpConfig, UpOptions
 from buddy_common.adapters.openclaw_program import locate_openclaw
 from buddy_common.adapters.secret_file import resolve_token
 from buddy_common.entry import PRIVATE_UMASK
@@ -27,7 +30,8 @@ from buddy_common.errors import OpenClawNotFoundError, SetupError
 _EXIT_CODES = (
     "Exit codes: 3 port in use, 4 OpenClaw or Node.js unusable, 5 folder not writable,"
     " 6 Redis unreachable, 7 database unusable, 8 already running, 9 install failed,"
-    " 10 a service did not come up, 11 a setting is wrong."
+    " 10 a service did not come up, 11 a setting is wrong,"
+    " 12 a host plane without Redis and database of its control plane."
 )
 DOWN_SECONDS = 15.0
 
@@ -44,6 +48,13 @@ screen = Screen()
 
 @app.command(epilog=_EXIT_CODES)
 def up(
+    plane: Annotated[
+        Plane,
+        typer.Option(
+            help="Start all, or a part: `host` is what must run beside a gateway (workers, watchdog, proxy)"
+            " and needs --redis-url and --database-url; `control` is the rest.",
+        ),
+    ] = Plane.ALL,
     redis_url: Annotated[str | None, typer.Option(help="Use this Redis instead of the embedded one.")] = None,
     database_url: Annotated[
         str | None, typer.Option(help="Use this database: sqlite:///… or postgresql://…")
@@ -67,7 +78,7 @@ def up(
         ),
     ] = True,
 ) -> None:
-    """Start everything on this machine and stay; Ctrl-C stops it, the gateway keeps running."""
+    """Start Buddy on this machine and stay; Ctrl-C stops it, the gateway keeps running."""
     given = {
         "BUDDY_REDIS_URL": redis_url,
         "BUDDY_DATABASE_URL": database_url,
@@ -76,7 +87,9 @@ def up(
     }
     # the command line is the environment of this run: children see it too
     os.environ.update({name: value for name, value in given.items() if value is not None})
-    options = UpOptions(install_openclaw=install_openclaw, flower=flower, start_gateway=start_gateway)
+    options = UpOptions(
+        plane=plane, install_openclaw=install_openclaw, flower=flower, start_gateway=start_gateway
+    )
     with_clear_errors(lambda: run_up(_config(), options, screen))
 
 
@@ -116,8 +129,11 @@ def _status(*, as_json: bool) -> None:
             "Buddy is not running. `buddy up` starts it."
         )
         raise typer.Exit(1)
-    client = ApiClient(state.url, resolve_token(config.auth, config.home))
-    ready, gateway = asyncio.run(_ask(client, config.home.node))
+    if state.url is None:
+        ready, gateway = _of_children(state), None
+    else:
+        client = ApiClient(state.url, resolve_token(config.auth, config.home))
+        ready, gateway = asyncio.run(_ask(client, state.plane, node=config.home.node))
     if as_json:
         report = {"running": True, "ready": ready, "gateway": gateway, **state.model_dump()}
         screen.out.print_json(json.dumps(report))
@@ -127,10 +143,17 @@ def _status(*, as_json: bool) -> None:
         raise typer.Exit(1)
 
 
-async def _ask(client: ApiClient, node: str) -> "tuple[bool, dict[str, object] | None]":
-    ready, _ = await client.get("/ready")
+def _of_children(state: UpState) -> bool:
+    """Whether a host plane, which has no api that could be asked, is ready: all its processes run."""
+    return bool(state.children) and all(record.alive for record in state.children.values())
+
+
+async def _ask(client: ApiClient, plane: Plane, *, node: str) -> "tuple[bool, dict[str, object] | None]":
+    missing = await client.missing(with_workers=plane.has_host)
+    if not plane.has_host:
+        return missing is None, None
     status_code, body = await client.get("/v1/openclaw/status", node=node)
-    return ready == 200, body.get("data") if status_code == 200 else None  # noqa: PLR2004 - HTTP statuses
+    return missing is None, body.get("data") if status_code == httpx.codes.OK else None
 
 
 def _print_status(state: UpState, *, ready: bool, gateway: "dict[str, object] | None") -> None:
@@ -142,7 +165,7 @@ def _print_status(state: UpState, *, ready: bool, gateway: "dict[str, object] | 
     if gateway is not None:
         table.add_row("gateway", str(gateway["pid"] or "-"), str(gateway["status"]), "")
     screen.out.print(table)
-    screen.out.print(f"{state.url}: {'ready' if ready else 'not ready'}")
+    screen.out.print(f"{state.url or 'host plane'}: {'ready' if ready else 'not ready'}")
 
 
 @app.command()

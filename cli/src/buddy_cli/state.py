@@ -7,6 +7,7 @@ from pathlib import Path
 
 from pydantic import BaseModel
 
+from buddy_cli.planes import Plane
 from buddy_common.adapters import processes
 from buddy_common.adapters.atomic_file import replace_file
 from buddy_common.schemas.processes import ProcessIdentity
@@ -45,7 +46,8 @@ class UpState(BaseModel):
     """A running `buddy up` and its children."""
 
     supervisor: ProcessRecord
-    url: str
+    plane: Plane = Plane.ALL
+    url: str | None  # of the api; None: this plane has none
     flower_url: str | None
     children: dict[str, ProcessRecord] = {}
     restarts: dict[str, int] = {}
