@@ -7,7 +7,7 @@ MEMBERS := libs/common services/api services/worker services/watchdog services/p
 t ?= tests
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run check test test-postgres fix lock bench faults openclaw clean
+.PHONY: help setup run check test test-postgres fix lock bench faults openclaw docs clean
 
 help: ## Show this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 15
@@ -58,6 +58,9 @@ bench: setup openclaw ## Measure, each figure beside a reference of the same run
 	$(BIN)/python -m bench.jobs
 	$(BIN)/python -m bench.reads
 	$(BIN)/python -m bench.roster
+
+docs: setup ## Write docs/api.md from the OpenAPI document
+	$(BIN)/python -m buddy_api.reference docs/api.md
 
 clean: ## Remove the environment and all caches
 	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .coverage* htmlcov
