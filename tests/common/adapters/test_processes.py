@@ -35,8 +35,9 @@ SERVICE = ["/opt/node/bin/node", "--max-old-space-size=8192"]
 HALF_ENDED = """
 import ctypes, socket, threading
 server = socket.create_server(("127.0.0.1", 0))
-threading.Thread(target=lambda: input()).start()
+threading.Thread(target=threading.Event().wait).start()
 print(server.getsockname()[1], flush=True)
+input()
 ctypes.CDLL(None).pthread_exit(None)
 """
 
@@ -116,8 +117,11 @@ def test_process_lives_until_its_last_thread_has_ended() -> None:
     """A killed gateway is half gone for a while, and its port is still taken."""
     with subprocess.Popen([sys.executable, "-c", HALF_ENDED], stdin=PIPE, stdout=PIPE) as process:
         assert process.stdout is not None
+        assert process.stdin is not None
         port = int(process.stdout.readline())
         whole = identity_of(process)
+        process.stdin.write(b"\n")
+        process.stdin.flush()
         while psutil.Process(process.pid).status() != psutil.STATUS_ZOMBIE:
             os.sched_yield()  # a bounded moment: the thread is about to end
 
