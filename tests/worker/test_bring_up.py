@@ -6,7 +6,6 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
@@ -21,6 +20,7 @@ from buddy_common.schemas.gateway import Desired
 from buddy_common.schemas.job import NodeLock
 from buddy_common.settings import GatewaySettings, HomeSettings, OpenClawSettings
 from buddy_worker.bring_up import bring_up
+from eventually import wait_until
 from fakes.openclaw_program import FakeOpenClaw
 
 pytestmark = pytest.mark.timeout(60)
@@ -132,10 +132,7 @@ def test_a_container_brings_its_gateway_up_and_outlives_it(
     container: Path, fake_openclaw: FakeOpenClaw
 ) -> None:
     record = container / "home" / "nodes" / "local" / "gateway.json"
-    deadline = time.monotonic() + 30
-    while not record.exists():
-        assert time.monotonic() < deadline
-        time.sleep(0.02)
+    wait_until(record.exists, bool, seconds=30)
     keeper = psutil.Process(json.loads(record.read_text())["pid"]).parent()
     assert keeper is not None
     init = keeper.parent()

@@ -8,11 +8,10 @@ import stat
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TypeVar
 
 import psutil
 import pytest
@@ -23,8 +22,8 @@ from buddy_common.adapters.host_state import read_exit
 from buddy_common.adapters.processes import is_alive
 from buddy_common.errors import GatewayStartError
 from buddy_common.schemas.processes import ProcessExit, ProcessIdentity
+from eventually import wait_until
 
-_Value = TypeVar("_Value")
 INIT = [sys.executable, "-m", "buddy_worker.container_init"]
 LINUX = pytest.mark.skipif(sys.platform != "linux", reason="containers are Linux's")
 # ends on SIGTERM with a code of its own, once it says that it is up
@@ -34,15 +33,6 @@ STUBBORN = (
 )
 # its child, which it leaves behind, ends when the gate opens
 PARENT = "os.fork() and os._exit(0); print('orphan', flush=True); open(sys.argv[1]).read()"
-
-
-def wait_until(look: Callable[[], _Value], good: Callable[[_Value], bool], *, seconds: float = 5) -> _Value:
-    """Return the first value that is good; what another process does tells nobody."""
-    deadline = time.monotonic() + seconds
-    while not good(value := look()):
-        assert time.monotonic() < deadline, value
-        time.sleep(0.02)
-    return value
 
 
 @dataclass

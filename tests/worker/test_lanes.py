@@ -12,6 +12,8 @@ from pathlib import Path
 import psutil
 import pytest
 
+from eventually import wait_until
+
 pytestmark = pytest.mark.timeout(90)
 HEALTH = [sys.executable, "-m", "buddy_worker.lanes"]
 
@@ -41,10 +43,7 @@ def lanes(environment: dict[str, str]) -> Iterator["subprocess.Popen[bytes]"]:
 
 def pids(environment: dict[str, str]) -> list[int]:
     file = Path(environment["TMPDIR"]) / "buddy-lanes.json"
-    deadline = time.monotonic() + 30
-    while not (file.exists() and file.read_text()):
-        assert time.monotonic() < deadline
-        time.sleep(0.02)
+    wait_until(lambda: file.exists() and file.read_text(), bool, seconds=30)
     found: list[int] = json.loads(file.read_text())
     return found
 

@@ -58,11 +58,7 @@ async def bring_up(home: HomeSettings, settings: GatewaySettings, openclaw: Open
             gateway,
             state,
             progress=LoggedProgress(),
-            patience=Patience(
-                ceiling_seconds=settings.start_ceiling_seconds,
-                stall_seconds=settings.start_stall_seconds,
-                drain_seconds=settings.drain_seconds,
-            ),
+            patience=Patience.of(settings),
             lock_descriptors=held.descriptors,
         )
         log.info("started", **started.model_dump(mode="json"))

@@ -9,6 +9,7 @@ from buddy_common.errors import GatewayStartError, ServiceManagerError
 from buddy_common.ports import Gateway, Progress
 from buddy_common.schemas.gateway import Probe
 from buddy_common.schemas.processes import ProcessExit, ProcessIdentity
+from buddy_common.settings import GatewaySettings
 
 POLL_SECONDS = 0.25
 SERVICE_LOOK_SECONDS = 1.0  # each look runs a program
@@ -26,6 +27,15 @@ class Patience:
     ceiling_seconds: float  # however much it does
     stall_seconds: float  # without any progress: no CPU time, no log line, no new phase
     drain_seconds: float = 330.0  # of a process before it that is on its way out
+
+    @classmethod
+    def of(cls, settings: GatewaySettings) -> "Patience":
+        """Return what this node is set to."""
+        return cls(
+            ceiling_seconds=settings.start_ceiling_seconds,
+            stall_seconds=settings.start_stall_seconds,
+            drain_seconds=settings.drain_seconds,
+        )
 
 
 @dataclass(frozen=True)

@@ -31,11 +31,7 @@ async def _restore(job: RunningJob[RestoreBackupJob]) -> BaseModel:
         files=host.live_config,
         history=host.history,
         progress=job,
-        patience=Patience(
-            ceiling_seconds=settings.start_ceiling_seconds,
-            stall_seconds=settings.start_stall_seconds,
-            drain_seconds=settings.drain_seconds,
-        ),
+        patience=Patience.of(settings),
         check=partial(validate_files, host, job),
         lock_descriptors=job.lock_descriptors,
     )

@@ -3,7 +3,6 @@
 from pydantic import BaseModel
 
 from buddy_common.schemas.gateway_jobs import RestartGatewayJob, StartGatewayJob, StopGatewayJob
-from buddy_common.settings import GatewaySettings
 from buddy_common.usecases.follow_startup import Patience
 from buddy_common.usecases.restart_gateway import restart_gateway
 from buddy_common.usecases.start_gateway import start_gateway
@@ -19,7 +18,7 @@ async def _start(job: RunningJob[StartGatewayJob]) -> BaseModel:
         host.gateway,
         host.state,
         progress=job,
-        patience=_patience(host.gateway_settings),
+        patience=Patience.of(host.gateway_settings),
         lock_descriptors=job.lock_descriptors,
     )
 
@@ -43,17 +42,9 @@ async def _restart(job: RunningJob[RestartGatewayJob]) -> BaseModel:
         host.gateway,
         host.state,
         progress=job,
-        patience=_patience(host.gateway_settings),
+        patience=Patience.of(host.gateway_settings),
         drain_seconds=host.gateway_settings.drain_seconds,
         force=job.payload.force,
         asked_seconds_ago=job.seconds_since_first_start if job.attempt > 1 else None,
         lock_descriptors=job.lock_descriptors,
-    )
-
-
-def _patience(settings: GatewaySettings) -> Patience:
-    return Patience(
-        ceiling_seconds=settings.start_ceiling_seconds,
-        stall_seconds=settings.start_stall_seconds,
-        drain_seconds=settings.drain_seconds,
     )

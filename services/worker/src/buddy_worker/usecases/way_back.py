@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -112,12 +113,9 @@ async def put_config_back(
 
 def patience_of(settings: GatewaySettings) -> Patience:
     """Return how long a gateway may take to come up after a change."""
-    return Patience(
-        # a restart lets running chats end first
-        ceiling_seconds=settings.start_ceiling_seconds + settings.drain_seconds,
-        stall_seconds=settings.start_stall_seconds,
-        drain_seconds=settings.drain_seconds,
-    )
+    usual = Patience.of(settings)
+    # a restart lets running chats end first
+    return replace(usual, ceiling_seconds=usual.ceiling_seconds + usual.drain_seconds)
 
 
 def is_cancelled() -> bool:
