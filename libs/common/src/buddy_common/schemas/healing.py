@@ -1,0 +1,116 @@
+"""What the watchdog finds, does and writes down about a gateway."""
+
+from datetime import datetime
+from enum import StrEnum
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from buddy_common.schemas.gateway import GatewayState
+
+
+class Verdict(StrEnum):
+    """What is the matter with a gateway. `docs/watchdog.md` says which evidence gives which."""
+
+    READY = "ready"
+    STARTING = "starting"
+    DRAINING = "draining"
+    DEGRADED = "degraded"  # it answers, but channels are down or its event loop is slow
+    HUNG = "hung"  # it accepts connections and does not answer
+    CRASHED = "crashed"
+    CRASH_LOOP = "crash_loop"
+    CONFIG_ERROR = "config_error"  # it does not start with this config
+    CONFIG_BROKEN = "config_broken"  # the file is broken, the gateway still runs on the one before
+    PORT_TAKEN = "port_taken"
+    OUT_OF_MEMORY = "out_of_memory"
+    DISK_FULL = "disk_full"
+    SAFE_MODE = "safe_mode"  # it runs without the plugins or channels that are in quarantine
+    STOPPED = "stopped"  # on purpose
+    NOT_INSTALLED = "not_installed"
+
+
+class EventKind(StrEnum):
+    """What happened in an incident."""
+
+    DETECTED = "detected"
+    CHANGED = "changed"  # the verdict became another one
+    REPAIR = "repair"  # one was made; `outcome` says how it ended
+    RECOVERED = "recovered"
+    GAVE_UP = "gave_up"  # the budget is spent: the circuit is open, a person has to look
+    ENDED = "ended"  # without us: stopped on purpose, taken over by an operator's job
+
+
+class HealthCheck(BaseModel):
+    """One look at the gateway, as it is kept for a month."""
+
+    model_config = ConfigDict(frozen=True)
+
+    id: str = Field(description="Unique for ever: replaying a check twice changes nothing")
+    node: str
+    at: datetime
+    state: GatewayState
+    verdict: Verdict
+    response_time_ms: float | None = Field(None, description="Of the health routes, measured; None: silent")
+    event_loop_ms: float | None = Field(None, description="p99 of the gateway's event-loop delay")
+    cpu_percent: float = 0.0
+    rss_bytes: int = 0
+    disk_percent: float = 0.0
+
+
+class HealEvent(BaseModel):
+    """One line of an incident's history."""
+
+    model_config = ConfigDict(frozen=True)
+
+    id: str = Field(description="Unique for ever: replaying an event twice changes nothing")
+    incident: str
+    node: str
+    at: datetime
+    kind: EventKind
+    verdict: Verdict
+    reason: str = Field(description="For people, one sentence or two, without secrets")
+    repair: str | None = None
+    outcome: str | None = None
+    attempt: int = 0
+    evidence_before: dict[str, Any] | None = None
+    evidence_after: dict[str, Any] | None = None
+    seconds_to_detect: float | None = None
+    seconds_to_recover: float | None = None
+    report: str | None = Field(None, description="Name of the incident's report")
+
+
+class Healing(StrEnum):
+    """Whether the watchdog may repair."""
+
+    ON = "on"
+    OFF = "off"
+
+
+class SelfHealing(BaseModel):
+    """What the operator wants of the watchdog; it watches and reports in any case."""
+
+    model_config = ConfigDict(frozen=True)
+
+    mode: Healing = Healing.ON
+    paused_until: datetime | None = Field(None, description="A maintenance window: no repair before it ends")
+    circuit_closed_at: datetime | None = Field(
+        None, description="When somebody closed the circuit by hand: one that opened before is closed"
+    )
+
+    def allows_repairs(self, now: datetime) -> bool:
+        """Whether a repair may be made at this moment."""
+        paused = self.paused_until is not None and now < self.paused_until
+        return self.mode is Healing.ON and not paused
+
+
+class Quarantined(BaseModel):
+    """One entry of the config that was taken out so that the gateway starts; put back by one call."""
+
+    model_config = ConfigDict(frozen=True)
+
+    id: str
+    at: datetime
+    incident: str
+    path: list[str] = Field(description="Where it was: `plugins`, `entries`, and the plugin's id")
+    reason: str
+    value: Any = Field(description="What stood there, secrets and all: never leaves the host")
