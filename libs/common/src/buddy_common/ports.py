@@ -26,6 +26,19 @@ class Progress(Protocol):
         ...
 
 
+class Runs(Progress, Protocol):
+    """A job, or a repair, that runs programs while it holds locks."""
+
+    @property
+    def lock_descriptors(self) -> Sequence[int]:
+        """The locks that a program which must not outlive them is given."""
+        ...
+
+    async def runs(self, process: ProcessIdentity) -> None:
+        """Record the process group that is about to run, for whoever has to end it."""
+        ...
+
+
 class Gateway(Protocol):
     """One gateway on this host: its process, its port, its health routes, its log."""
 

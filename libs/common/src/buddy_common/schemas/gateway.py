@@ -7,6 +7,7 @@ from enum import StrEnum
 from pydantic import BaseModel, ConfigDict, Field
 
 from buddy_common.schemas.processes import ProcessExit
+from buddy_common.schemas.verdicts import Verdict
 
 
 class GatewayState(StrEnum):
@@ -107,6 +108,8 @@ class GatewaySnapshot(BaseModel):
     foreign_listener: str | None = Field(
         None, description="Name and pid of a program that is not OpenClaw and holds the port"
     )
+    verdict: Verdict | None = Field(None, description="The watchdog's; None: nobody but a job has looked")
+    reason: str | None = Field(None, description="Why the verdict is that, for people")
 
 
 class OpenClawInstall(BaseModel):

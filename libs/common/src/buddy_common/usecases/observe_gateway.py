@@ -1,16 +1,28 @@
 """Look at the gateway once, from its own host."""
 
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
 from buddy_common.ports import Gateway, HostState, HostSystem
 from buddy_common.schemas.gateway import Desired, GatewaySnapshot, GatewayState, Probe
-from buddy_common.schemas.processes import ProcessExit, ProcessUsage
+from buddy_common.schemas.processes import ProcessExit, ProcessIdentity, ProcessUsage
 from buddy_common.usecases.find_gateway import find_gateway
 
 # a listener that is silent for longer than any cold start took is not starting any more
 STARTING_SECONDS = 300.0
 # EX_CONFIG: config or state blocks the start (OpenClaw's docs/gateway/embedding.md)
 CONFIG_EXIT_CODE = 78
+
+
+@dataclass(frozen=True)
+class Observation:
+    """A snapshot, and what it was taken from."""
+
+    snapshot: GatewaySnapshot
+    process: ProcessIdentity | None
+    listens: bool
+    usage: ProcessUsage | None
+    ended: ProcessExit | None  # of the last process, where there is none now
 
 
 async def observe_gateway(
@@ -20,6 +32,13 @@ async def observe_gateway(
 
     `busy`: somebody of ours starts, stops or replaces it just now.
     """
+    return (await look_closely(gateway, host, node=node, system=system, busy=busy)).snapshot
+
+
+async def look_closely(
+    gateway: Gateway, host: HostState, *, node: str, system: HostSystem, busy: bool
+) -> Observation:
+    """Return the same together with what it was taken from."""
     found = await find_gateway(gateway, host)
     process = found.process
     probe = await gateway.probe() if found.listens else Probe(live=False, ready=False)
@@ -27,7 +46,7 @@ async def observe_gateway(
     ended = await gateway.last_exit() if usage is None else None
     desired = await host.desired()
     now = datetime.now(UTC)
-    return GatewaySnapshot(
+    snapshot = GatewaySnapshot(
         node=node,
         observed_at=now,
         state=_state(usage, probe, desired=desired, ended=ended, busy=busy),
@@ -42,6 +61,8 @@ async def observe_gateway(
         probe=probe,
         foreign_listener=str(found.foreign) if found.foreign else None,
     )
+    gone = process is None or usage is None
+    return Observation(snapshot, None if gone else process, found.listens and not gone, usage, ended)
 
 
 def _state(

@@ -20,7 +20,7 @@ from buddy_common.errors import (
 )
 from buddy_common.schemas.job import NodeLock
 from buddy_common.schemas.resources import Resource
-from buddy_worker.gateway_calls import gateway_place
+from buddy_common.usecases.gateway_place import gateway_place
 from buddy_worker.reads.answers import Answers
 from buddy_worker.reads.capabilities import capabilities_of
 from buddy_worker.reads.commands import CliCommands

@@ -7,12 +7,12 @@ from pydantic import BaseModel
 
 from buddy_common.schemas.backup_jobs import MakeBackupJob, RestoreBackupJob
 from buddy_common.usecases.follow_startup import Patience
+from buddy_common.usecases.validate_config import validate_files
 from buddy_worker.jobs import RunningJob
 from buddy_worker.tasks.registry import handles
 from buddy_worker.usecases.make_backup import make_backup
 from buddy_worker.usecases.restore_backup import Restore
 from buddy_worker.usecases.settle_change import settle_broken_change
-from buddy_worker.usecases.validate_config import validate_files
 
 
 @handles(MakeBackupJob)

@@ -26,6 +26,7 @@ from buddy_common.errors import (
     GatewayRefusedError,
     GatewayUnreachableError,
 )
+from buddy_common.usecases.validate_config import validate_config
 from buddy_worker.gateway_calls import call_gateway
 from buddy_worker.jobs import AnyJob, RunningJob
 from buddy_worker.usecases.confirm_change import (
@@ -43,7 +44,6 @@ from buddy_worker.usecases.patch_config import (
     takes_patches,
 )
 from buddy_worker.usecases.settle_change import settle_broken_change
-from buddy_worker.usecases.validate_config import validate_config
 from buddy_worker.usecases.way_back import is_cancelled, keep_copy, patience_of, put_config_back, undo_change
 from buddy_worker.usecases.witness import Witness, look_when_settled
 

@@ -14,13 +14,13 @@ from buddy_common.adapters.finishing import to_its_end
 from buddy_common.adapters.host_plane import HostPlane
 from buddy_common.adapters.openclaw_cli import find_json
 from buddy_common.errors import ConfigRejectedError, OpenClawCliError, StateUnwritableError
+from buddy_common.ports import Runs
 from buddy_common.schemas.backups import ROOT
-from buddy_worker.jobs import AnyJob, RunningJob
 
 _SAYS_NO = 1  # the exit code with which it refuses a config; any other is its own trouble
 
 
-async def validate_config(host: HostPlane, job: RunningJob[AnyJob], config: dict[str, Any]) -> None:
+async def validate_config(host: HostPlane, job: Runs, config: dict[str, Any]) -> None:
     """Check a whole config, its includes resolved, by `openclaw config validate`; costs 3 to 6 s of CPU.
 
     Raises:
@@ -40,7 +40,7 @@ async def validate_config(host: HostPlane, job: RunningJob[AnyJob], config: dict
     )
 
 
-async def validate_files(host: HostPlane, job: RunningJob[AnyJob], contents: Mapping[str, bytes]) -> None:
+async def validate_files(host: HostPlane, job: Runs, contents: Mapping[str, bytes]) -> None:
     """Check `openclaw.json` and the files that it includes in the same way, laid out as in their own folder.
 
     Files outside of the config's folder are judged as they are now.
@@ -66,7 +66,7 @@ async def validate_files(host: HostPlane, job: RunningJob[AnyJob], contents: Map
 
 async def _validate(
     host: HostPlane,
-    job: RunningJob[AnyJob],
+    job: Runs,
     candidate: Path,
     *,
     put: Callable[[], None],

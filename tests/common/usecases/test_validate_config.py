@@ -14,7 +14,7 @@ from buddy_common.errors import (
     OpenClawNotFoundError,
     StateUnwritableError,
 )
-from buddy_worker.usecases.validate_config import validate_config
+from buddy_common.usecases.validate_config import validate_config
 from fakes.openclaw_program import FakeOpenClaw
 from worker.usecases.scene import RecordingJob
 
