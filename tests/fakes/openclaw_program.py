@@ -4,7 +4,8 @@ Shaped by real transcripts of 2026.9.6: `--version` prints one line; `gateway ru
 and `/healthz` on `gateway.port`, says 503 with a failing list until it is ready, drains on SIGTERM,
 and exits 78 with a reason when the config blocks the start. `plugins install` writes what it does to a
 log of processes, and `plugins list` lists what was installed; a plugin can be the gateway's end.
-`config validate` refuses what is no JSON and what `fake.invalid` says. The config's `fake` section steers
+`config validate` refuses what is no JSON, what `fake.invalid` says, and entries of plugins and channels
+whose name begins with `ghost`; so does a start. The config's `fake` section steers
 it, a file `version` beside the program says which version it is.
 """
 
@@ -23,6 +24,20 @@ if "--version" in sys.argv:
     print("OpenClaw " + (open(beside).read() if os.path.exists(beside) else "2026.9.6") + " (fake)")
     sys.exit(0)
 
+def ghosts():
+    # entries of plugins and channels that are not there: the real one refuses the config for them
+    try:
+        read = json.load(open(os.environ["OPENCLAW_CONFIG_PATH"]))
+    except ValueError:
+        return
+    for name in read.get("plugins", {{}}).get("entries", {{}}):
+        if name.startswith("ghost"):
+            yield f"plugins.entries.{{name}}", f"plugin not found: {{name}}"
+    for name in read.get("channels", {{}}):
+        if name.startswith("ghost"):
+            yield f"channels.{{name}}", f"unknown channel id: {{name}}"
+
+
 def validate():
     path = os.environ["OPENCLAW_CONFIG_PATH"]
     try:
@@ -30,6 +45,7 @@ def validate():
     except ValueError as exc:
         problem = f"JSON5 parse failed: {{exc}}"
     issues = [{{"path": "fake", "message": problem}}] if problem else []
+    issues += [{{"path": path, "message": message}} for path, message in ghosts()]
     print(json.dumps({{"valid": not issues, "path": path, "issues": issues, "warnings": []}}))
     sys.exit(1 if issues else 0)
 
@@ -127,6 +143,9 @@ def watch():
 if sys.argv[1] == "plugins":
     plugins(sys.argv[2], sys.argv[3])
 print("[gateway] loading configuration…", flush=True)
+for path, message in ghosts():
+    print(f"Invalid config at openclaw.json: {{path}}: {{message}}", file=sys.stderr, flush=True)
+    sys.exit(78)
 if "exit" in fake:
     print(fake.get("say", "Invalid config"), file=sys.stderr, flush=True)
     sys.exit(fake["exit"])

@@ -3,96 +3,59 @@
 import asyncio
 import os
 import signal
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from functools import partial
 from typing import Any
 
 import httpx
 import pytest
 
-from buddy_common.adapters.host_plane import HostPlane, build_host_plane
-from buddy_common.adapters.redis_client import open_redis
+from buddy_common.adapters.node_locks import NodeLocks
 from buddy_common.errors import BrokerUnavailableError, StateUnwritableError
-from buddy_common.schemas.gateway import Desired, GatewaySnapshot, GatewayState
+from buddy_common.schemas.gateway import Desired, GatewayState
+from buddy_common.schemas.healing import Healing, SelfHealing
 from buddy_common.schemas.job import NodeLock
 from buddy_common.schemas.resources import Resource
-from buddy_common.settings import GatewaySettings, HomeSettings, OpenClawSettings, WatchdogSettings
-from buddy_common.usecases.follow_startup import Patience
 from buddy_common.usecases.publish_node import publish_gateway
-from buddy_common.usecases.start_gateway import start_gateway
+from buddy_watchdog import gather as gather_module
 from buddy_watchdog import runner as runner_module
 from buddy_watchdog.app import create_app
 from buddy_watchdog.process_end import wait_for_end
-from buddy_watchdog.runner import Runner
 from eventually import eventually
 from fakes.broker import BrokerServer
 from fakes.openclaw_program import FakeOpenClaw
-from fakes.progress import RecordingProgress
+from watchdog.scene import Ward
 
-INTERVAL_SECONDS = 60.0  # so long that only an event can explain a quick second look
-
-
-def host_plane(url: str, fake: FakeOpenClaw) -> HostPlane:
-    return build_host_plane(
-        open_redis(url),
-        home=HomeSettings(),
-        gateway=GatewaySettings(config_dir=fake.config_dir),
-        openclaw=OpenClawSettings(program=fake.program),
-        watchdog=WatchdogSettings(),
-    )
+OFF = SelfHealing(mode=Healing.OFF)
 
 
-@pytest.fixture
-def host(redis_url: str, fake_openclaw: FakeOpenClaw) -> HostPlane:
-    return host_plane(redis_url, fake_openclaw)
+async def published(ward: Ward) -> GatewayState | None:
+    snapshot = await ward.snapshot()
+    return None if snapshot is None else snapshot.state
 
 
-@asynccontextmanager
-async def watching(host: HostPlane, *, interval_seconds: float = INTERVAL_SECONDS) -> AsyncIterator[None]:
-    """Run the watchdog's loop, and end it."""
-    runner = Runner(host, interval_seconds=interval_seconds)
-    task = asyncio.create_task(runner.run_forever())
-    yield
-    task.cancel()
-    await asyncio.wait([task])
-    await runner.close()
-
-
-async def published(host: HostPlane) -> GatewayState | None:
-    entry = await host.read_model.get("local", Resource.GATEWAY)
-    return None if entry is None else GatewaySnapshot.model_validate_json(entry.data).state
-
-
-async def start(host: HostPlane) -> int:
-    started = await start_gateway(
-        host.gateway, host.state, progress=RecordingProgress(), patience=Patience(8, 8)
-    )
-    return started.pid
-
-
-async def test_it_publishes_gateway_machine_and_program(host: HostPlane) -> None:
-    async with watching(host):
-        await eventually(lambda: published(host), lambda state: state is GatewayState.STOPPED)
-        model = host.read_model
+async def test_it_publishes_gateway_machine_and_program(ward: Ward) -> None:
+    async with ward.watched():
+        await eventually(lambda: published(ward), lambda state: state is GatewayState.STOPPED)
+        model = ward.host.read_model
         for resource in (Resource.SYSTEM, Resource.OPENCLAW):
             await eventually(partial(model.get, "local", resource), lambda entry: entry is not None)
 
 
-async def test_it_notices_a_killed_gateway_long_before_the_next_look(host: HostPlane) -> None:
-    pid = await start(host)
-    async with watching(host):
-        await eventually(lambda: published(host), lambda state: state is GatewayState.RUNNING)
+async def test_it_notices_a_killed_gateway_long_before_the_next_look(ward: Ward) -> None:
+    pid = await ward.start()
+    ward.diary.wanted = OFF
+    async with ward.watched():
+        await eventually(lambda: published(ward), lambda state: state is GatewayState.RUNNING)
 
         os.kill(pid, signal.SIGKILL)
 
-        await eventually(lambda: published(host), lambda state: state is GatewayState.CRASHED)
+        await eventually(lambda: published(ward), lambda state: state is GatewayState.CRASHED)
 
 
 async def test_a_broker_that_comes_back_gets_the_news(
     own_broker: BrokerServer, fake_openclaw: FakeOpenClaw, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    host = await asyncio.to_thread(host_plane, own_broker.url, fake_openclaw)
+    ward = await asyncio.to_thread(Ward, own_broker.url, fake_openclaw)
     own_broker.stop()
     into_the_void = asyncio.Event()
     publish = publish_gateway
@@ -105,18 +68,17 @@ async def test_a_broker_that_comes_back_gets_the_news(
             raise
 
     monkeypatch.setattr(runner_module, "publish_gateway", publish_and_tell)
-    async with watching(host, interval_seconds=0.2):
+    async with ward.watched(interval_seconds=0.2):
         async with asyncio.timeout(5):
             await into_the_void.wait()
         own_broker.start()
         own_broker.flush()
 
-        await eventually(lambda: published(host), lambda state: state is GatewayState.STOPPED)
+        await eventually(lambda: published(ward), lambda state: state is GatewayState.STOPPED)
+    await ward.host.close()
 
 
-async def test_a_bug_in_a_look_does_not_end_the_watching(
-    host: HostPlane, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_a_bug_in_a_look_does_not_end_the_watching(ward: Ward, monkeypatch: pytest.MonkeyPatch) -> None:
     looks = 0
 
     async def explode(*_: object, **__: object) -> None:
@@ -124,38 +86,39 @@ async def test_a_bug_in_a_look_does_not_end_the_watching(
         looks += 1
         raise ZeroDivisionError
 
-    monkeypatch.setattr(runner_module, "observe_gateway", explode)
+    monkeypatch.setattr(gather_module, "look_closely", explode)
 
     async def count() -> int:
         return looks
 
-    async with watching(host, interval_seconds=0.01):
+    async with ward.watched(interval_seconds=0.01):
         await eventually(count, lambda number: number > 3)
 
 
-async def test_a_gateway_that_is_gone_while_a_job_restarts_it_has_not_crashed(host: HostPlane) -> None:
-    await host.state.set_desired(Desired.RUNNING)
-    held = await asyncio.to_thread(host.locks.try_hold, {NodeLock.LIFECYCLE})
+async def test_a_gateway_that_is_gone_while_a_job_restarts_it_has_not_crashed(ward: Ward) -> None:
+    ward.diary.wanted = OFF
+    await ward.host.state.set_desired(Desired.RUNNING)
+    held = await asyncio.to_thread(ward.host.locks.try_hold, {NodeLock.LIFECYCLE})
     assert held is not None
-    async with watching(host, interval_seconds=0.05):
-        await eventually(lambda: published(host), lambda state: state is GatewayState.STARTING)
+    async with ward.watched(interval_seconds=0.05):
+        await eventually(lambda: published(ward), lambda state: state is GatewayState.STARTING)
         held.release()
-        await eventually(lambda: published(host), lambda state: state is GatewayState.CRASHED)
+        await eventually(lambda: published(ward), lambda state: state is GatewayState.CRASHED)
 
 
 async def test_a_state_folder_that_cannot_be_used_does_not_end_the_watching(
-    host: HostPlane, monkeypatch: pytest.MonkeyPatch
+    ward: Ward, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def refuse(_names: object) -> bool:
+    def refuse(_self: NodeLocks, _names: object) -> bool:
         raise StateUnwritableError("No space left on device.")
 
-    monkeypatch.setattr(host.locks, "are_free", refuse)
-    async with watching(host):
-        await eventually(lambda: published(host), lambda state: state is GatewayState.STOPPED)
+    monkeypatch.setattr(NodeLocks, "are_free", refuse)
+    async with ward.watched():
+        await eventually(lambda: published(ward), lambda state: state is GatewayState.STOPPED)
 
 
-async def test_health_is_503_when_the_loop_is_stuck(host: HostPlane, monkeypatch: pytest.MonkeyPatch) -> None:
-    runner = Runner(host, interval_seconds=0.01)
+async def test_health_is_503_when_the_loop_is_stuck(ward: Ward, monkeypatch: pytest.MonkeyPatch) -> None:
+    runner = ward.runner(interval_seconds=0.01)
     app = create_app(runner)
     transport = httpx.ASGITransport(app)
     async with httpx.AsyncClient(transport=transport, base_url="http://watchdog") as client:

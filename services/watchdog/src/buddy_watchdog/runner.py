@@ -1,33 +1,99 @@
-"""The watchdog's loop: look, publish, and look again at once when the gateway's process ends."""
+"""The watchdog's loop: look, judge, heal, publish, and look again at once when something happens."""
 
 import asyncio
 import time
+import uuid
+from datetime import UTC, datetime
+from typing import Protocol
 
 import structlog
+from buddy_common.adapters.quarantine import Quarantine
 
 from buddy_common.adapters.host_plane import HostPlane
 from buddy_common.errors import BrokerUnavailableError, StateUnwritableError
-from buddy_common.schemas.gateway import GatewaySnapshot, GatewayState
-from buddy_common.schemas.job import NodeLock
-from buddy_common.usecases.observe_gateway import observe_gateway
+from buddy_common.schemas.gateway import Desired, GatewaySnapshot, GatewayState
+from buddy_common.schemas.healing import HealthCheck, SelfHealing
+from buddy_common.schemas.verdicts import Verdict
 from buddy_common.usecases.publish_node import publish_gateway, publish_system
+from buddy_watchdog.config_look import ConfigLooker
+from buddy_watchdog.evidence import Evidence
+from buddy_watchdog.gather import Gatherer
+from buddy_watchdog.healer import Chronicle, Healer
+from buddy_watchdog.healing import FINE, Phase
+from buddy_watchdog.held_socket import HeldSocket
+from buddy_watchdog.known_good import READY_SECONDS, KnownGood
+from buddy_watchdog.memory import Memory, remember
 from buddy_watchdog.process_end import wait_for_end
+from buddy_watchdog.state_file import StateFile
+from buddy_watchdog.verdict import Finding, judge
 
 log = structlog.get_logger(__name__)
 
 DOUBT_SECONDS = 1.0
 # a look may take its probe's 5 s and a slow disk; more than this and the loop is stuck
 STUCK_SECONDS = 60.0
-_SETTLED = (GatewayState.RUNNING, GatewayState.STOPPED)
+# events come in groups; a look costs 20 ms
+BREATH_SECONDS = 0.1
+_SETTLED = FINE | {Verdict.STOPPED, Verdict.NOT_INSTALLED, Verdict.CONFIG_BROKEN}
+_STATES = {
+    Verdict.STARTING: GatewayState.STARTING,
+    Verdict.DEGRADED: GatewayState.DEGRADED,
+    Verdict.CONFIG_BROKEN: GatewayState.DEGRADED,
+    Verdict.HUNG: GatewayState.HUNG,
+    Verdict.CRASHED: GatewayState.CRASHED,
+    Verdict.CRASH_LOOP: GatewayState.CRASHED,
+    Verdict.OUT_OF_MEMORY: GatewayState.CRASHED,
+    Verdict.PORT_TAKEN: GatewayState.CRASHED,
+    Verdict.CONFIG_ERROR: GatewayState.CONFIG_ERROR,
+}
+
+
+class Diary(Chronicle, Protocol):
+    """Where the looks are written down, too, and what the operator wants of the watchdog."""
+
+    async def check(self, check: HealthCheck) -> None:
+        """Keep a look for a month."""
+        ...
+
+    async def wishes(self) -> SelfHealing:
+        """Return what the operator wants."""
+        ...
+
+    async def publish(self, healer: Healer, store: Quarantine, wishes: SelfHealing) -> None:
+        """Show what the watchdog is about; raises BrokerUnavailableError."""
+        ...
+
+    async def run_forever(self) -> None:
+        """Bring what was kept on disk into the database, as often as it can be reached."""
+        ...
+
+    async def close(self) -> None:
+        """Let go of the database."""
+        ...
 
 
 class Runner:
-    """Looks at one gateway for ever; a broker that is gone is a log line, never the end."""
+    """Looks at one gateway for ever; a broker or a database that is gone is a log line, never the end."""
 
-    def __init__(self, host: HostPlane, *, interval_seconds: float) -> None:
+    def __init__(
+        self, host: HostPlane, *, interval_seconds: float, diary: Diary, store: Quarantine, file: StateFile
+    ) -> None:
         self._host = host
         self._interval = interval_seconds
+        self._diary = diary
+        self._store = store
         self._looked_at = time.monotonic()
+        self._news = asyncio.Event()
+        self._config = ConfigLooker(host.gateway_settings.config_file)
+        self._socket = HeldSocket(host, lambda: self._config.config, on_news=self._news.set)
+        self._gatherer = Gatherer(host, config=self._config, socket=self._socket)
+        self._good = KnownGood(host.history, host.live_config)
+        self._memory = Memory()
+        self._ready_since: float | None = None
+        self._checked: tuple[float, Verdict | None] = (0.0, None)
+        self._healer = Healer(
+            host, chronicle=diary, file=file, store=store, look=self._gather, wake=self._news.set
+        )
 
     @property
     def is_alive(self) -> bool:
@@ -35,47 +101,120 @@ class Runner:
         return time.monotonic() - self._looked_at < self._interval + STUCK_SECONDS
 
     async def run_forever(self) -> None:
-        """Look every interval, every second while the gateway is in doubt, at once when it dies."""
-        while True:
-            try:
-                snapshot = await self._look()
-            except Exception:  # the outermost loop: a watchdog that dies of a bug helps nobody
-                log.exception("look_failed")
-                snapshot = None
-            self._looked_at = time.monotonic()
-            await self._pause(snapshot)
+        """Look every interval, every second while the gateway is in doubt, at once when something happens."""
+        await self._healer.load()
+        async with asyncio.TaskGroup() as group:
+            group.create_task(self._socket.run_forever())
+            group.create_task(self._diary.run_forever())
+            group.create_task(self._look_forever())
 
     async def close(self) -> None:
-        """Let go of the connections."""
+        """Let go of the connections, and of a repair that is under way; its gateway lives on."""
+        await self._healer.close()
+        await self._diary.close()
         await self._host.close()
 
-    async def _look(self) -> GatewaySnapshot:
-        host = self._host
-        busy = await asyncio.to_thread(self._is_busy)
-        snapshot = await observe_gateway(
-            host.gateway, host.state, node=host.node, system=host.system, busy=busy
+    async def _look_forever(self) -> None:
+        while True:
+            self._news.clear()
+            evidence = finding = None
+            try:
+                evidence, finding = await self._look()
+            except Exception:  # the outermost loop: a watchdog that dies of a bug helps nobody
+                log.exception("look_failed")
+            self._looked_at = time.monotonic()
+            await self._pause(evidence, finding)
+
+    async def _look(self) -> tuple[Evidence, Finding]:
+        evidence = await self._gather()
+        self._memory = remember(self._memory, evidence)
+        finding = judge(evidence, self._memory)
+        wishes = await self._diary.wishes()
+        await self._healer.consider(evidence, finding, wishes)
+        await self._adopt(evidence, finding)
+        await self._good.consider(evidence, finding.verdict)
+        await self._write_check(evidence, finding)
+        await self._publish(evidence, finding, wishes)
+        return evidence, finding
+
+    async def _gather(self) -> Evidence:
+        kept = await asyncio.to_thread(self._store.listing)
+        return await self._gatherer.look(repairing=self._healer.repairing, quarantined=len(kept))
+
+    async def _adopt(self, evidence: Evidence, finding: Finding) -> None:
+        """A gateway that was up before anybody asked Buddy for it is wanted: its end would be a crash."""
+        if finding.verdict not in FINE or evidence.snapshot.desired is not None:
+            self._ready_since = None
+            return
+        self._ready_since = self._ready_since or evidence.at
+        if evidence.at - self._ready_since < READY_SECONDS:
+            return
+        try:
+            await self._host.state.set_desired(Desired.RUNNING)
+        except StateUnwritableError as exc:
+            log.warning("gateway_not_adopted", reason=exc.message)
+        else:
+            log.info("gateway_adopted", process=str(evidence.process))
+
+    async def _write_check(self, evidence: Evidence, finding: Finding) -> None:
+        at, verdict = self._checked
+        if verdict is finding.verdict and evidence.at - at < self._interval * 0.9:
+            return
+        self._checked = (evidence.at, finding.verdict)
+        snapshot, probe = evidence.snapshot, evidence.snapshot.probe
+        await self._diary.check(
+            HealthCheck(
+                id=uuid.uuid4().hex,
+                node=self._host.node,
+                at=datetime.now(UTC),
+                state=_shown(snapshot, finding).state,
+                verdict=finding.verdict,
+                response_time_ms=probe.latency_ms,
+                event_loop_ms=probe.event_loop_delay_p99_ms,
+                cpu_percent=snapshot.cpu_percent,
+                rss_bytes=snapshot.rss_bytes,
+                disk_percent=snapshot.disk_percent,
+            )
         )
+
+    async def _publish(self, evidence: Evidence, finding: Finding, wishes: SelfHealing) -> None:
+        host, snapshot = self._host, _shown(evidence.snapshot, finding)
         fresh = host.fresh_seconds
         try:
             await publish_gateway(host.read_model, snapshot, host.openclaw, fresh_seconds=fresh)
             await publish_system(host.read_model, snapshot, host.system, fresh_seconds=fresh)
+            await self._diary.publish(self._healer, self._store, wishes)
         except BrokerUnavailableError as exc:  # the watching goes on without it
             log.warning("read_model_unavailable", reason=exc.message)
-        return snapshot
 
-    def _is_busy(self) -> bool:
-        """Whether a job starts, stops or replaces the gateway: it holds the lock that is for that."""
+    async def _pause(self, evidence: Evidence | None, finding: Finding | None) -> None:
+        """Wait for the next look, for the end of the process, or for news of the socket or of a repair."""
+        settled = finding is not None and (
+            finding.verdict in _SETTLED or self._healer.state.phase is Phase.OPEN
+        )
+        seconds = (
+            self._interval if settled and not self._healer.repairing else min(self._interval, DOUBT_SECONDS)
+        )
+        process = evidence.process if evidence is not None else None
+        waits = [asyncio.create_task(_is_set(self._news))]
+        if process is not None:
+            waits.append(asyncio.create_task(wait_for_end(process.pid, seconds=seconds)))
         try:
-            return not self._host.locks.are_free({NodeLock.LIFECYCLE})
-        except StateUnwritableError as exc:  # then no job can hold it either
-            log.warning("locks_unusable", reason=exc.message)
-            return False
+            await asyncio.wait(waits, timeout=seconds, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            for wait in waits:
+                wait.cancel()
+            await asyncio.gather(*waits, return_exceptions=True)
+        if self._news.is_set():
+            await asyncio.sleep(BREATH_SECONDS)
 
-    async def _pause(self, snapshot: GatewaySnapshot | None) -> None:
-        settled = snapshot is not None and snapshot.state in _SETTLED
-        seconds = self._interval if settled else min(self._interval, DOUBT_SECONDS)
-        pid = snapshot.pid if snapshot is not None else None
-        if pid is None:
-            await asyncio.sleep(seconds)
-        elif await wait_for_end(pid, seconds=seconds):
-            log.warning("gateway_ended", pid=pid)
+
+async def _is_set(event: asyncio.Event) -> bool:
+    await event.wait()
+    return True
+
+
+def _shown(snapshot: GatewaySnapshot, finding: Finding) -> GatewaySnapshot:
+    """Return the snapshot with the verdict, and the state that goes with it."""
+    state = _STATES.get(finding.verdict, snapshot.state)
+    return snapshot.model_copy(update={"verdict": finding.verdict, "reason": finding.reason, "state": state})

@@ -60,6 +60,12 @@ class FileHostState:
         record = await asyncio.to_thread(_read, self._spawned)
         return None if record is None else read_exit(record)
 
+    def ended_at(self) -> float | None:
+        """Return when the process that was started last has ended, None while it runs: UNIX time."""
+        record = _read(self._spawned)
+        ended = None if record is None else record.get("ended_at")
+        return float(ended) if isinstance(ended, int | float) else None
+
 
 def read_exit(record: dict[str, Any]) -> ProcessExit | None:
     """Return what a keeper recorded of a process's end, None while it runs."""

@@ -20,6 +20,7 @@ class BackupReason(StrEnum):
     KNOWN_GOOD = "known good"
     MANUAL = "manual"
     BEFORE_RESTORE = "before restore"
+    BEFORE_REPAIR = "before repair"
 
 
 class Backup(BaseModel):

@@ -41,8 +41,9 @@ async def look_closely(
     """Return the same together with what it was taken from."""
     found = await find_gateway(gateway, host)
     process = found.process
-    probe = await gateway.probe() if found.listens else Probe(live=False, ready=False)
     usage = await gateway.usage(process) if process is not None else None
+    answers = found.listens and not (usage is not None and usage.stopped)  # a frozen one lets probes wait
+    probe = await gateway.probe() if answers else Probe(live=False, ready=False)
     ended = await gateway.last_exit() if usage is None else None
     desired = await host.desired()
     now = datetime.now(UTC)

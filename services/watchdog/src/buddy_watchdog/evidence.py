@@ -1,0 +1,89 @@
+"""What one look at the gateway found. Times are seconds after boot, whatever is done to the clock."""
+
+import time
+from dataclasses import dataclass, field
+from typing import Any
+
+from buddy_common.schemas.gateway import GatewaySnapshot
+from buddy_common.schemas.processes import ProcessExit, ProcessIdentity
+
+_SHOWN_LINES = 12
+
+
+def seconds_after_boot() -> float:
+    """Return the present; it goes on while the machine sleeps, and whatever is done to the clock."""
+    if hasattr(time, "CLOCK_BOOTTIME"):
+        return time.clock_gettime(time.CLOCK_BOOTTIME)
+    return time.monotonic()
+
+
+@dataclass(frozen=True)
+class ConfigLook:
+    """`openclaw.json` with its includes: its hash, and what is wrong with it."""
+
+    hash: str | None = None
+    problem: str | None = None  # why OpenClaw would not start on it, as far as a look can tell
+    applied: bool = True  # whether the gateway that runs says that it runs on it
+
+
+@dataclass(frozen=True)
+class SocketLook:
+    """The held connection to the gateway."""
+
+    connected: bool = False
+    round_trip_ms: float | None = None
+    silent: bool = False  # it is open, and the last ping came to nothing
+    said_restart: bool = False  # the last thing that it said was that it restarts itself
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """Everything that a verdict is made from."""
+
+    at: float
+    snapshot: GatewaySnapshot
+    process: ProcessIdentity | None = None
+    listens: bool = False
+    frozen: bool = False  # stopped by a signal
+    age_seconds: float = 0.0
+    cpu_seconds: float = 0.0
+    log_end: int = 0
+    exit: ProcessExit | None = None
+    seconds_since_exit: float | None = None
+    said: tuple[str, ...] = ()  # the last lines of one that has gone
+    installed: bool = True
+    program_problem: str | None = None
+    lifecycle_busy: bool = False  # an operator's job starts, stops or replaces the gateway
+    config_busy: bool = False  # an operator's job changes the config or the plugins
+    config: ConfigLook = field(default_factory=ConfigLook)
+    socket: SocketLook = field(default_factory=SocketLook)
+    disk_free_bytes: int = 1 << 40
+    state_writable: bool = True
+    oom_kills: int = 0  # of the kernel, since the machine was started
+    quarantined: int = 0
+
+    def shown(self) -> dict[str, Any]:
+        """Return what an event keeps of it; nothing in it is secret but what the gateway itself said."""
+        probe = self.snapshot.probe
+        return {
+            "state": self.snapshot.state,
+            "desired": self.snapshot.desired,
+            "pid": self.snapshot.pid,
+            "age_seconds": round(self.age_seconds, 1),
+            "exit": None if self.exit is None else str(self.exit),
+            "frozen": self.frozen,
+            "listens": self.listens,
+            "foreign_listener": self.snapshot.foreign_listener,
+            "live": probe.live,
+            "ready": probe.ready,
+            "failing": probe.failing,
+            "response_time_ms": probe.latency_ms,
+            "event_loop_ms": probe.event_loop_delay_p99_ms,
+            "rpc_ms": self.socket.round_trip_ms,
+            "rss_mb": round(self.snapshot.rss_bytes / (1024 * 1024), 1),
+            "disk_free_mb": self.disk_free_bytes // (1024 * 1024),
+            "state_writable": self.state_writable,
+            "config_hash": self.config.hash,
+            "config_problem": self.config.problem,
+            "said": list(self.said[-_SHOWN_LINES:]),
+        }

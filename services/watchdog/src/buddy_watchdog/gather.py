@@ -1,0 +1,145 @@
+"""Collect the evidence of one look: the process, the port, the health routes, the socket, disk and files."""
+
+import asyncio
+import os
+import shutil
+import time
+from pathlib import Path
+
+import structlog
+
+from buddy_common.adapters.host_plane import HostPlane
+from buddy_common.errors import StateUnwritableError
+from buddy_common.schemas.gateway import OpenClawInstall
+from buddy_common.schemas.job import NodeLock
+from buddy_common.schemas.processes import ProcessIdentity
+from buddy_common.usecases.observe_gateway import Observation, look_closely
+from buddy_watchdog.config_look import ConfigLooker, judged_by_gateway
+from buddy_watchdog.evidence import ConfigLook, Evidence, seconds_after_boot
+from buddy_watchdog.held_socket import HeldSocket
+
+log = structlog.get_logger(__name__)
+
+SAID_BYTES = 16 * 1024
+SAID_LINES = 60
+_VMSTAT = Path("/proc/vmstat")
+
+
+class Gatherer:
+    """Takes the looks of one watchdog."""
+
+    def __init__(self, host: HostPlane, *, config: ConfigLooker, socket: HeldSocket) -> None:
+        self._host = host
+        self._config = config
+        self._socket = socket
+        self._judged: tuple[ConfigLook, ConfigLook] | None = (
+            None  # what it is of, and with the gateway's word
+        )
+        self._last_process: ProcessIdentity | None = None
+        self._said: tuple[int, tuple[str, ...]] | None = None
+
+    async def look(self, *, repairing: bool, quarantined: int) -> Evidence:
+        """Return the evidence of this moment; `repairing`: the lock of the life cycle is our own."""
+        host = self._host
+        lifecycle_busy, config_busy = await asyncio.to_thread(self._busy)
+        lifecycle_busy &= not repairing
+        seen = await look_closely(
+            host.gateway, host.state, node=host.node, system=host.system, busy=lifecycle_busy or repairing
+        )
+        log_end = await host.gateway.log_position()
+        cpu = await host.gateway.cpu_seconds(seen.process) if seen.process is not None else 0.0
+        install = await host.openclaw.inspect()
+        said = await self._last_words(seen, log_end)
+        config = await self._look_at_config(seen)
+        free, writable, oom_kills = await asyncio.to_thread(_machine, host.gateway_settings.config_dir)
+        return Evidence(
+            at=seconds_after_boot(),
+            snapshot=seen.snapshot,
+            process=seen.process,
+            listens=seen.listens,
+            frozen=seen.usage is not None and seen.usage.stopped,
+            age_seconds=seen.usage.age_seconds if seen.usage is not None else 0.0,
+            cpu_seconds=cpu,
+            log_end=log_end,
+            exit=seen.ended,
+            seconds_since_exit=await asyncio.to_thread(self._since_exit) if seen.process is None else None,
+            said=said,
+            installed=install.installed,
+            program_problem=_problem(install),
+            lifecycle_busy=lifecycle_busy,
+            config_busy=config_busy and not repairing,
+            config=config,
+            socket=self._socket.look,
+            disk_free_bytes=free,
+            state_writable=writable,
+            oom_kills=oom_kills,
+            quarantined=quarantined,
+        )
+
+    def _busy(self) -> tuple[bool, bool]:
+        """Whether jobs hold the locks of the life cycle and of the config."""
+        try:
+            return (
+                not self._host.locks.are_free({NodeLock.LIFECYCLE}),
+                not self._host.locks.are_free({NodeLock.CONFIG}),
+            )
+        except StateUnwritableError as exc:  # then no job can hold them either
+            log.warning("locks_unusable", reason=exc.message)
+            return False, False
+
+    async def _look_at_config(self, seen: Observation) -> ConfigLook:
+        look = await asyncio.to_thread(self._config.look)
+        if not (seen.snapshot.probe.started and self._socket.look.connected):
+            self._judged = None
+            return look
+        known = self._judged
+        if known is not None and known[0] == look and known[1].applied:
+            return known[1]
+        answer = await self._socket.config_answer()
+        if answer is None:
+            return look
+        judged = judged_by_gateway(look, answer)
+        self._judged = (look, judged)
+        return judged
+
+    async def _last_words(self, seen: Observation, log_end: int) -> tuple[str, ...]:
+        """Return the last lines of a process that has gone; they are read once."""
+        if seen.process is not None:
+            self._last_process, self._said = seen.process, None
+            return ()
+        if self._said is not None and self._said[0] == log_end:
+            return self._said[1]
+        gateway = self._host.gateway
+        lines, _ = await gateway.log_lines(max(0, log_end - SAID_BYTES))
+        if self._last_process is not None:
+            more, _ = await gateway.service_lines(self._last_process, None)
+            lines += more
+        self._said = (log_end, tuple(lines[-SAID_LINES:]))
+        return self._said[1]
+
+    def _since_exit(self) -> float | None:
+        """Return how long ago the gateway that was started last has ended, by its keeper's record."""
+        ended_at = self._host.state.ended_at()
+        return None if ended_at is None else max(0.0, time.time() - ended_at)
+
+
+def _problem(install: OpenClawInstall) -> str | None:
+    return None if install.installed else install.problem
+
+
+def _machine(folder: Path) -> tuple[int, bool, int]:
+    """Return the free bytes of the disk, whether the folder can be written, and the kernel's OOM kills."""
+    place = folder
+    while not place.exists():
+        place = place.parent
+    writable = os.access(place, os.W_OK)
+    return shutil.disk_usage(place).free, writable, _oom_kills()
+
+
+def _oom_kills() -> int:
+    """Return how often the kernel has ended a process to win memory (proc_vmstat(5), `oom_kill`)."""
+    try:
+        lines = _VMSTAT.read_text().splitlines()
+    except OSError:
+        return 0
+    return next((int(line.split()[1]) for line in lines if line.startswith("oom_kill ")), 0)

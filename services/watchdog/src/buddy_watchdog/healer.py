@@ -1,0 +1,301 @@
+"""Does what `step` decides: opens and closes incidents, makes repairs, writes everything down."""
+
+import asyncio
+import random
+import uuid
+from collections.abc import Awaitable, Callable, Coroutine, Sequence
+from datetime import UTC, datetime
+from typing import Any, Protocol
+
+import structlog
+
+from buddy_common.adapters.host_plane import HostPlane
+from buddy_common.adapters.quarantine import Quarantine
+from buddy_common.errors import StateUnwritableError
+from buddy_common.schemas.gateway import Desired
+from buddy_common.schemas.healing import EventKind, HealEvent, SelfHealing
+from buddy_common.schemas.job import NodeLock
+from buddy_common.schemas.verdicts import Verdict
+from buddy_watchdog.evidence import Evidence, seconds_after_boot
+from buddy_watchdog.healing import (
+    REPAIRABLE,
+    Act,
+    CircuitClosed,
+    Phase,
+    RepairEnded,
+    Seen,
+    State,
+    step,
+)
+from buddy_watchdog.installs import running_install
+from buddy_watchdog.repairs.choose import repair
+from buddy_watchdog.repairs.patient import Patient, Repaired, RepairNotes
+from buddy_watchdog.state_file import Incident, Remembered, StateFile
+from buddy_watchdog.verdict import Finding
+
+log = structlog.get_logger(__name__)
+
+# a start may take 300 s, the end of a process 70 s, and OpenClaw judges a config a few times before
+REPAIR_SECONDS = 900.0
+_JITTER = (0.8, 1.0)
+_KINDS = {
+    Act.BEGIN: EventKind.DETECTED,
+    Act.CHANGE: EventKind.CHANGED,
+    Act.GIVE_UP: EventKind.GAVE_UP,
+    Act.RECOVER: EventKind.RECOVERED,
+    Act.END: EventKind.ENDED,
+}
+_STEPPED = ("state", "incident", "circuit_opened_at")
+_TOLD = frozenset({EventKind.DETECTED, EventKind.RECOVERED, EventKind.GAVE_UP})
+
+
+class Chronicle(Protocol):
+    """Where everything is written down, and who tells people."""
+
+    async def event(self, event: HealEvent) -> None:
+        """Keep an event for ever; what is wrong with the disk or the database is not the caller's trouble."""
+        ...
+
+    async def tell(self, event: HealEvent) -> None:
+        """Alert people; never raises."""
+        ...
+
+    async def report(self, event: HealEvent, *, lines: list[str]) -> str | None:
+        """Bring the incident's report up to date and return its name; None where it cannot be written."""
+        ...
+
+
+class Healer:
+    """Heals one gateway."""
+
+    def __init__(
+        self,
+        host: HostPlane,
+        *,
+        chronicle: Chronicle,
+        file: StateFile,
+        store: Quarantine,
+        look: Callable[[], Awaitable[Evidence]],
+        wake: Callable[[], None],
+    ) -> None:
+        """`look` takes fresh evidence, `wake` asks for a look at once."""
+        self._host = host
+        self._chronicle = chronicle
+        self._file = file
+        self._store = store
+        self._look = look
+        self._wake = wake
+        self._kept = Remembered(boot="")
+        self._tasks: set[asyncio.Task[Any]] = set()
+        self._fine_at = seconds_after_boot()
+
+    @property
+    def state(self) -> State:
+        """Where the watchdog is with this gateway."""
+        return self._kept.state
+
+    @property
+    def incident(self) -> Incident | None:
+        """The incident that is open."""
+        return self._kept.incident
+
+    @property
+    def circuit_opened_at(self) -> datetime | None:
+        """Since when nothing is repaired, None while something would be."""
+        return self._kept.circuit_opened_at
+
+    @property
+    def repairing(self) -> bool:
+        """Whether a repair is under way, and holds the locks."""
+        return self.state.phase is Phase.REPAIRING
+
+    async def load(self) -> None:
+        """Take up what an earlier watchdog has left, and write down what it owed the record."""
+        self._kept = await asyncio.to_thread(self._file.load, now=seconds_after_boot())
+        for event in self._kept.owed:
+            await self._chronicle.event(event)
+        await self._keep(owed=[])
+
+    async def close(self) -> None:
+        """Let go of a repair that is under way: its gateway lives on, the next watchdog looks after it."""
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+
+    async def consider(self, evidence: Evidence, finding: Finding, wishes: SelfHealing) -> None:
+        """Take in one look."""
+        opened = self._kept.circuit_opened_at
+        if opened is not None and wishes.circuit_closed_at is not None and opened < wishes.circuit_closed_at:
+            await self._go(step(self.state, CircuitClosed(), evidence.at), evidence, finding)
+        if finding.verdict in {Verdict.READY, Verdict.SAFE_MODE}:
+            self._fine_at = evidence.at
+        held_back = await self._held_back(evidence, finding, wishes)
+        await self._go(step(self.state, Seen(finding.verdict, held_back), evidence.at), evidence, finding)
+
+    async def _held_back(self, evidence: Evidence, finding: Finding, wishes: SelfHealing) -> str | None:
+        """Return why no repair may be made now."""
+        if finding.verdict not in REPAIRABLE or self.repairing:
+            return None
+        if not wishes.allows_repairs(datetime.now(UTC)):
+            return "Self-healing is off, or paused."
+        if evidence.lifecycle_busy or evidence.config_busy:
+            return "A job of an operator is under way."
+        installs = await asyncio.to_thread(running_install)
+        return None if installs is None else f"OpenClaw is being installed: {installs}."
+
+    async def _go(
+        self,
+        taken: tuple[State, list[Act]],
+        evidence: Evidence,
+        finding: Finding,
+        *,
+        notes: Sequence[tuple[HealEvent, list[str]]] = (),
+    ) -> None:
+        """Remember the new state together with the events that go with it, write those down, then act.
+
+        Killed in between, the next watchdog writes them: each has its id from the beginning.
+        """
+        state, acts = taken
+        kept = self._with_incident(state, acts)
+        incident = kept.incident or self._kept.incident
+        entries = list(notes)
+        if incident is not None:
+            kinds = [_KINDS[act] for act in acts if act in _KINDS]
+            entries += [(self._seen(kind, incident, evidence, finding, state), []) for kind in kinds]
+        owed = [event for event, _ in entries]
+        await self._keep(**{name: getattr(kept, name) for name in _STEPPED}, owed=owed)
+        for event, lines in entries:
+            await self._write(event, lines=lines)
+        if owed:
+            await self._keep(owed=[])
+        if Act.REPAIR in acts and incident is not None:
+            self._spawn(self._repair(incident, evidence, finding))
+
+    async def _keep(self, **update: Any) -> None:
+        """Remember this, on the disk as well if it is news."""
+        kept = self._kept.model_copy(update=update)
+        if kept != self._kept:
+            self._kept = kept
+            await asyncio.to_thread(self._file.save, kept)
+
+    def _with_incident(self, state: State, acts: list[Act]) -> Remembered:
+        kept, now = self._kept, datetime.now(UTC)
+        incident, opened = kept.incident, kept.circuit_opened_at
+        if Act.BEGIN in acts:
+            incident = Incident(id=f"{now:%Y%m%d-%H%M%S}-{uuid.uuid4().hex[:8]}", began=now)
+        if incident is not None:
+            up_at = (incident.up_at or now) if state.fine_since is not None else None
+            incident = incident.model_copy(update={"up_at": up_at})
+        if Act.RECOVER in acts or Act.END in acts:
+            incident = None
+        if state.circuit_open != (opened is not None):
+            opened = now if state.circuit_open else None
+        return kept.model_copy(update={"state": state, "incident": incident, "circuit_opened_at": opened})
+
+    def _seen(
+        self, kind: EventKind, incident: Incident, evidence: Evidence, finding: Finding, state: State
+    ) -> HealEvent:
+        """Return the event of something that was seen, and not done."""
+        up_at = incident.up_at or datetime.now(UTC)
+        return self._event(
+            kind,
+            incident,
+            finding,
+            attempt=state.attempts,
+            evidence_before=evidence.shown(),
+            seconds_to_detect=self._seconds_to_detect(evidence) if kind is EventKind.DETECTED else None,
+            seconds_to_recover=_seconds(incident.began, up_at) if kind is EventKind.RECOVERED else None,
+        )
+
+    def _event(self, kind: EventKind, incident: Incident, finding: Finding, **more: Any) -> HealEvent:
+        return HealEvent(
+            id=uuid.uuid4().hex,
+            incident=incident.id,
+            node=self._host.node,
+            at=datetime.now(UTC),
+            kind=kind,
+            verdict=finding.verdict,
+            reason=finding.reason,
+            **more,
+        )
+
+    def _seconds_to_detect(self, evidence: Evidence) -> float:
+        """Return how long it took to notice; at most the time since the last look that found all well."""
+        since_fine = evidence.at - self._fine_at
+        since_exit = evidence.seconds_since_exit
+        return round(since_fine if since_exit is None else min(since_exit, since_fine), 2)
+
+    async def _write(self, event: HealEvent, *, lines: list[str]) -> None:
+        """Write the event and the report; people are told in the background."""
+        log.warning("heal_event", kind=event.kind, verdict=event.verdict, reason=event.reason)
+        name = await self._chronicle.report(event, lines=lines)
+        event = event.model_copy(update={"report": name})
+        await self._chronicle.event(event)
+        if event.kind in _TOLD and await self._is_news(event):
+            self._spawn(self._chronicle.tell(event))
+
+    async def _is_news(self, event: HealEvent) -> bool:
+        """Whether people were not told of that kind yet; it is noted before they are."""
+        incident = self._kept.incident
+        if incident is None or incident.id != event.incident:
+            return True
+        if event.kind in incident.told:
+            return False
+        await self._keep(incident=incident.model_copy(update={"told": [*incident.told, event.kind]}))
+        return True
+
+    async def _repair(self, incident: Incident, evidence: Evidence, finding: Finding) -> None:
+        try:
+            async with asyncio.timeout(REPAIR_SECONDS):
+                done = await self._repair_alone(incident, evidence, finding)
+        except TimeoutError:
+            done = Repaired("repair", ok=False, said=f"It was not done after {REPAIR_SECONDS:.0f} s.")
+        except Exception as exc:  # a repair that breaks must not end the watching
+            log.exception("repair_failed")
+            done = Repaired("repair", ok=False, said=f"The repair itself failed: {type(exc).__name__}.")
+        after = await self._look()
+        event = self._event(
+            EventKind.REPAIR,
+            incident,
+            finding,
+            attempt=self.state.attempts,
+            repair=done.name,
+            outcome=f"{'done' if done.ok else 'failed'}: {done.said}",
+            evidence_before=evidence.shown(),
+            evidence_after=after.shown(),
+        )
+        ended = RepairEnded(counts=done.counts, jitter=random.uniform(*_JITTER))
+        await self._go(
+            step(self.state, ended, seconds_after_boot()),
+            after,
+            finding,
+            notes=[(event, done.lines)] if done.counts else [],
+        )
+        self._wake()
+
+    async def _repair_alone(self, incident: Incident, evidence: Evidence, finding: Finding) -> Repaired:
+        """Repair while nobody else may touch the gateway or its config."""
+        host = self._host
+        try:
+            held = await asyncio.to_thread(host.locks.try_hold, {NodeLock.LIFECYCLE, NodeLock.CONFIG})
+        except StateUnwritableError as exc:
+            return Repaired("repair", ok=False, said=exc.message)
+        if held is None:
+            return Repaired("repair", ok=False, said="A job of an operator came first.", counts=False)
+        try:
+            if await host.state.desired() is Desired.STOPPED:
+                return Repaired("repair", ok=False, said="It was stopped on purpose.", counts=False)
+            notes = RepairNotes(held.descriptors)
+            patient = Patient(host, evidence=evidence, incident=incident.id, notes=notes)
+            return await repair(patient, finding.verdict, self._store)
+        finally:
+            held.release()
+
+    def _spawn(self, work: Coroutine[Any, Any, None]) -> None:
+        task = asyncio.create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+
+def _seconds(began: datetime, ended: datetime) -> float:
+    return round((ended - began).total_seconds(), 1)

@@ -1,0 +1,198 @@
+"""When to repair, when to wait, when to give up: `step(state, event, now)`, pure.
+
+Times are seconds after boot. A repair is chosen elsewhere; here is decided whether and when one is made.
+"""
+
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict
+
+from buddy_common.schemas.verdicts import Verdict
+
+BUDGET = 5  # repairs, until a gateway has been well for a stable hour or somebody closes the circuit
+FIRST_BACK_OFF_SECONDS = 10.0
+LONGEST_BACK_OFF_SECONDS = 600.0
+STEADY_SECONDS = 60.0  # well for so long, an incident is over: an earlier death belongs to it
+STABLE_SECONDS = 3600.0
+DEGRADED_SECONDS = 60.0  # channels connect again by themselves; nobody is told of a passing weakness
+# silence that a probe and a ping agree on is a hang; a busy machine gets a little longer to prove it wrong
+HUNG_SECONDS = 12.0
+
+FINE = frozenset({Verdict.READY, Verdict.SAFE_MODE})
+PASSING = frozenset({Verdict.STARTING, Verdict.DRAINING})
+REPAIRABLE = frozenset(
+    {Verdict.HUNG, Verdict.CRASHED, Verdict.CRASH_LOOP, Verdict.CONFIG_ERROR, Verdict.OUT_OF_MEMORY}
+)
+# a person has to look: no repair of ours would help, or none is needed
+REPORTED = frozenset(
+    {
+        Verdict.DEGRADED, Verdict.CONFIG_BROKEN, Verdict.PORT_TAKEN, Verdict.DISK_FULL, Verdict.NOT_INSTALLED,
+    }
+)  # fmt: skip
+
+
+class Phase(StrEnum):
+    """Where the watchdog is with this gateway."""
+
+    CALM = "calm"
+    INCIDENT = "incident"
+    REPAIRING = "repairing"
+    RECOVERING = "recovering"  # well again, but not yet for long
+    OPEN = "open"  # the budget is spent: it watches, and repairs nothing
+
+
+class State(BaseModel):
+    """What survives the watchdog's own death."""
+
+    model_config = ConfigDict(frozen=True)
+
+    phase: Phase = Phase.CALM
+    verdict: Verdict | None = None  # of the incident
+    since: float | None = None  # the incident began
+    sick_since: float | None = None  # this verdict, before it counts as an incident
+    attempts: int = 0
+    next_repair_at: float = 0.0
+    fine_since: float | None = None
+    circuit_open: bool = False
+
+    @property
+    def in_incident(self) -> bool:
+        """Whether one is open."""
+        return self.since is not None
+
+
+@dataclass(frozen=True)
+class Seen:
+    """A verdict; `held_back`: why no repair may be made now."""
+
+    verdict: Verdict
+    held_back: str | None = None
+
+
+@dataclass(frozen=True)
+class RepairEnded:
+    """A repair has ended. One that found its place taken does not count. `jitter` is in [0.8, 1]."""
+
+    counts: bool = True
+    jitter: float = 1.0
+
+
+@dataclass(frozen=True)
+class CircuitClosed:
+    """Somebody has closed the circuit by hand."""
+
+
+class Act(StrEnum):
+    """What is to be done; the order of a list is the order of doing."""
+
+    BEGIN = "begin"
+    CHANGE = "change"
+    REPAIR = "repair"
+    GIVE_UP = "give_up"
+    RECOVER = "recover"
+    END = "end"
+
+
+Event = Seen | RepairEnded | CircuitClosed
+Step = tuple[State, list[Act]]
+
+
+def step(state: State, event: Event, now: float) -> Step:
+    """Return the next state, and what is to be done. Every pair of phase and event is covered."""
+    if isinstance(event, RepairEnded):
+        return _after_repair(state, event, now)
+    if isinstance(event, CircuitClosed):
+        return _closed(state, now)
+    return _seen(state, event, now)
+
+
+def _seen(state: State, event: Seen, now: float) -> Step:
+    if state.phase is Phase.REPAIRING:  # the repair itself looks whether it helped
+        return state, []
+    if event.verdict in FINE:
+        return _fine(state, now)
+    if event.verdict is Verdict.STOPPED:
+        return _stopped(state)
+    if event.verdict in PASSING:
+        return state.model_copy(update={"fine_since": None, "sick_since": None}), []
+    return _sick(state, event, now)
+
+
+def back_off(attempts: int, jitter: float) -> float:
+    """Return how long to wait after so many repairs, in seconds: 10 s, doubled each time, 10 min at most."""
+    return min(LONGEST_BACK_OFF_SECONDS, FIRST_BACK_OFF_SECONDS * 2.0 ** max(0, attempts - 1)) * jitter
+
+
+def _after_repair(state: State, event: RepairEnded, now: float) -> Step:
+    if state.phase is not Phase.REPAIRING:  # one of an earlier life
+        return state, []
+    attempts = state.attempts if event.counts else max(0, state.attempts - 1)
+    wait = back_off(attempts, event.jitter) if event.counts else FIRST_BACK_OFF_SECONDS
+    return state.model_copy(
+        update={"phase": Phase.INCIDENT, "attempts": attempts, "next_repair_at": now + wait}
+    ), []
+
+
+def _closed(state: State, now: float) -> Step:
+    """Close the circuit and forget what was tried; an incident goes on, and may be repaired at once."""
+    update: dict[str, Any] = {"attempts": 0, "next_repair_at": now, "circuit_open": False}
+    if state.phase is Phase.OPEN:
+        update["phase"] = Phase.INCIDENT if state.in_incident else Phase.CALM
+    return state.model_copy(update=update), []
+
+
+def _fine(state: State, now: float) -> Step:
+    fine_since = state.fine_since if state.fine_since is not None else now
+    state = state.model_copy(update={"fine_since": fine_since, "sick_since": None})
+    well_for = now - fine_since
+    if well_for >= STABLE_SECONDS and (state.attempts or state.circuit_open):
+        state = state.model_copy(update={"attempts": 0, "circuit_open": False})
+    if not state.in_incident:
+        phase = Phase.OPEN if state.circuit_open else Phase.CALM
+        return state.model_copy(update={"phase": phase}), []
+    if well_for < STEADY_SECONDS:
+        return state.model_copy(update={"phase": Phase.RECOVERING}), []
+    phase = Phase.OPEN if state.circuit_open else Phase.CALM
+    over = {"phase": phase, "verdict": None, "since": None}
+    return state.model_copy(update=over), [Act.RECOVER]
+
+
+def _stopped(state: State) -> Step:
+    """Leave alone what was stopped on purpose; whatever was wrong with it is nobody's trouble now."""
+    calm = State(attempts=state.attempts, circuit_open=state.circuit_open)
+    if state.circuit_open:
+        calm = calm.model_copy(update={"phase": Phase.OPEN})
+    return calm, [Act.END] if state.in_incident else []
+
+
+def _sick(state: State, event: Seen, now: float) -> Step:
+    state = state.model_copy(
+        update={"fine_since": None, "sick_since": state.sick_since if state.sick_since is not None else now}
+    )
+    sick_for = now - (state.sick_since or now)
+    if event.verdict is Verdict.DEGRADED and not state.in_incident and sick_for < DEGRADED_SECONDS:
+        return state, []
+    acts: list[Act] = []
+    if not state.in_incident:
+        acts.append(Act.BEGIN)
+        state = state.model_copy(update={"since": now, "verdict": event.verdict})
+    elif state.verdict is not event.verdict:
+        acts.append(Act.CHANGE)
+        state = state.model_copy(update={"verdict": event.verdict})
+    if state.circuit_open:
+        return state.model_copy(update={"phase": Phase.OPEN}), acts
+    state = state.model_copy(update={"phase": Phase.INCIDENT})
+    if event.verdict not in REPAIRABLE or not _is_due(state, event, now):
+        return state, acts
+    if state.attempts >= BUDGET:
+        return state.model_copy(update={"phase": Phase.OPEN, "circuit_open": True}), [*acts, Act.GIVE_UP]
+    repairing = {"phase": Phase.REPAIRING, "attempts": state.attempts + 1}
+    return state.model_copy(update=repairing), [*acts, Act.REPAIR]
+
+
+def _is_due(state: State, event: Seen, now: float) -> bool:
+    if event.held_back is not None or now < state.next_repair_at:
+        return False
+    return event.verdict is not Verdict.HUNG or now - (state.sick_since or now) >= HUNG_SECONDS

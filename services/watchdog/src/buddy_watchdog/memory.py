@@ -1,0 +1,96 @@
+"""What a verdict needs to know of the looks before: pure, so that every course of events can be tested."""
+
+from dataclasses import dataclass, replace
+
+from buddy_common.schemas.gateway import Desired, GatewayOwner
+from buddy_common.schemas.processes import ProcessIdentity
+from buddy_watchdog.evidence import Evidence
+
+DEATHS_SECONDS = 600.0  # deaths that lie further back make no loop
+# an idle Node.js wakes up now and then; a start that gets anywhere uses more
+PROGRESS_CPU_SECONDS = 0.05
+# p99 of the event loop; a gateway under load was at 20 to 60 ms, one that answers nobody at seconds
+SLOW_LOOP_MS = 1000.0
+
+
+@dataclass(frozen=True)
+class Memory:
+    """Of the gateway's process: since when, when it last answered, when it last got anywhere."""
+
+    process: ProcessIdentity | None = None
+    owner: GatewayOwner | None = None  # of the last process that there was
+    up: ProcessIdentity | None = None  # the process that has once said that it is started
+    answered_at: float | None = None
+    moved_at: float = 0.0
+    marks: tuple[float, int, tuple[str, ...]] = (0.0, 0, ())
+    gone_since: float | None = None
+    slow_since: float | None = None
+    deaths: tuple[float, ...] = ()
+    oom_kills: int | None = None  # before the process went
+    was_oom: bool = False
+    said_restart: bool = False
+
+
+def remember(memory: Memory, evidence: Evidence) -> Memory:
+    """Return what is known after this look."""
+    at, probe = evidence.at, evidence.snapshot.probe
+    same = evidence.process is not None and evidence.process == memory.process
+    died = memory.process is not None and not same
+    memory = _gone(memory, evidence, died=died)
+    marks, moved_at = _progress(memory, evidence, same=same)
+    delay = probe.event_loop_delay_p99_ms
+    slow = probe.live and delay is not None and delay > SLOW_LOOP_MS
+    return replace(
+        memory,
+        process=evidence.process,
+        owner=evidence.snapshot.owner or memory.owner,
+        up=evidence.process if probe.started else memory.up,
+        answered_at=at if probe.live else (memory.answered_at if same else None),
+        marks=marks,
+        moved_at=moved_at,
+        slow_since=(memory.slow_since or at) if slow else None,
+    )
+
+
+def _gone(memory: Memory, evidence: Evidence, *, died: bool) -> Memory:
+    """Note a death that nobody asked for, and since when there is no process."""
+    at = evidence.at
+    deaths = tuple(death for death in memory.deaths if at - death < DEATHS_SECONDS)
+    meant = evidence.lifecycle_busy or evidence.snapshot.desired is Desired.STOPPED
+    said_restart = evidence.socket.said_restart
+    if died and not meant and not said_restart:
+        deaths = (*deaths, at)
+    if evidence.process is not None:
+        return replace(
+            memory,
+            gone_since=None,
+            deaths=deaths,
+            oom_kills=evidence.oom_kills,
+            was_oom=False,
+            said_restart=False,
+        )
+    killed = died and memory.oom_kills is not None and evidence.oom_kills > memory.oom_kills
+    return replace(
+        memory,
+        gone_since=memory.gone_since or at,
+        deaths=deaths,
+        was_oom=memory.was_oom or killed,
+        said_restart=memory.said_restart or said_restart,
+    )
+
+
+def _progress(
+    memory: Memory, evidence: Evidence, *, same: bool
+) -> tuple[tuple[float, int, tuple[str, ...]], float]:
+    """Return the marks of progress, and when they last moved."""
+    cpu, log_end, failing = memory.marks
+    now_failing = tuple(evidence.snapshot.probe.failing)
+    moved = (
+        not same
+        or evidence.cpu_seconds - cpu >= PROGRESS_CPU_SECONDS
+        or evidence.log_end != log_end
+        or now_failing != failing
+    )
+    if not moved:
+        return memory.marks, memory.moved_at
+    return (evidence.cpu_seconds, evidence.log_end, now_failing), evidence.at

@@ -1,0 +1,117 @@
+"""Choose the repair that fits the verdict, make it, and look whether it helped."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+
+import structlog
+from buddy_common.adapters.quarantine import Quarantine
+
+from buddy_common.adapters.config_files import ConfigState
+from buddy_common.errors import BuddyError, ConfigRejectedError, GatewayConfigError, IncludeUnsupportedError
+from buddy_common.schemas.verdicts import Verdict
+from buddy_common.usecases.validate_config import validate_config
+from buddy_watchdog.repairs.patient import Patient, Repaired
+from buddy_watchdog.repairs.quarantine import find_culprits, let_go_of_what_is_back, quarantine
+from buddy_watchdog.repairs.restart import restart
+from buddy_watchdog.repairs.rollback import roll_back
+from buddy_watchdog.repairs.terminate import terminate_and_restart
+
+log = structlog.get_logger(__name__)
+
+Repair = Callable[[], Awaitable[str]]
+
+
+async def repair(patient: Patient, verdict: Verdict, store: Quarantine) -> Repaired:
+    """Make one repair; whatever comes of it is in the answer. The caller holds both locks of the node."""
+    name, run = await _choose(patient, verdict, store)
+    try:
+        said = await run()
+    except BuddyError as exc:
+        return Repaired(name, ok=False, said=exc.message, lines=patient.notes.lines)
+    finally:
+        await _settle(patient, store)
+    return Repaired(name, ok=True, said=said, lines=patient.notes.lines)
+
+
+async def _choose(patient: Patient, verdict: Verdict, store: Quarantine) -> tuple[str, Repair]:
+    async def start() -> str:
+        return await restart(patient)
+
+    if verdict is Verdict.HUNG:
+        return "terminate and restart", lambda: terminate_and_restart(patient)
+    if verdict in {Verdict.CONFIG_ERROR, Verdict.CRASH_LOOP}:
+        try:
+            name, before = await _mend_config(patient, verdict, store)
+        except BuddyError as exc:  # a full disk, a program that cannot be asked: then only a start is left
+            log.warning("config_not_mended", reason=exc.message)
+            await patient.notes.line(f"The config was left as it is: {exc.message}")
+            return "restart", start
+        if name is not None:
+            return name, _after(before, start)
+    return "restart", start
+
+
+def _after(before: str, run: Repair) -> Repair:
+    async def both() -> str:
+        return f"{before} {await run()}"
+
+    return both
+
+
+async def _mend_config(patient: Patient, verdict: Verdict, store: Quarantine) -> tuple[str | None, str]:
+    """Take out what is to blame, else go back to what was good; (None, "") where neither helps."""
+    state = await asyncio.to_thread(_read, patient)
+    if state is not None:
+        refusal = await _refusal(patient, state)
+        culprits = await find_culprits(patient, state, refusal)
+        taken = await _try_quarantine(patient, store, state, culprits) if culprits else None
+        if taken is not None:
+            return "quarantine", f"Quarantined {taken}."
+        if refusal is None and verdict is Verdict.CONFIG_ERROR:
+            return None, ""  # whatever it was, OpenClaw takes it now
+    name = await roll_back(patient)
+    if name is None:
+        await patient.notes.line("There is no other config that is known to be good.")
+        return None, ""
+    return "rollback", f"Rolled back to {name}."
+
+
+async def _try_quarantine(
+    patient: Patient, store: Quarantine, state: ConfigState, culprits: list[tuple[str, ...]]
+) -> str | None:
+    try:
+        return await quarantine(patient, store, state, culprits, reason=_why(patient))
+    except IncludeUnsupportedError as exc:
+        await patient.notes.line(exc.message)
+        return None
+
+
+async def _refusal(patient: Patient, state: ConfigState) -> str | None:
+    """Return why OpenClaw does not take the config, None where it does."""
+    try:
+        await validate_config(patient.host, patient.notes, state.config)
+    except ConfigRejectedError as exc:
+        await patient.notes.line(exc.message)
+        return exc.message
+    return None
+
+
+def _read(patient: Patient) -> ConfigState | None:
+    try:
+        return patient.host.config_files.read()
+    except GatewayConfigError:
+        return None
+
+
+def _why(patient: Patient) -> str:
+    problem = patient.evidence.config.problem
+    return problem or next(iter(patient.evidence.said[-1:]), "OpenClaw did not start with it.")
+
+
+async def _settle(patient: Patient, store: Quarantine) -> None:
+    state = await asyncio.to_thread(_read, patient)
+    if state is not None:
+        try:
+            await asyncio.to_thread(let_go_of_what_is_back, store, state.config)
+        except BuddyError as exc:
+            log.warning("quarantine_not_settled", reason=exc.message)

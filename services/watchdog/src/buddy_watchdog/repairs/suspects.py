@@ -1,0 +1,52 @@
+"""Which plugin or channel is named by what OpenClaw said: pure."""
+
+import re
+from collections.abc import Iterable
+from typing import Any
+
+from buddy_common.config_diff import KeyPath
+
+# `plugins.entries.x: plugin not found`, `channels.x: unknown channel id`
+_PATH = re.compile(r"\b(plugins\.entries|channels)\.([A-Za-z0-9@_/-]+)")
+# the stack of an exception that a plugin has thrown, and what OpenClaw's loader says
+_PLACE = re.compile(r"/extensions/((?:@[A-Za-z0-9_-]+/)?[A-Za-z0-9_-]+)/")
+_NAMED = re.compile(r"\bplugin[ :=]+[\"'`]?([A-Za-z0-9@_/-]+)")
+_CHANNEL = re.compile(r"\bchannel(?: id)?[ :=]+[\"'`]?([A-Za-z0-9_-]+)")
+
+
+_ACCUSES = re.compile(
+    r"^\s+at |error|fail|not found|unknown|invalid|cannot|crash|threw|unhandled", re.IGNORECASE
+)
+
+
+def accusations(lines: Iterable[str]) -> list[str]:
+    """Return the lines that speak of a failure: a healthy plugin is named in the log, too."""
+    return [line for line in lines if _ACCUSES.search(line)]
+
+
+def suspects(lines: Iterable[str], config: dict[str, Any]) -> list[KeyPath]:
+    """Return the entries of the config that the lines name, in that order; what is not configured is none."""
+    found: dict[KeyPath, None] = {}
+    for line in lines:
+        for path in _named_in(line):
+            if _is_there(config, path):
+                found[path] = None
+    return list(found)
+
+
+def _named_in(line: str) -> Iterable[KeyPath]:
+    for section, name in _PATH.findall(line):
+        yield ("plugins", "entries", name) if section == "plugins.entries" else ("channels", name)
+    for pattern in (_PLACE, _NAMED):
+        for name in pattern.findall(line):
+            yield ("plugins", "entries", name)
+    for name in _CHANNEL.findall(line):
+        yield ("channels", name)
+
+
+def _is_there(config: Any, path: KeyPath) -> bool:
+    for key in path:
+        if not isinstance(config, dict) or key not in config:
+            return False
+        config = config[key]
+    return True

@@ -1,0 +1,73 @@
+"""What the watchdog remembers of an incident, so that its own death, or a reboot, costs nothing."""
+
+from datetime import datetime
+from pathlib import Path
+
+import structlog
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from buddy_common.adapters.atomic_file import replace_file
+from buddy_common.adapters.processes import boot_id
+from buddy_common.schemas.healing import HealEvent
+from buddy_watchdog.healing import Phase, State
+
+log = structlog.get_logger(__name__)
+
+
+class Incident(BaseModel):
+    """The incident that is open: what its events and its alerts belong to."""
+
+    model_config = ConfigDict(frozen=True)
+
+    id: str
+    began: datetime
+    told: list[str] = []  # kinds of events that people were alerted of
+    up_at: datetime | None = None  # when the gateway was first seen well again
+
+
+class Remembered(BaseModel):
+    """Everything in the file."""
+
+    model_config = ConfigDict(frozen=True)
+
+    boot: str
+    state: State = State()
+    incident: Incident | None = None
+    circuit_opened_at: datetime | None = None
+    owed: list[HealEvent] = []  # not known to be written down yet
+
+
+class StateFile:
+    """One small file in the node's state folder, replaced whole."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+
+    def load(self, *, now: float) -> Remembered:
+        """Return what was kept. A repair that was under way counts as ended, its outcome as unknown.
+
+        After a reboot times of before mean nothing: what was begun then began now.
+        """
+        try:
+            kept = Remembered.model_validate_json(self._path.read_bytes())
+        except FileNotFoundError:
+            return Remembered(boot=boot_id())
+        except (OSError, ValidationError) as exc:
+            log.warning("watchdog_state_unreadable", reason=type(exc).__name__)
+            return Remembered(boot=boot_id())
+        state = kept.state
+        if state.phase is Phase.REPAIRING:
+            state = state.model_copy(update={"phase": Phase.INCIDENT, "next_repair_at": now})
+        if kept.boot != boot_id():
+            since = None if state.since is None else now
+            state = state.model_copy(
+                update={"since": since, "sick_since": None, "fine_since": None, "next_repair_at": now}
+            )
+        return kept.model_copy(update={"boot": boot_id(), "state": state})
+
+    def save(self, remembered: Remembered) -> None:
+        """Keep it; a disk that is full is a log line: the watching goes on."""
+        try:
+            replace_file(self._path, remembered.model_dump_json().encode())
+        except OSError as exc:
+            log.warning("watchdog_state_not_written", reason=exc.strerror)

@@ -1,0 +1,185 @@
+"""When the watchdog repairs, waits and gives up."""
+
+from itertools import product
+
+import pytest
+
+from buddy_common.schemas.verdicts import Verdict
+from buddy_watchdog.healing import (
+    BUDGET,
+    DEGRADED_SECONDS,
+    FINE,
+    HUNG_SECONDS,
+    PASSING,
+    REPAIRABLE,
+    REPORTED,
+    STABLE_SECONDS,
+    STEADY_SECONDS,
+    Act,
+    CircuitClosed,
+    Event,
+    Phase,
+    RepairEnded,
+    Seen,
+    State,
+    back_off,
+    step,
+)
+
+CRASHED, READY = Seen(Verdict.CRASHED), Seen(Verdict.READY)
+
+
+def states() -> list[State]:
+    """Return one state of each phase, and the ones beside it that matter."""
+    return [
+        State(),
+        State(sick_since=90.0),
+        State(phase=Phase.INCIDENT, verdict=Verdict.CRASHED, since=50.0, sick_since=50.0, attempts=1),
+        State(phase=Phase.INCIDENT, verdict=Verdict.HUNG, since=50.0, sick_since=50.0, attempts=BUDGET),
+        State(phase=Phase.REPAIRING, verdict=Verdict.CRASHED, since=50.0, sick_since=50.0, attempts=1),
+        State(phase=Phase.RECOVERING, verdict=Verdict.CRASHED, since=50.0, attempts=1, fine_since=95.0),
+        State(phase=Phase.OPEN, verdict=Verdict.CRASHED, since=50.0, attempts=BUDGET, circuit_open=True),
+        State(phase=Phase.OPEN, attempts=BUDGET, circuit_open=True),
+    ]
+
+
+def events() -> list[Event]:
+    seen = [Seen(verdict, held) for verdict, held in product(Verdict, (None, "A job is under way."))]
+    return [*seen, RepairEnded(), RepairEnded(counts=False), CircuitClosed()]
+
+
+def test_every_verdict_belongs_to_one_kind() -> None:
+    kinds = [FINE, PASSING, REPAIRABLE, REPORTED, frozenset({Verdict.STOPPED})]
+
+    assert sorted(verdict for kind in kinds for verdict in kind) == sorted(Verdict)
+
+
+@pytest.mark.parametrize("state", states(), ids=lambda s: f"{s.phase}-{s.attempts}-{s.verdict}")
+@pytest.mark.parametrize("event", events(), ids=str)
+@pytest.mark.parametrize("now", [100.0, 100_000.0])
+def test_every_pair_of_state_and_event_keeps_the_rules(state: State, event: Event, now: float) -> None:
+    after, acts = step(state, event, now)
+
+    if Act.REPAIR in acts:
+        assert isinstance(event, Seen)
+        assert event.verdict in REPAIRABLE
+        assert event.held_back is None
+        assert state.phase not in {Phase.REPAIRING, Phase.OPEN}
+        assert not state.circuit_open
+        assert after.phase is Phase.REPAIRING
+        assert after.attempts == state.attempts + 1 <= BUDGET
+    assert acts.count(Act.REPAIR) + acts.count(Act.GIVE_UP) <= 1
+    assert (Act.BEGIN in acts) == (not state.in_incident and after.in_incident)
+    assert (Act.RECOVER in acts or Act.END in acts) == (state.in_incident and not after.in_incident)
+    assert (after.phase is Phase.OPEN) <= after.circuit_open
+    assert (after.phase in {Phase.INCIDENT, Phase.REPAIRING, Phase.RECOVERING}) <= after.in_incident
+    assert step(state, event, now) == (after, acts)
+
+
+def test_a_crash_is_repaired_at_once() -> None:
+    after, acts = step(State(), CRASHED, 100.0)
+
+    assert acts == [Act.BEGIN, Act.REPAIR]
+    assert (after.phase, after.attempts) == (Phase.REPAIRING, 1)
+
+
+def test_five_crashes_in_a_row_open_the_circuit_once() -> None:
+    state, told, now = State(), [], 0.0
+    for _ in range(BUDGET + 3):
+        state, acts = step(state, CRASHED, now)
+        told += acts
+        state, _ = step(state, RepairEnded(jitter=1.0), now)
+        state, _ = step(state, READY, now)  # it comes up, and dies again
+        now += 700.0 if state.phase is Phase.OPEN else back_off(state.attempts, 1.0)
+
+    assert told.count(Act.REPAIR) == BUDGET
+    assert told.count(Act.GIVE_UP) == 1
+    assert told.count(Act.BEGIN) == 1
+
+
+def test_the_pauses_between_repairs_double_up_to_ten_minutes() -> None:
+    assert [back_off(attempts, 1.0) for attempts in range(1, 9)] == [10, 20, 40, 80, 160, 320, 600, 600]
+    assert back_off(1, 0.8) == 8.0
+
+
+def test_it_waits_between_two_repairs() -> None:
+    state, _ = step(State(), CRASHED, 100.0)
+    state, _ = step(state, RepairEnded(jitter=1.0), 110.0)
+
+    assert step(state, CRASHED, 119.0)[1] == []
+    assert step(state, CRASHED, 120.0)[1] == [Act.REPAIR]
+
+
+def test_an_incident_is_over_when_it_was_well_for_a_minute() -> None:
+    state = State(phase=Phase.INCIDENT, verdict=Verdict.CRASHED, since=0.0, attempts=1)
+    state, early = step(state, READY, 100.0)
+    state, later = step(state, READY, 100.0 + STEADY_SECONDS - 1)
+    state, over = step(state, READY, 100.0 + STEADY_SECONDS)
+
+    assert (early, later, over) == ([], [], [Act.RECOVER])
+    assert (state.phase, state.attempts) == (Phase.CALM, 1)
+
+
+def test_a_stable_hour_gives_the_budget_back_and_closes_the_circuit() -> None:
+    state = State(phase=Phase.OPEN, attempts=BUDGET, circuit_open=True, fine_since=0.0)
+
+    almost, _ = step(state, READY, STABLE_SECONDS - 1)
+    after, _ = step(state, READY, STABLE_SECONDS)
+
+    assert (almost.phase, almost.attempts) == (Phase.OPEN, BUDGET)
+    assert (after.phase, after.attempts) == (Phase.CALM, 0)
+
+
+def test_closing_the_circuit_by_hand_lets_it_repair_at_once() -> None:
+    state = State(phase=Phase.OPEN, verdict=Verdict.CRASHED, since=0.0, attempts=BUDGET, circuit_open=True)
+
+    state, _ = step(state, CircuitClosed(), 100.0)
+
+    assert step(state, CRASHED, 100.0)[1] == [Act.REPAIR]
+
+
+def test_nothing_is_repaired_while_it_is_held_back_and_all_is_when_it_is_not() -> None:
+    state, acts = step(State(), Seen(Verdict.CRASHED, "paused"), 100.0)
+
+    assert acts == [Act.BEGIN]
+    assert step(state, CRASHED, 101.0)[1] == [Act.REPAIR]
+
+
+@pytest.mark.parametrize("verdict", sorted(REPORTED | PASSING | FINE | {Verdict.STOPPED}))
+def test_nothing_else_is_ever_repaired(verdict: Verdict) -> None:
+    for state, now in product(states(), (100.0, 100_000.0)):
+        assert Act.REPAIR not in step(state, Seen(verdict), now)[1]
+
+
+def test_a_hang_is_given_a_moment_to_end_by_itself() -> None:
+    hung = Seen(Verdict.HUNG)
+    state, first = step(State(), hung, 100.0)
+    state, second = step(state, hung, 100.0 + HUNG_SECONDS)
+
+    assert (first, second) == ([Act.BEGIN], [Act.REPAIR])
+
+
+def test_a_passing_weakness_is_no_incident() -> None:
+    weak = Seen(Verdict.DEGRADED)
+    state, first = step(State(), weak, 100.0)
+    well, _ = step(state, READY, 101.0)
+
+    assert first == step(well, weak, 100.0 + DEGRADED_SECONDS)[1] == []
+    assert step(state, weak, 100.0 + DEGRADED_SECONDS)[1] == [Act.BEGIN]
+
+
+def test_a_stop_on_purpose_ends_an_incident_but_not_an_open_circuit() -> None:
+    state = State(phase=Phase.OPEN, verdict=Verdict.CRASHED, since=0.0, attempts=BUDGET, circuit_open=True)
+
+    after, acts = step(state, Seen(Verdict.STOPPED), 100.0)
+
+    assert acts == [Act.END]
+    assert (after.phase, after.circuit_open, after.in_incident) == (Phase.OPEN, True, False)
+
+
+def test_a_repair_that_found_its_place_taken_does_not_count() -> None:
+    state, _ = step(State(), CRASHED, 100.0)
+
+    after, _ = step(state, RepairEnded(counts=False), 101.0)
+
+    assert (after.phase, after.attempts) == (Phase.INCIDENT, 0)

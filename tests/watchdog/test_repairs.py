@@ -1,0 +1,279 @@
+"""Real processes of a fake OpenClaw break; the watchdog mends what it may, and leaves alone what it must."""
+
+import asyncio
+import json
+import os
+import signal
+import socket
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+
+from buddy_common.adapters.atomic_file import replace_file
+from buddy_common.schemas.backups import BackupReason
+from buddy_common.schemas.gateway import Desired, GatewayState
+from buddy_common.schemas.healing import EventKind, Healing, SelfHealing
+from buddy_common.schemas.job import NodeLock
+from buddy_common.schemas.verdicts import Verdict
+from buddy_watchdog import healing as healing_module
+from buddy_watchdog import known_good, runner
+from eventually import eventually
+from watchdog.scene import Ward
+
+pytestmark = pytest.mark.timeout(60)
+
+RECOVERY_SECONDS = 20
+
+
+@pytest.fixture(autouse=True)
+def quick(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let what takes minutes with the real one take moments here."""
+    monkeypatch.setattr(healing_module, "FIRST_BACK_OFF_SECONDS", 0.05)
+    monkeypatch.setattr(healing_module, "STEADY_SECONDS", 0.3)
+    monkeypatch.setattr(healing_module, "HUNG_SECONDS", 0.2)
+    monkeypatch.setattr(runner, "DOUBT_SECONDS", 0.1)
+
+
+async def is_up(ward: Ward, *, instead_of: int | None = None) -> int:
+    """Wait until a gateway is published as running, another one than that."""
+
+    def other(snapshot: Any) -> bool:
+        return snapshot is not None and snapshot.state is GatewayState.RUNNING and snapshot.pid != instead_of
+
+    found = await eventually(ward.snapshot, other, seconds=RECOVERY_SECONDS)
+    assert found is not None
+    assert found.pid is not None
+    return int(found.pid)
+
+
+async def comes_to(ward: Ward, kind: EventKind) -> None:
+    async def kinds() -> list[EventKind]:
+        return ward.diary.kinds
+
+    await eventually(kinds, lambda seen: kind in seen, seconds=RECOVERY_SECONDS)
+
+
+async def edit(ward: Ward, **sections: Any) -> None:
+    """Write the config as somebody at a keyboard would, past Buddy."""
+    content = json.dumps(ward.config | sections).encode()
+    await asyncio.to_thread(replace_file, ward.fake.config_file, content)
+
+
+async def test_a_killed_gateway_is_back_and_its_history_tells_all(ward: Ward) -> None:
+    pid = await ward.start()
+    async with ward.watched(interval_seconds=0.2):
+        await is_up(ward)
+        os.kill(pid, signal.SIGKILL)
+        await comes_to(ward, EventKind.RECOVERED)
+        await is_up(ward, instead_of=pid)
+
+    first, repair, last = ward.diary.events
+    assert [first.kind, repair.kind, last.kind] == ward.diary.kinds
+    assert (first.verdict, first.seconds_to_detect is not None) == (Verdict.CRASHED, True)
+    assert "SIGKILL" in first.reason
+    assert (repair.repair, repair.attempt) == ("restart", 1)
+    assert repair.outcome is not None
+    assert repair.outcome.startswith("done")
+    assert repair.evidence_after is not None
+    assert repair.evidence_after["ready"] is True
+    assert last.seconds_to_recover is not None
+    assert {event.incident for event in ward.diary.events} == {first.incident}
+    assert [event.kind for event in ward.diary.told] == [EventKind.DETECTED, EventKind.RECOVERED]
+
+
+async def test_a_frozen_gateway_is_ended_and_started_anew(ward: Ward) -> None:
+    pid = await ward.start()
+    async with ward.watched(interval_seconds=0.2):
+        await is_up(ward)
+        os.kill(pid, signal.SIGSTOP)
+        await comes_to(ward, EventKind.REPAIR)
+        await is_up(ward, instead_of=pid)
+
+    assert ward.diary.repairs == ["terminate and restart"]
+    assert ward.diary.events[0].verdict is Verdict.HUNG
+
+
+@pytest.mark.parametrize(
+    ("section", "path"),
+    [
+        (
+            {"plugins": {"entries": {"good": {}, "ghost-mail": {"enabled": True}}}},
+            ["plugins", "entries", "ghost-mail"],
+        ),
+        ({"channels": {"telegram": {}, "ghost-chat": {"token": "t"}}}, ["channels", "ghost-chat"]),
+    ],
+)
+async def test_the_one_entry_that_blocks_the_start_is_quarantined_and_nothing_else(
+    ward: Ward, section: dict[str, Any], path: list[str]
+) -> None:
+    pid = await ward.start()
+    async with ward.watched(interval_seconds=0.2):
+        await is_up(ward)
+        await edit(ward, **section)
+        before = ward.config
+        os.kill(pid, signal.SIGKILL)
+        await comes_to(ward, EventKind.RECOVERED)
+        await is_up(ward, instead_of=pid)
+
+    assert "quarantine" in ward.diary.repairs
+    (kept,) = await asyncio.to_thread(ward.store.listing)
+    assert kept.path == path
+    holder = before
+    for key in path[:-1]:
+        holder = holder[key]
+    assert kept.value == holder.pop(path[-1])
+    assert ward.config == before
+    assert (ward.folder / "quarantine.json").stat().st_mode & 0o777 == 0o600
+
+
+async def test_it_runs_in_safe_mode_while_something_is_in_quarantine(ward: Ward) -> None:
+    await edit(ward, channels={"ghost-chat": {}})
+    await ward.host.state.set_desired(Desired.RUNNING)
+    async with ward.watched(interval_seconds=0.2):
+        await eventually(
+            ward.snapshot,
+            lambda seen: seen is not None and seen.verdict is Verdict.SAFE_MODE,
+            seconds=RECOVERY_SECONDS,
+        )
+
+
+async def test_a_config_that_is_broken_as_a_whole_is_rolled_back_to_the_last_good_one(
+    ward: Ward, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(known_good, "READY_SECONDS", 0.3)
+    pid = await ward.start()
+    good = ward.fake.config_file.read_bytes()
+    async with ward.watched(interval_seconds=0.1):
+
+        async def backups() -> list[str]:
+            kept = await asyncio.to_thread(ward.host.history.listing)
+            return [backup.name for backup in kept if backup.reason is BackupReason.KNOWN_GOOD]
+
+        await eventually(backups, lambda names: len(names) == 1, seconds=RECOVERY_SECONDS)
+        ward.fake.config_file.write_text("{ broken")
+        os.kill(pid, signal.SIGKILL)
+        await comes_to(ward, EventKind.RECOVERED)
+        await is_up(ward, instead_of=pid)
+
+    assert "rollback" in ward.diary.repairs
+    assert ward.fake.config_file.read_bytes() == good
+    reasons = [backup.reason for backup in await asyncio.to_thread(ward.host.history.listing)]
+    assert BackupReason.BEFORE_REPAIR in reasons
+
+
+async def test_a_config_that_breaks_under_a_running_gateway_is_told_and_left_alone(ward: Ward) -> None:
+    pid = await ward.start()
+    async with ward.watched(interval_seconds=0.1):
+        await is_up(ward)
+        ward.fake.config_file.write_text("{ broken")
+        await comes_to(ward, EventKind.DETECTED)
+        found = await ward.snapshot()
+
+    assert ward.diary.events[0].verdict is Verdict.CONFIG_BROKEN
+    assert ward.diary.repairs == []
+    assert found is not None
+    assert found.pid == pid
+    assert ward.fake.config_file.read_text() == "{ broken"
+
+
+async def test_a_gateway_that_dies_again_and_again_is_given_up_once(ward: Ward) -> None:
+    ward.fake.configure(exit=3, say="Error: boom")
+    await ward.host.state.set_desired(Desired.RUNNING)
+    async with ward.watched(interval_seconds=0.1):
+        await comes_to(ward, EventKind.GAVE_UP)
+        starts = len(ward.diary.repairs)
+        await asyncio.sleep(0)
+
+    assert starts == healing_module.BUDGET
+    assert ward.diary.kinds.count(EventKind.GAVE_UP) == 1
+    assert [event.kind for event in ward.diary.told] == [EventKind.DETECTED, EventKind.GAVE_UP]
+
+
+async def test_a_circuit_that_somebody_closes_lets_it_repair_again(ward: Ward) -> None:
+    ward.fake.configure(exit=3, say="Error: boom")
+    await ward.host.state.set_desired(Desired.RUNNING)
+    async with ward.watched(interval_seconds=0.1) as watchdog:
+        await comes_to(ward, EventKind.GAVE_UP)
+        ward.fake.configure()
+        ward.diary.wanted = SelfHealing(circuit_closed_at=datetime.now(UTC))
+        await is_up(ward)
+        assert watchdog.is_alive
+
+
+async def test_a_deliberate_stop_is_left_alone(ward: Ward) -> None:
+    pid = await ward.start()
+    await ward.host.state.set_desired(Desired.STOPPED)
+    async with ward.watched(interval_seconds=0.1):
+        os.kill(pid, signal.SIGTERM)
+        await eventually(
+            ward.snapshot, lambda seen: seen is not None and seen.state is GatewayState.STOPPED, seconds=10
+        )
+
+    assert ward.diary.events == []
+
+
+@pytest.mark.parametrize(
+    "wanted",
+    [
+        SelfHealing(mode=Healing.OFF),
+        SelfHealing(paused_until=datetime.now(UTC) + timedelta(hours=1)),
+    ],
+)
+async def test_nothing_is_repaired_while_the_operator_does_not_want_it(
+    ward: Ward, wanted: SelfHealing
+) -> None:
+    ward.diary.wanted = wanted
+    pid = await ward.start()
+    async with ward.watched(interval_seconds=0.1):
+        await is_up(ward)
+        os.kill(pid, signal.SIGKILL)
+        await comes_to(ward, EventKind.DETECTED)
+        ward.diary.wanted = SelfHealing()
+        await comes_to(ward, EventKind.REPAIR)
+        await is_up(ward, instead_of=pid)
+
+    assert ward.diary.repairs == ["restart"]
+
+
+async def test_a_job_that_holds_the_gateway_is_not_disturbed(ward: Ward) -> None:
+    await ward.host.state.set_desired(Desired.RUNNING)
+    held = await asyncio.to_thread(ward.host.locks.try_hold, {NodeLock.CONFIG})
+    assert held is not None
+    async with ward.watched(interval_seconds=0.1):
+        await comes_to(ward, EventKind.DETECTED)
+        assert ward.diary.repairs == []
+        held.release()
+        await is_up(ward)
+
+
+async def test_a_port_that_another_program_has_is_reported_and_taken_again_when_it_is_free(
+    ward: Ward,
+) -> None:
+    with socket.create_server(("127.0.0.1", ward.fake.port)):
+        await ward.host.state.set_desired(Desired.RUNNING)
+        async with ward.watched(interval_seconds=0.1):
+            await comes_to(ward, EventKind.DETECTED)
+    assert ward.diary.events[0].verdict is Verdict.PORT_TAKEN
+    assert ward.diary.repairs == []
+    async with ward.watched(interval_seconds=0.1):
+        await is_up(ward)
+
+
+async def test_a_watchdog_that_dies_in_mid_repair_is_followed_by_one_that_ends_the_incident(
+    ward: Ward,
+) -> None:
+    ward.fake.configure(ready_after=1.0)
+    await ward.host.state.set_desired(Desired.RUNNING)
+    async with ward.watched(interval_seconds=0.1) as first:
+
+        async def repairing() -> bool:
+            return first._healer.repairing and await ward.host.state.spawned() is not None
+
+        await eventually(repairing, bool, seconds=10)
+    assert ward.diary.repairs == []
+    async with ward.watched(interval_seconds=0.1):
+        await comes_to(ward, EventKind.RECOVERED)
+
+    assert ward.diary.kinds.count(EventKind.DETECTED) == 1
+    assert len([name for name, _, _ in ward.fake.process_log if name == "gateway begins"]) == 1

@@ -1,0 +1,147 @@
+"""Which evidence gives which verdict."""
+
+from dataclasses import replace
+
+import pytest
+
+from buddy_common.schemas.gateway import Desired, GatewayOwner, Probe
+from buddy_common.schemas.processes import ProcessExit
+from buddy_common.schemas.verdicts import Verdict
+from buddy_watchdog.evidence import ConfigLook, Evidence, SocketLook
+from buddy_watchdog.memory import Memory, remember
+from buddy_watchdog.verdict import LOOP_DEATHS, STALL_SECONDS, judge
+from watchdog.looks import GATEWAY, NEXT, READY, SILENT, STARTING, alive, gone, snapshot, wanted
+
+
+def verdict_of(*looks: Evidence) -> Verdict:
+    """Return what is made of the last of these looks."""
+    memory = Memory()
+    for evidence in looks:
+        memory = remember(memory, evidence)
+    return judge(looks[-1], memory).verdict
+
+
+NOT_READY = Probe(live=True, started=True, ready=False, failing=["telegram"])
+DRAINING = Probe(live=True, started=True, ready=False, draining=True, failing=["gateway-draining"])
+SLOW = Probe(live=True, started=True, ready=True, event_loop_delay_p99_ms=4000.0)
+
+
+@pytest.mark.parametrize(
+    ("evidence", "expected"),
+    [
+        (alive(), Verdict.READY),
+        (alive(quarantined=1), Verdict.SAFE_MODE),
+        (alive(probe=STARTING), Verdict.STARTING),
+        (alive(probe=SILENT, listens=False), Verdict.STARTING),
+        (alive(probe=DRAINING), Verdict.DRAINING),
+        (alive(probe=NOT_READY), Verdict.DEGRADED),
+        (alive(probe=SLOW), Verdict.DEGRADED),
+        (alive(frozen=True), Verdict.HUNG),
+        (alive(config=ConfigLook(problem="not JSON5")), Verdict.CONFIG_BROKEN),
+        (alive(disk_free_bytes=1024), Verdict.DISK_FULL),
+        (alive(state_writable=False), Verdict.DISK_FULL),
+        (gone(), Verdict.CRASHED),
+        (gone(ended=ProcessExit(code=1)), Verdict.CRASHED),
+        (gone(ended=ProcessExit(code=0)), Verdict.CRASHED),
+        (gone(ended=ProcessExit(code=78)), Verdict.CONFIG_ERROR),
+        (gone(ended=ProcessExit(code=1), said=("Config invalid", "Problem: …")), Verdict.CONFIG_ERROR),
+        (gone(ended=ProcessExit(code=1), config=ConfigLook(problem="not JSON5")), Verdict.CONFIG_ERROR),
+        (gone(config=ConfigLook(problem="not JSON5")), Verdict.CRASHED),
+        (gone(ended=ProcessExit(code=78), said=("another OpenClaw process owns it",)), Verdict.CRASHED),
+        (
+            gone(ended=ProcessExit(signal="SIGABRT"), said=("JavaScript heap out of memory",)),
+            Verdict.OUT_OF_MEMORY,
+        ),
+        (gone(said=("Error: ENOSPC: no space left on device",)), Verdict.DISK_FULL),
+        (gone(disk_free_bytes=1024), Verdict.DISK_FULL),
+        (gone(snapshot=snapshot(SILENT, foreign_listener="nginx (pid 7)")), Verdict.PORT_TAKEN),
+        (gone(installed=False), Verdict.NOT_INSTALLED),
+        (gone(lifecycle_busy=True), Verdict.STARTING),
+        (wanted(gone(), Desired.STOPPED), Verdict.STOPPED),
+        (wanted(gone(), None), Verdict.STOPPED),
+    ],
+)
+def test_one_look(evidence: Evidence, expected: Verdict) -> None:
+    assert verdict_of(evidence) is expected
+
+
+def test_one_that_accepts_and_does_not_answer_is_hung_once_its_silence_lasts() -> None:
+    looks = [alive(0.0), alive(5.0, SILENT), alive(8.0, SILENT)]
+
+    assert verdict_of(*looks[:2]) is Verdict.DEGRADED
+    assert verdict_of(*looks) is Verdict.HUNG
+
+
+def test_a_listener_that_has_never_answered_is_starting_and_no_hang() -> None:
+    assert verdict_of(alive(0.0, SILENT), alive(50.0, SILENT)) is Verdict.STARTING
+
+
+@pytest.mark.parametrize("mark", [{"cpu_seconds": 9.0}, {"log_end": 10}, {"probe": STARTING}])
+def test_a_start_that_gets_anywhere_is_never_hung(mark: dict[str, object]) -> None:
+    still = [alive(at, SILENT, listens=False) for at in (0.0, STALL_SECONDS - 1)]
+    moves = alive(STALL_SECONDS + 1, **{"probe": SILENT, "listens": False, **mark})  # type: ignore[arg-type]
+    stands = alive(STALL_SECONDS + 1, SILENT, listens=False)
+
+    assert verdict_of(*still, moves) is Verdict.STARTING
+    assert verdict_of(*still, stands) is Verdict.HUNG
+
+
+def test_a_gateway_that_restarts_inside_its_process_is_starting() -> None:
+    away = alive(4.0, SILENT, listens=False, cpu_seconds=2.0)
+
+    assert verdict_of(alive(0.0), away) is Verdict.STARTING
+
+
+def test_deaths_in_a_row_are_a_loop_however_they_came_back() -> None:
+    looks: list[Evidence] = []
+    for number in range(LOOP_DEATHS):
+        looks += [alive(number * 20.0, process=replace(GATEWAY, pid=100 + number)), gone(number * 20.0 + 10)]
+
+    assert verdict_of(*looks[:-2]) is Verdict.CRASHED
+    assert verdict_of(*looks) is Verdict.CRASH_LOOP
+
+
+def test_a_process_that_took_the_place_of_another_means_that_one_died() -> None:
+    looks = [alive(0.0), alive(1.0, process=NEXT), gone(2.0)]
+    memory = Memory()
+    for evidence in looks:
+        memory = remember(memory, evidence)
+
+    assert memory.deaths == (1.0, 2.0)
+
+
+@pytest.mark.parametrize("meant", [{"lifecycle_busy": True}, {"socket": SocketLook(said_restart=True)}])
+def test_an_end_that_was_meant_is_no_death(meant: dict[str, object]) -> None:
+    memory = remember(remember(Memory(), alive(0.0)), gone(1.0, **meant))  # type: ignore[arg-type]
+
+    assert memory.deaths == ()
+
+
+def test_who_says_that_it_restarts_itself_gets_its_time() -> None:
+    said = gone(1.0, socket=SocketLook(said_restart=True), ended=ProcessExit(code=0))
+
+    assert verdict_of(alive(0.0), said) is Verdict.STARTING
+    assert verdict_of(alive(0.0), said, gone(300.0, ended=ProcessExit(code=0))) is Verdict.CRASHED
+
+
+def test_a_kill_for_want_of_memory_is_told_from_another() -> None:
+    before = alive(0.0, oom_kills=3)
+
+    assert verdict_of(before, gone(1.0, oom_kills=4)) is Verdict.OUT_OF_MEMORY
+    assert verdict_of(before, gone(1.0, oom_kills=3)) is Verdict.CRASHED
+
+
+@pytest.mark.parametrize(
+    ("owner", "code", "expected"),
+    [
+        (GatewayOwner.SYSTEMD, 0, Verdict.STOPPED),
+        (GatewayOwner.SYSTEMD, 1, Verdict.CRASHED),
+        (GatewayOwner.OURS, 0, Verdict.CRASHED),
+    ],
+)
+def test_a_service_that_was_stopped_without_us_is_left_alone(
+    owner: GatewayOwner, code: int, expected: Verdict
+) -> None:
+    before = alive(0.0, snapshot=snapshot(READY, owner=owner))
+
+    assert verdict_of(before, gone(1.0, ended=ProcessExit(code=code))) is expected
