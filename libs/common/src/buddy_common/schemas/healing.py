@@ -2,9 +2,9 @@
 
 from datetime import datetime
 from enum import StrEnum
-from typing import Any
+from typing import Any, Self
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 
 from buddy_common.schemas.gateway import GatewayState
 from buddy_common.schemas.verdicts import Verdict
@@ -73,8 +73,10 @@ class SelfHealing(BaseModel):
     model_config = ConfigDict(frozen=True)
 
     mode: Healing = Healing.ON
-    paused_until: datetime | None = Field(None, description="A maintenance window: no repair before it ends")
-    circuit_closed_at: datetime | None = Field(
+    paused_until: AwareDatetime | None = Field(
+        None, description="A maintenance window: no repair before it ends"
+    )
+    circuit_closed_at: AwareDatetime | None = Field(
         None, description="When somebody closed the circuit by hand: one that opened before is closed"
     )
 
@@ -82,6 +84,10 @@ class SelfHealing(BaseModel):
         """Whether a repair may be made at this moment."""
         paused = self.paused_until is not None and now < self.paused_until
         return self.mode is Healing.ON and not paused
+
+    def closes_circuit(self, opened_at: datetime) -> bool:
+        """Whether a circuit that opened then was closed by hand since."""
+        return self.circuit_closed_at is not None and opened_at < self.circuit_closed_at
 
 
 class Quarantined(BaseModel):
@@ -95,3 +101,58 @@ class Quarantined(BaseModel):
     path: list[str] = Field(description="Where it was: `plugins`, `entries`, and the plugin's id")
     reason: str
     value: Any = Field(description="What stood there, secrets and all: never leaves the host")
+
+
+class QuarantineEntry(BaseModel):
+    """An entry in quarantine as clients see it: without what stood there."""
+
+    model_config = ConfigDict(frozen=True)
+
+    id: str
+    at: datetime
+    incident: str
+    path: list[str]
+    reason: str
+
+    @classmethod
+    def of(cls, kept: Quarantined) -> Self:
+        """Return the same without the value."""
+        return cls.model_validate(kept.model_dump(exclude={"value"}))
+
+
+class ActiveIncident(BaseModel):
+    """The incident that is open now."""
+
+    model_config = ConfigDict(frozen=True)
+
+    id: str
+    began: datetime
+    verdict: Verdict
+    attempts: int = 0
+
+
+class HealingView(BaseModel):
+    """What the watchdog is about, as it publishes it to the read model."""
+
+    model_config = ConfigDict(frozen=True)
+
+    node: str
+    mode: Healing = Healing.ON
+    paused_until: datetime | None = None
+    circuit_open_since: datetime | None = None
+    incident: ActiveIncident | None = None
+    quarantine: list[QuarantineEntry] = []
+
+
+class IncidentState(StrEnum):
+    """Where an incident is."""
+
+    ACTIVE = "active"
+    GAVE_UP = "gave_up"  # it goes on, and nothing is repaired any more
+    RECOVERED = "recovered"
+    ENDED = "ended"
+
+    @property
+    def is_active(self) -> bool:
+        """Whether it goes on."""
+        return self in {IncidentState.ACTIVE, IncidentState.GAVE_UP}

@@ -10,6 +10,7 @@ class Resource(StrEnum):
     GATEWAY = "gateway"
     SYSTEM = "system"
     OPENCLAW = "openclaw"
+    HEALING = "healing"
     # what the worker's reader mirrors of OpenClaw
     BOTS_MODELS = "bots-models"
     BOTS_TOP = "bots-top"

@@ -21,3 +21,23 @@ class Verdict(StrEnum):
     SAFE_MODE = "safe_mode"  # it runs without the plugins or channels that are in quarantine
     STOPPED = "stopped"  # on purpose
     NOT_INSTALLED = "not_installed"
+
+
+# from best to worst: of several looks, the worst is shown
+SEVERITY: tuple[Verdict, ...] = (
+    Verdict.READY,
+    Verdict.SAFE_MODE,
+    Verdict.STOPPED,
+    Verdict.DRAINING,
+    Verdict.STARTING,
+    Verdict.DEGRADED,
+    Verdict.CONFIG_BROKEN,
+    Verdict.NOT_INSTALLED,
+    Verdict.DISK_FULL,
+    Verdict.PORT_TAKEN,
+    Verdict.HUNG,
+    Verdict.CRASHED,
+    Verdict.OUT_OF_MEMORY,
+    Verdict.CONFIG_ERROR,
+    Verdict.CRASH_LOOP,
+)
