@@ -16,6 +16,7 @@ from buddy_common.schemas.resources import Resource
 from buddy_common.settings import GatewaySettings, HomeSettings, OpenClawSettings, WatchdogSettings
 from buddy_common.usecases.follow_startup import Patience
 from buddy_common.usecases.start_gateway import start_gateway
+from buddy_watchdog.healing import Rules
 from buddy_watchdog.runner import Runner
 from buddy_watchdog.state_file import StateFile
 from fakes.openclaw_program import FakeOpenClaw
@@ -68,6 +69,7 @@ class Ward:
             diary=self.diary,
             store=self.store,
             file=StateFile(self.folder / "watchdog.json"),
+            rules=Rules(steady_seconds=0.3),
         )
 
     @asynccontextmanager

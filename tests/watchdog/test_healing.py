@@ -6,7 +6,6 @@ import pytest
 
 from buddy_common.schemas.verdicts import Verdict
 from buddy_watchdog.healing import (
-    BUDGET,
     DEGRADED_SECONDS,
     FINE,
     HUNG_SECONDS,
@@ -14,18 +13,19 @@ from buddy_watchdog.healing import (
     REPAIRABLE,
     REPORTED,
     STABLE_SECONDS,
-    STEADY_SECONDS,
     Act,
     CircuitClosed,
     Event,
     Phase,
     RepairEnded,
+    Rules,
     Seen,
     State,
     back_off,
     step,
 )
 
+BUDGET, STEADY_SECONDS = Rules().budget, Rules().steady_seconds
 CRASHED, READY = Seen(Verdict.CRASHED), Seen(Verdict.READY)
 
 

@@ -18,6 +18,7 @@ from buddy_common.schemas.job import NodeLock
 from buddy_common.schemas.verdicts import Verdict
 from buddy_watchdog import healing as healing_module
 from buddy_watchdog import known_good, runner
+from buddy_watchdog.healing import Rules
 from eventually import eventually
 from watchdog.scene import Ward
 
@@ -30,7 +31,6 @@ RECOVERY_SECONDS = 20
 def quick(monkeypatch: pytest.MonkeyPatch) -> None:
     """Let what takes minutes with the real one take moments here."""
     monkeypatch.setattr(healing_module, "FIRST_BACK_OFF_SECONDS", 0.05)
-    monkeypatch.setattr(healing_module, "STEADY_SECONDS", 0.3)
     monkeypatch.setattr(healing_module, "HUNG_SECONDS", 0.2)
     monkeypatch.setattr(runner, "DOUBT_SECONDS", 0.1)
 
@@ -185,7 +185,7 @@ async def test_a_gateway_that_dies_again_and_again_is_given_up_once(ward: Ward) 
         starts = len(ward.diary.repairs)
         await asyncio.sleep(0)
 
-    assert starts == healing_module.BUDGET
+    assert starts == Rules().budget
     assert ward.diary.kinds.count(EventKind.GAVE_UP) == 1
     assert [event.kind for event in ward.diary.told] == [EventKind.DETECTED, EventKind.GAVE_UP]
 

@@ -172,6 +172,10 @@ class WatchdogSettings(Settings):
         10.0,
         validation_alias=_env("BUDDY_CHECK_INTERVAL_SECONDS", "CHECK_INTERVAL_SECONDS"),
     )
+    # repairs, until the gateway has been well for an hour or somebody closes the circuit
+    repair_budget: PositiveInt = Field(5, validation_alias=_env("BUDDY_REPAIR_BUDGET"))
+    # well for so long, an incident is over; what breaks before belongs to it
+    steady_seconds: Seconds = Field(60.0, validation_alias=_env("BUDDY_STEADY_SECONDS"))
     report_dir: ExpandedPath | None = Field(None, validation_alias=_env("BUDDY_REPORT_DIR", "REPORT_DIR"))
     backup_dir: ExpandedPath | None = Field(None, validation_alias=_env("BUDDY_BACKUP_DIR", "BACKUP_DIR"))
 

@@ -21,10 +21,13 @@ from buddy_watchdog.healing import (
     REPAIRABLE,
     Act,
     CircuitClosed,
+    Event,
     Phase,
     RepairEnded,
+    Rules,
     Seen,
     State,
+    Step,
     step,
 )
 from buddy_watchdog.installs import running_install
@@ -77,6 +80,7 @@ class Healer:
         store: Quarantine,
         look: Callable[[], Awaitable[Evidence]],
         wake: Callable[[], None],
+        rules: Rules,
     ) -> None:
         """`look` takes fresh evidence, `wake` asks for a look at once."""
         self._host = host
@@ -85,6 +89,7 @@ class Healer:
         self._store = store
         self._look = look
         self._wake = wake
+        self._rules = rules
         self._kept = Remembered(boot="")
         self._tasks: set[asyncio.Task[Any]] = set()
         self._fine_at = seconds_after_boot()
@@ -124,13 +129,16 @@ class Healer:
 
     async def consider(self, evidence: Evidence, finding: Finding, wishes: SelfHealing) -> None:
         """Take in one look."""
-        opened = self._kept.circuit_opened_at
-        if opened is not None and wishes.circuit_closed_at is not None and opened < wishes.circuit_closed_at:
-            await self._go(step(self.state, CircuitClosed(), evidence.at), evidence, finding)
+        if wishes.circuit_closed_at != self._kept.circuit_closed_at:
+            await self._keep(circuit_closed_at=wishes.circuit_closed_at)
+            await self._go(self._step(CircuitClosed(), evidence.at), evidence, finding)
         if finding.verdict in {Verdict.READY, Verdict.SAFE_MODE}:
             self._fine_at = evidence.at
         held_back = await self._held_back(evidence, finding, wishes)
-        await self._go(step(self.state, Seen(finding.verdict, held_back), evidence.at), evidence, finding)
+        await self._go(self._step(Seen(finding.verdict, held_back), evidence.at), evidence, finding)
+
+    def _step(self, event: Event, now: float) -> Step:
+        return step(self.state, event, now, self._rules)
 
     async def _held_back(self, evidence: Evidence, finding: Finding, wishes: SelfHealing) -> str | None:
         """Return why no repair may be made now."""
@@ -145,7 +153,7 @@ class Healer:
 
     async def _go(
         self,
-        taken: tuple[State, list[Act]],
+        taken: Step,
         evidence: Evidence,
         finding: Finding,
         *,
@@ -266,7 +274,7 @@ class Healer:
         )
         ended = RepairEnded(counts=done.counts, jitter=random.uniform(*_JITTER))
         await self._go(
-            step(self.state, ended, seconds_after_boot()),
+            self._step(ended, seconds_after_boot()),
             after,
             finding,
             notes=[(event, done.lines)] if done.counts else [],

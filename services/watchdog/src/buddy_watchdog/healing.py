@@ -11,10 +11,8 @@ from pydantic import BaseModel, ConfigDict
 
 from buddy_common.schemas.verdicts import Verdict
 
-BUDGET = 5  # repairs, until a gateway has been well for a stable hour or somebody closes the circuit
 FIRST_BACK_OFF_SECONDS = 10.0
 LONGEST_BACK_OFF_SECONDS = 600.0
-STEADY_SECONDS = 60.0  # well for so long, an incident is over: an earlier death belongs to it
 STABLE_SECONDS = 3600.0
 DEGRADED_SECONDS = 60.0  # channels connect again by themselves; nobody is told of a passing weakness
 # silence that a probe and a ping agree on is a hang; a busy machine gets a little longer to prove it wrong
@@ -31,6 +29,14 @@ REPORTED = frozenset(
         Verdict.DEGRADED, Verdict.CONFIG_BROKEN, Verdict.PORT_TAKEN, Verdict.DISK_FULL, Verdict.NOT_INSTALLED,
     }
 )  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Rules:
+    """What an operator may set."""
+
+    budget: int = 5  # repairs, until it was well for a stable hour or somebody closes the circuit
+    steady_seconds: float = 60.0  # well for so long, an incident is over: an earlier death belongs to it
 
 
 class Phase(StrEnum):
@@ -99,25 +105,25 @@ Event = Seen | RepairEnded | CircuitClosed
 Step = tuple[State, list[Act]]
 
 
-def step(state: State, event: Event, now: float) -> Step:
+def step(state: State, event: Event, now: float, rules: Rules = Rules()) -> Step:
     """Return the next state, and what is to be done. Every pair of phase and event is covered."""
     if isinstance(event, RepairEnded):
         return _after_repair(state, event, now)
     if isinstance(event, CircuitClosed):
         return _closed(state, now)
-    return _seen(state, event, now)
+    return _seen(state, event, now, rules)
 
 
-def _seen(state: State, event: Seen, now: float) -> Step:
+def _seen(state: State, event: Seen, now: float, rules: Rules) -> Step:
     if state.phase is Phase.REPAIRING:  # the repair itself looks whether it helped
         return state, []
     if event.verdict in FINE:
-        return _fine(state, now)
+        return _fine(state, now, rules)
     if event.verdict is Verdict.STOPPED:
         return _stopped(state)
     if event.verdict in PASSING:
         return state.model_copy(update={"fine_since": None, "sick_since": None}), []
-    return _sick(state, event, now)
+    return _sick(state, event, now, rules)
 
 
 def back_off(attempts: int, jitter: float) -> float:
@@ -143,7 +149,7 @@ def _closed(state: State, now: float) -> Step:
     return state.model_copy(update=update), []
 
 
-def _fine(state: State, now: float) -> Step:
+def _fine(state: State, now: float, rules: Rules) -> Step:
     fine_since = state.fine_since if state.fine_since is not None else now
     state = state.model_copy(update={"fine_since": fine_since, "sick_since": None})
     well_for = now - fine_since
@@ -152,7 +158,7 @@ def _fine(state: State, now: float) -> Step:
     if not state.in_incident:
         phase = Phase.OPEN if state.circuit_open else Phase.CALM
         return state.model_copy(update={"phase": phase}), []
-    if well_for < STEADY_SECONDS:
+    if well_for < rules.steady_seconds:
         return state.model_copy(update={"phase": Phase.RECOVERING}), []
     phase = Phase.OPEN if state.circuit_open else Phase.CALM
     over = {"phase": phase, "verdict": None, "since": None}
@@ -167,7 +173,7 @@ def _stopped(state: State) -> Step:
     return calm, [Act.END] if state.in_incident else []
 
 
-def _sick(state: State, event: Seen, now: float) -> Step:
+def _sick(state: State, event: Seen, now: float, rules: Rules) -> Step:
     state = state.model_copy(
         update={"fine_since": None, "sick_since": state.sick_since if state.sick_since is not None else now}
     )
@@ -186,7 +192,7 @@ def _sick(state: State, event: Seen, now: float) -> Step:
     state = state.model_copy(update={"phase": Phase.INCIDENT})
     if event.verdict not in REPAIRABLE or not _is_due(state, event, now):
         return state, acts
-    if state.attempts >= BUDGET:
+    if state.attempts >= rules.budget:
         return state.model_copy(update={"phase": Phase.OPEN, "circuit_open": True}), [*acts, Act.GIVE_UP]
     repairing = {"phase": Phase.REPAIRING, "attempts": state.attempts + 1}
     return state.model_copy(update=repairing), [*acts, Act.REPAIR]

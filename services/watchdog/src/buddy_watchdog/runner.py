@@ -7,9 +7,9 @@ from datetime import UTC, datetime
 from typing import Protocol
 
 import structlog
-from buddy_common.adapters.quarantine import Quarantine
 
 from buddy_common.adapters.host_plane import HostPlane
+from buddy_common.adapters.quarantine import Quarantine
 from buddy_common.errors import BrokerUnavailableError, StateUnwritableError
 from buddy_common.schemas.gateway import Desired, GatewaySnapshot, GatewayState
 from buddy_common.schemas.healing import HealthCheck, SelfHealing
@@ -19,7 +19,7 @@ from buddy_watchdog.config_look import ConfigLooker
 from buddy_watchdog.evidence import Evidence
 from buddy_watchdog.gather import Gatherer
 from buddy_watchdog.healer import Chronicle, Healer
-from buddy_watchdog.healing import FINE, Phase
+from buddy_watchdog.healing import FINE, Phase, Rules
 from buddy_watchdog.held_socket import HeldSocket
 from buddy_watchdog.known_good import READY_SECONDS, KnownGood
 from buddy_watchdog.memory import Memory, remember
@@ -76,7 +76,14 @@ class Runner:
     """Looks at one gateway for ever; a broker or a database that is gone is a log line, never the end."""
 
     def __init__(
-        self, host: HostPlane, *, interval_seconds: float, diary: Diary, store: Quarantine, file: StateFile
+        self,
+        host: HostPlane,
+        *,
+        interval_seconds: float,
+        diary: Diary,
+        store: Quarantine,
+        file: StateFile,
+        rules: Rules,
     ) -> None:
         self._host = host
         self._interval = interval_seconds
@@ -92,7 +99,7 @@ class Runner:
         self._ready_since: float | None = None
         self._checked: tuple[float, Verdict | None] = (0.0, None)
         self._healer = Healer(
-            host, chronicle=diary, file=file, store=store, look=self._gather, wake=self._news.set
+            host, chronicle=diary, file=file, store=store, look=self._gather, wake=self._news.set, rules=rules
         )
 
     @property

@@ -34,6 +34,7 @@ class Remembered(BaseModel):
     state: State = State()
     incident: Incident | None = None
     circuit_opened_at: datetime | None = None
+    circuit_closed_at: datetime | None = None  # the operator's last word on it that was acted upon
     owed: list[HealEvent] = []  # not known to be written down yet
 
 
