@@ -32,8 +32,10 @@ class Ledger:
         """Write the table."""
         FILE.parent.mkdir(parents=True, exist_ok=True)
         lines = [
-            f"OpenClaw {self.version}, {time.strftime('%Y-%m-%d')}, load {os.getloadavg()[0]:.1f}, "
-            f"{os.cpu_count()} cores; a cold start of the gateway took {self.cold_start_seconds:.1f} s.",
+            (
+                f"OpenClaw {self.version}, {time.strftime('%Y-%m-%d')}, load {os.getloadavg()[0]:.1f}, "
+                f"{os.cpu_count()} cores; a cold start of the gateway took {self.cold_start_seconds:.1f} s."
+            ),
             "",
             "| fault | verdict | repairs | detected after | ready after | of a cold start |",
             "|---|---|---|---|---|---|",

@@ -107,7 +107,7 @@ class Ward:
 
 @pytest.fixture
 def ward(system: System, ledger: Ledger) -> Iterator[Ward]:
-    yield Ward(system, ledger)
+    return Ward(system, ledger)
 
 
 @contextlib.contextmanager

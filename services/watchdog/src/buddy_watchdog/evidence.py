@@ -54,6 +54,7 @@ class Evidence:
     installed: bool = True
     program_problem: str | None = None
     lifecycle_busy: bool = False  # an operator's job starts, stops or replaces the gateway
+    repairing: bool = False  # we ourselves do
     config_busy: bool = False  # an operator's job changes the config or the plugins
     config: ConfigLook = field(default_factory=ConfigLook)
     socket: SocketLook = field(default_factory=SocketLook)

@@ -35,7 +35,10 @@ class Gatherer:
         self._judged: tuple[ConfigLook, ConfigLook] | None = (
             None  # what it is of, and with the gateway's word
         )
+        self._process: ProcessIdentity | None = None  # of the look before
         self._last_process: ProcessIdentity | None = None
+        self._log_end = 0  # of the look before
+        self._said_from = 0  # where the log ended before the last process
         self._said: tuple[int, tuple[str, ...]] | None = None
 
     async def look(self, *, repairing: bool, quarantined: int) -> Evidence:
@@ -67,6 +70,7 @@ class Gatherer:
             installed=install.installed,
             program_problem=_problem(install),
             lifecycle_busy=lifecycle_busy,
+            repairing=repairing,
             config_busy=config_busy and not repairing,
             config=config,
             socket=self._socket.look,
@@ -103,14 +107,18 @@ class Gatherer:
         return judged
 
     async def _last_words(self, seen: Observation, log_end: int) -> tuple[str, ...]:
-        """Return the last lines of a process that has gone; they are read once."""
+        """Return the last lines of a process that has gone, and of none before it; they are read once."""
         if seen.process is not None:
-            self._last_process, self._said = seen.process, None
+            if seen.process != self._process:
+                self._said_from = self._log_end
+            self._process = self._last_process = seen.process
+            self._log_end, self._said = log_end, None
             return ()
+        self._process, self._log_end = None, log_end
         if self._said is not None and self._said[0] == log_end:
             return self._said[1]
         gateway = self._host.gateway
-        lines, _ = await gateway.log_lines(max(0, log_end - SAID_BYTES))
+        lines, _ = await gateway.log_lines(max(self._said_from, log_end - SAID_BYTES, 0))
         if self._last_process is not None:
             more, _ = await gateway.service_lines(self._last_process, None)
             lines += more

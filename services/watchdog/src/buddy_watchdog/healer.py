@@ -294,7 +294,9 @@ class Healer:
             if await host.state.desired() is Desired.STOPPED:
                 return Repaired("repair", ok=False, said="It was stopped on purpose.", counts=False)
             notes = RepairNotes(held.descriptors)
-            patient = Patient(host, evidence=evidence, incident=incident.id, notes=notes)
+            patient = Patient(
+                host, evidence=evidence, incident=incident.id, attempt=self.state.attempts, notes=notes
+            )
             return await repair(patient, finding.verdict, self._store)
         finally:
             held.release()

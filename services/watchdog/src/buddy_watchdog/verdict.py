@@ -71,8 +71,9 @@ def _meant(evidence: Evidence, memory: Memory) -> Finding | None:
     if desired is not Desired.RUNNING:
         wanted = "It was stopped on purpose." if desired else "Nobody has asked for it to run."
         return Finding(Verdict.STOPPED, wanted)
-    if evidence.lifecycle_busy:
-        return Finding(Verdict.STARTING, "A job starts, stops or replaces it just now.")
+    if evidence.lifecycle_busy or evidence.repairing:
+        who = "The watchdog" if evidence.repairing else "A job"
+        return Finding(Verdict.STARTING, f"{who} starts, stops or replaces it just now.")
     if _was_stopped_by_its_service(evidence, memory):
         return Finding(Verdict.STOPPED, "Its service was stopped, and it ended in good order.")
     gone_for = evidence.at - (memory.gone_since or evidence.at)

@@ -4,9 +4,9 @@ import asyncio
 from collections.abc import Awaitable, Callable
 
 import structlog
-from buddy_common.adapters.quarantine import Quarantine
 
 from buddy_common.adapters.config_files import ConfigState
+from buddy_common.adapters.quarantine import Quarantine
 from buddy_common.errors import BuddyError, ConfigRejectedError, GatewayConfigError, IncludeUnsupportedError
 from buddy_common.schemas.verdicts import Verdict
 from buddy_common.usecases.validate_config import validate_config
@@ -17,6 +17,9 @@ from buddy_watchdog.repairs.rollback import roll_back
 from buddy_watchdog.repairs.terminate import terminate_and_restart
 
 log = structlog.get_logger(__name__)
+
+# what was started so often and did not stay has more wrong with it than bad luck
+LOOP_ATTEMPTS = 3
 
 Repair = Callable[[], Awaitable[str]]
 
@@ -39,7 +42,7 @@ async def _choose(patient: Patient, verdict: Verdict, store: Quarantine) -> tupl
 
     if verdict is Verdict.HUNG:
         return "terminate and restart", lambda: terminate_and_restart(patient)
-    if verdict in {Verdict.CONFIG_ERROR, Verdict.CRASH_LOOP}:
+    if verdict in {Verdict.CONFIG_ERROR, Verdict.CRASH_LOOP} or patient.attempt >= LOOP_ATTEMPTS:
         try:
             name, before = await _mend_config(patient, verdict, store)
         except BuddyError as exc:  # a full disk, a program that cannot be asked: then only a start is left

@@ -52,6 +52,7 @@ class Patient:
     host: HostPlane
     evidence: Evidence
     incident: str
+    attempt: int
     notes: RepairNotes
 
     @property
