@@ -44,6 +44,11 @@ class System:
         task = self.run("stop")
         assert task["status"] == "Completed", task
 
+    def heal(self, *, on: bool) -> None:
+        """Let the watchdog repair, or only look."""
+        answer = self.buddy.post("/v1/settings/self-healing", mode="on" if on else "off")
+        assert answer.is_success, answer.text
+
     def gateway_pids(self) -> list[int]:
         """Return the pids of all gateways that run with this state folder."""
         return [process.pid for process in self.buddy.machine.gateways()]

@@ -10,6 +10,7 @@ import psutil
 import pytest
 
 from contract.guide import guide_routes, misfits
+from e2e.machine import Buddy
 from openclaw_system import System
 
 pytestmark = pytest.mark.openclaw
@@ -126,14 +127,23 @@ def test_ending_buddy_leaves_the_gateway_running_and_the_next_one_finds_it(syste
     assert system.ensure_running() == pid
 
 
-def test_status_notices_a_killed_gateway_by_itself(system: System) -> None:
-    os.kill(system.ensure_running(), signal.SIGKILL)
+def test_a_killed_gateway_is_noticed_and_healed_by_itself(system: System) -> None:
+    pid, buddy = system.ensure_running(), system.buddy
+    os.kill(pid, signal.SIGKILL)
 
-    system.buddy.until(
-        lambda: system.buddy.status()["status"] == "Crashed", what="the crash is seen", seconds=60
-    )
+    buddy.until(lambda: buddy.status()["pid"] != pid, what="the crash is seen", seconds=60)
+    buddy.until(lambda: buddy.status()["pid"] not in (None, pid), what="another one is there")
+    buddy.until(system.is_ready, what="it is ready")
+    buddy.until(lambda: "repair" in [row["kind"] for row in heal_events(buddy)], what="it is on record")
 
-    assert system.buddy.status()["pid"] is None
+    first, repair = [row for row in reversed(heal_events(buddy)) if row["kind"] in ("detected", "repair")]
+    assert (first["verdict"], repair["repair"], repair["outcome"][:4]) == ("crashed", "restart", "done")
+    assert system.gateway_pids() == [buddy.status()["pid"]]
+
+
+def heal_events(buddy: Buddy) -> list[dict[str, Any]]:
+    rows: list[dict[str, Any]] = buddy.get("/v1/heal/events").json()["data"]["data"]
+    return rows
 
 
 def test_no_log_of_ours_and_no_task_holds_a_token(system: System) -> None:

@@ -292,6 +292,7 @@ def test_a_plugin_is_listed_by_the_time_its_task_is_completed_on_the_older_one_t
 def test_a_dead_gateway_leaves_every_list_and_a_new_one_makes_them_fresh_by_itself(rich: Rich) -> None:
     rich.until_fresh()
     before = {path: rich.get(path) for path in LISTS}
+    rich.system.heal(on=False)
     os.kill(rich.system.ensure_running(), signal.SIGKILL)
     rich.until(lambda: rich.get("/v1/openclaw/skills")["stale"] is True, what="the lists are stale")
 
@@ -305,6 +306,7 @@ def test_a_dead_gateway_leaves_every_list_and_a_new_one_makes_them_fresh_by_itse
             assert data.get("data") == before[path].get("data")
     assert max(seconds.values()) < 1
 
+    rich.system.heal(on=True)
     rich.system.ensure_running()
     rich.until_fresh()
     assert rich.rows("/v1/openclaw/skills") == before["/v1/openclaw/skills"]["data"]

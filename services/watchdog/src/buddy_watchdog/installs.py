@@ -21,8 +21,9 @@ def running_install() -> str | None:
 def installs_openclaw(command: list[str]) -> bool:
     """Whether this command line replaces the OpenClaw program, or its parts."""
     names = [PurePath(word).name for word in command]
-    if _OPENCLAW.intersection(names[:2]):
-        return "update" in command[1:3]
+    for place, name in enumerate(names[:2]):  # the program itself, or the script after its interpreter
+        if name in _OPENCLAW:
+            return command[place + 1 : place + 2] == ["update"]
     if not _MANAGERS.intersection(names[:2]) or not _INSTALLS.intersection(command[1:4]):
         return False
     return any(word == "openclaw" or word.startswith("openclaw@") for word in command[2:])
