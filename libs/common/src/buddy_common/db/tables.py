@@ -160,4 +160,87 @@ class QuickCommandRow(SQLModel, table=True):
     created_at: datetime = Field(sa_type=UtcDateTime)
 
 
+class HealthCheckRow(SQLModel, table=True):
+    """One look at a gateway. Its time is a number, since charts divide it."""
+
+    __tablename__ = "health_checks"
+    # the rows of a time lie together, and a check that comes again is the same row
+    __table_args__ = ({"sqlite_with_rowid": False},)
+
+    node: str = Field(primary_key=True, max_length=64)
+    at_ms: int = Field(primary_key=True, sa_type=BigInteger)
+    id: str = Field(primary_key=True, max_length=64)
+    state: str = Field(max_length=16)
+    verdict: str = Field(max_length=32)
+    response_ms: float | None = None
+    event_loop_ms: float | None = None
+    cpu_percent: float = 0.0
+    rss_bytes: int = Field(default=0, sa_type=BigInteger)
+    disk_percent: float = 0.0
+
+
+class HealthRollupRow(SQLModel, table=True):
+    """The checks of five minutes: the worst verdict, and means."""
+
+    __tablename__ = "health_rollups"
+    __table_args__ = ({"sqlite_with_rowid": False},)
+
+    node: str = Field(primary_key=True, max_length=64)
+    at_ms: int = Field(primary_key=True, sa_type=BigInteger)
+    checks: int = 0
+    answered: int = 0  # of them, what the means of the gateway's own figures are of
+    verdict: str = Field(max_length=32)
+    response_ms: float | None = None
+    event_loop_ms: float | None = None
+    cpu_percent: float = 0.0
+    rss_bytes: int = Field(default=0, sa_type=BigInteger)
+
+
+class HealEventRow(SQLModel, table=True):
+    """One line of an incident's history; `seq` is the order in which a node wrote them down."""
+
+    __tablename__ = "heal_events"
+    __table_args__ = (
+        Index("ix_heal_events_node_seq", "node", "seq"),
+        Index("ix_heal_events_incident_seq", "incident", "seq"),
+        Index("uq_heal_events_id", "id", unique=True),
+    )
+
+    seq: int | None = Field(default=None, primary_key=True, sa_type=_BIG_ID)
+    id: str = Field(max_length=64)
+    incident: str = Field(max_length=64)
+    node: str = Field(max_length=64)
+    at: datetime = Field(sa_type=UtcDateTime)
+    kind: str = Field(max_length=16)
+    verdict: str = Field(max_length=32)
+    reason: str = Field(sa_type=Text)
+    repair: str | None = Field(default=None, max_length=64)
+    outcome: str | None = Field(default=None, sa_type=Text)
+    attempt: int = 0
+    evidence_before: dict[str, Any] | None = Field(default=None, sa_type=JSON)
+    evidence_after: dict[str, Any] | None = Field(default=None, sa_type=JSON)
+    seconds_to_detect: float | None = None
+    seconds_to_recover: float | None = None
+    report: str | None = Field(default=None, max_length=128)
+
+
+class HealIncidentRow(SQLModel, table=True):
+    """An incident, as its events tell it: made anew of all of them whenever one comes."""
+
+    __tablename__ = "heal_incidents"
+    __table_args__ = (Index("ix_heal_incidents_node_began", "node", "began"),)
+
+    id: str = Field(primary_key=True, max_length=64)
+    node: str = Field(max_length=64)
+    began: datetime = Field(sa_type=UtcDateTime)
+    ended: datetime | None = Field(default=None, sa_type=UtcDateTime)
+    verdict: str = Field(max_length=32)
+    reason: str = Field(sa_type=Text)
+    attempts: int = 0
+    state: str = Field(max_length=16)
+    seconds_to_detect: float | None = None
+    seconds_to_recover: float | None = None
+    report: str | None = Field(default=None, max_length=128)
+
+
 METADATA: MetaData = SQLModel.metadata
