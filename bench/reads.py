@@ -194,7 +194,7 @@ def command_ms(system: System, command: list[str]) -> float:
 def chat(system: System, user: str) -> None:
     """Make a session."""
     openclaw = system.openclaw
-    question = {"model": "openclaw", "user": user, "messages": [{"role": "user", "content": "Hello"}]}
+    question = {"model": "openclaw/main", "user": user, "messages": [{"role": "user", "content": "Hello"}]}
     headers = {"Authorization": f"Bearer {openclaw.token}"}
     url = f"http://127.0.0.1:{openclaw.port}/v1/chat/completions"
     httpx.post(url, json=question, headers=headers, timeout=120, trust_env=False).raise_for_status()

@@ -3,17 +3,24 @@
 import uvicorn
 
 from buddy_common.adapters.host_plane import build_host_plane
+from buddy_common.adapters.quarantine import Quarantine
 from buddy_common.adapters.redis_client import open_redis
+from buddy_common.adapters.self_healing import SelfHealingFile
 from buddy_common.log import configure_logging
 from buddy_common.settings import (
     BrokerSettings,
+    DatabaseSettings,
     GatewaySettings,
     HomeSettings,
     OpenClawSettings,
     WatchdogSettings,
 )
 from buddy_watchdog.app import create_app
+from buddy_watchdog.diary import NodeDiary
+from buddy_watchdog.healing import Rules
+from buddy_watchdog.record import build_recorder
 from buddy_watchdog.runner import Runner
+from buddy_watchdog.state_file import StateFile
 
 
 def main() -> None:
@@ -27,7 +34,18 @@ def main() -> None:
         openclaw=OpenClawSettings(),
         watchdog=settings,
     )
-    runner = Runner(host, interval_seconds=settings.check_interval_seconds)
+    runner = Runner(
+        host,
+        interval_seconds=settings.check_interval_seconds,
+        diary=NodeDiary(
+            host,
+            recorder=build_recorder(home, DatabaseSettings()),
+            wishes=SelfHealingFile(home.node_state / "self-healing.json"),
+        ),
+        store=Quarantine(home.node_state / "quarantine.json"),
+        file=StateFile(home.node_state / "watchdog.json"),
+        rules=Rules(budget=settings.repair_budget, steady_seconds=settings.steady_seconds),
+    )
     uvicorn.run(
         create_app(runner),
         host=settings.host,

@@ -1,0 +1,77 @@
+"""Where the watchdog writes everything down, whom it tells, and what it shows."""
+
+import asyncio
+
+from buddy_common.adapters.host_plane import HostPlane
+from buddy_common.adapters.quarantine import Quarantine
+from buddy_common.adapters.self_healing import SelfHealingFile
+from buddy_common.schemas.healing import (
+    ActiveIncident,
+    HealEvent,
+    HealingView,
+    HealthCheck,
+    QuarantineEntry,
+    SelfHealing,
+)
+from buddy_common.schemas.resources import Resource
+from buddy_watchdog.healer import Healer
+from buddy_watchdog.record import Recorder
+
+
+class NodeDiary:
+    """The diary of one node."""
+
+    def __init__(self, host: HostPlane, *, recorder: Recorder, wishes: SelfHealingFile) -> None:
+        self._host = host
+        self._recorder = recorder
+        self._wishes = wishes
+
+    async def event(self, event: HealEvent) -> None:
+        """Keep an event for ever."""
+        await self._recorder.event(event)
+
+    async def check(self, check: HealthCheck) -> None:
+        """Keep a look for a month."""
+        await self._recorder.check(check)
+
+    async def wishes(self) -> SelfHealing:
+        """Return what the operator wants."""
+        return await asyncio.to_thread(self._wishes.read)
+
+    async def publish(self, healer: Healer, store: Quarantine, wishes: SelfHealing) -> None:
+        """Show what the watchdog is about.
+
+        Raises:
+            BrokerUnavailableError: the read model cannot be reached.
+        """
+        kept = await asyncio.to_thread(store.listing)
+        incident, state = healer.incident, healer.state
+        view = HealingView(
+            node=self._host.node,
+            mode=wishes.mode,
+            paused_until=wishes.paused_until,
+            circuit_open_since=healer.circuit_opened_at,
+            incident=(
+                ActiveIncident(
+                    id=incident.id, began=incident.began, verdict=state.verdict, attempts=state.attempts
+                )
+                if incident is not None and state.verdict is not None
+                else None
+            ),
+            quarantine=[QuarantineEntry.of(entry) for entry in kept],
+        )
+        await self._host.read_model.put(
+            self._host.node,
+            Resource.HEALING,
+            view,
+            source="process",
+            fresh_seconds=self._host.fresh_seconds,
+        )
+
+    async def run_forever(self) -> None:
+        """Bring what was kept on disk into the database."""
+        await self._recorder.run_forever()
+
+    async def close(self) -> None:
+        """Let go of the files and of the database."""
+        await self._recorder.close()
