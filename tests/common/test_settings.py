@@ -7,6 +7,7 @@ from pydantic import ValidationError
 
 from buddy_common.settings import (
     ALL_SETTINGS,
+    AlertSettings,
     AuthSettings,
     BrokerSettings,
     DatabaseSettings,
@@ -74,6 +75,7 @@ SECRETS: list[tuple[type[Settings], str, str]] = [
     (BrokerSettings, "BUDDY_REDIS_URL", "url"),
     (DatabaseSettings, "BUDDY_DATABASE_URL", "url"),
     (AuthSettings, "BUDDY_TOKEN", "token"),
+    (AlertSettings, "BUDDY_ALERT_URLS", "urls"),
 ]
 EVERY_SETTINGS_CLASS = pytest.mark.parametrize("settings", ALL_SETTINGS, ids=lambda cls: cls.__name__)
 

@@ -53,6 +53,9 @@ def configure_logging(*, service: str, node: str, level: str = "INFO") -> None:
     root.setLevel(level.upper())
     for noisy in ("httpx", "httpcore", "alembic.runtime.plugins", "asyncio"):
         logging.getLogger(noisy).setLevel(logging.WARNING)
+    for indiscreet in ("apprise", "urllib3"):  # what they log of a failed call has its address, token and all
+        logging.getLogger(indiscreet).propagate = False
+        logging.getLogger(indiscreet).handlers = [logging.NullHandler()]
     structlog.configure(
         processors=[*shared, structlog.stdlib.ProcessorFormatter.wrap_for_formatter],
         logger_factory=structlog.stdlib.LoggerFactory(),

@@ -180,6 +180,18 @@ class WatchdogSettings(Settings):
     backup_dir: ExpandedPath | None = Field(None, validation_alias=_env("BUDDY_BACKUP_DIR", "BACKUP_DIR"))
 
 
+class AlertSettings(Settings):
+    """Whom the watchdog tells of incidents."""
+
+    # addresses of apprise, parted by spaces: https://appriseit.com/services/
+    urls: SecretStr | None = Field(None, validation_alias=_env("BUDDY_ALERT_URLS"))
+
+    @property
+    def addresses(self) -> list[str]:
+        """Each address; they hold secrets."""
+        return [] if self.urls is None else self.urls.get_secret_value().split()
+
+
 class FlowerSettings(Settings):
     """Where Flower, the view into Celery, listens. User `buddy`, password: Buddy's token."""
 
@@ -253,6 +265,7 @@ ALL_SETTINGS: tuple[type[Settings], ...] = (
     DatabaseSettings,
     ProxySettings,
     WatchdogSettings,
+    AlertSettings,
     FlowerSettings,
     WorkerSettings,
     OpenClawSettings,

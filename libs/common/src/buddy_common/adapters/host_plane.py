@@ -18,7 +18,10 @@ from buddy_common.adapters.node_locks import NodeLocks
 from buddy_common.adapters.openclaw_cli import OpenClawCli
 from buddy_common.adapters.openclaw_program import HostOpenClaw
 from buddy_common.adapters.plugin_folders import PluginFolders
+from buddy_common.adapters.quarantine import Quarantine
 from buddy_common.adapters.read_model import ReadModel
+from buddy_common.adapters.reports import Reports
+from buddy_common.adapters.self_healing import SelfHealingFile
 from buddy_common.settings import GatewaySettings, HomeSettings, OpenClawSettings, WatchdogSettings
 
 
@@ -41,6 +44,9 @@ class HostPlane:
     locks: NodeLocks
     history: ConfigHistory
     live_config: LiveConfig
+    self_healing: SelfHealingFile  # what the operator wants of the watchdog
+    quarantine: Quarantine
+    reports: Reports
     check_folder: Path  # where a config is laid out for OpenClaw to judge it
     gateway_settings: GatewaySettings
     candidate_file: Path  # a config that OpenClaw is to judge before it is written
@@ -83,6 +89,9 @@ def build_host_plane(
         locks=NodeLocks(home.node_state),
         history=ConfigHistory(_backups(home, watchdog), keep=home.backups_keep),
         live_config=LiveConfig(gateway.config_file),
+        self_healing=SelfHealingFile(home.node_state / "self-healing.json"),
+        quarantine=Quarantine(home.node_state / "quarantine.json"),
+        reports=Reports(_reports(home, watchdog)),
         check_folder=home.node_state / "config-check",
         gateway_settings=gateway,
         candidate_file=home.node_state / "candidate.json",
@@ -109,3 +118,8 @@ def build_gateway(
 def _backups(home: HomeSettings, watchdog: WatchdogSettings) -> Path:
     """Return the folder of this node's backups; nodes that share a place have one each."""
     return home.node_state / "backups" if watchdog.backup_dir is None else watchdog.backup_dir / home.node
+
+
+def _reports(home: HomeSettings, watchdog: WatchdogSettings) -> Path:
+    """Return the folder of this node's reports, likewise."""
+    return home.node_state / "reports" if watchdog.report_dir is None else watchdog.report_dir / home.node

@@ -35,6 +35,13 @@ from buddy_common.errors.gateway import (
     PortTakenError,
     ServiceManagerError,
 )
+from buddy_common.errors.healing import (
+    AlertFailedError,
+    NoAlertsError,
+    PlaceTakenError,
+    UnknownQuarantineError,
+    UnknownReportError,
+)
 from buddy_common.errors.models import UnresolvedKeyError, UnsupportedApiError
 from buddy_common.errors.openclaw import (
     BotFileError,
@@ -90,6 +97,7 @@ from buddy_common.errors.tasks import (
 )
 
 __all__ = [
+    "AlertFailedError",
     "AmbiguousNodeError",
     "BodyTooLargeError",
     "BotExistsError",
@@ -121,6 +129,7 @@ __all__ = [
     "InvalidRequestError",
     "JobCancelledError",
     "JobInterruptedError",
+    "NoAlertsError",
     "NoConfigError",
     "NoNodeError",
     "NoSuchModelError",
@@ -129,6 +138,7 @@ __all__ = [
     "NotReportedError",
     "OpenClawCliError",
     "OpenClawNotFoundError",
+    "PlaceTakenError",
     "PluginNotInstalledError",
     "PluginNotRemovedError",
     "PluginNotUpdatedError",
@@ -157,7 +167,9 @@ __all__ = [
     "UnknownNodeError",
     "UnknownPluginError",
     "UnknownProviderError",
+    "UnknownQuarantineError",
     "UnknownQuickCommandError",
+    "UnknownReportError",
     "UnknownSkillError",
     "UnknownTaskError",
     "UnresolvedKeyError",
