@@ -2,6 +2,7 @@
 
 import asyncio
 
+from buddy_common.adapters.alerts import Alerts
 from buddy_common.adapters.host_plane import HostPlane
 from buddy_common.adapters.quarantine import Quarantine
 from buddy_common.adapters.self_healing import SelfHealingFile
@@ -16,19 +17,33 @@ from buddy_common.schemas.healing import (
 from buddy_common.schemas.resources import Resource
 from buddy_watchdog.healer import Healer
 from buddy_watchdog.record import Recorder
+from buddy_watchdog.report import Reporter
+from buddy_watchdog.tell import Teller
 
 
 class NodeDiary:
     """The diary of one node."""
 
-    def __init__(self, host: HostPlane, *, recorder: Recorder, wishes: SelfHealingFile) -> None:
+    def __init__(
+        self, host: HostPlane, *, recorder: Recorder, wishes: SelfHealingFile, alerts: Alerts
+    ) -> None:
         self._host = host
         self._recorder = recorder
         self._wishes = wishes
+        self._reporter = Reporter(host, host.device_file.with_name("report.json"))
+        self._teller = Teller(host.node, alerts, self._reporter)
 
     async def event(self, event: HealEvent) -> None:
         """Keep an event for ever."""
         await self._recorder.event(event)
+
+    async def report(self, event: HealEvent, *, lines: list[str]) -> str | None:
+        """Bring the incident's report up to date and return its name; None where it cannot be written."""
+        return await self._reporter.report(event, lines=lines)
+
+    async def tell(self, event: HealEvent) -> None:
+        """Alert people; never raises."""
+        await self._teller.tell(event)
 
     async def check(self, check: HealthCheck) -> None:
         """Keep a look for a month."""

@@ -2,12 +2,14 @@
 
 import uvicorn
 
+from buddy_common.adapters.alerts import Alerts
 from buddy_common.adapters.host_plane import build_host_plane
 from buddy_common.adapters.quarantine import Quarantine
 from buddy_common.adapters.redis_client import open_redis
 from buddy_common.adapters.self_healing import SelfHealingFile
 from buddy_common.log import configure_logging
 from buddy_common.settings import (
+    AlertSettings,
     BrokerSettings,
     DatabaseSettings,
     GatewaySettings,
@@ -41,6 +43,7 @@ def main() -> None:
             host,
             recorder=build_recorder(home, DatabaseSettings()),
             wishes=SelfHealingFile(home.node_state / "self-healing.json"),
+            alerts=Alerts(AlertSettings()),
         ),
         store=Quarantine(home.node_state / "quarantine.json"),
         file=StateFile(home.node_state / "watchdog.json"),

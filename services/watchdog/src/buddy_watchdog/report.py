@@ -1,0 +1,127 @@
+"""One Markdown report per incident, written anew with each event: what was, what was done, what now."""
+
+import asyncio
+from collections.abc import Sequence
+from pathlib import Path
+
+import structlog
+from pydantic import BaseModel, ConfigDict, TypeAdapter
+
+from buddy_common.adapters.host_plane import HostPlane
+from buddy_common.adapters.own_record import OwnRecord
+from buddy_common.adapters.reports import SUFFIX
+from buddy_common.config_compare import compare
+from buddy_common.errors import BuddyError
+from buddy_common.schemas.backups import Backup, BackupReason
+from buddy_common.schemas.healing import EventKind, HealEvent
+from buddy_common.text_mask import mask_text
+from buddy_watchdog.report_text import Entry, ReportParts, report_text
+
+log = structlog.get_logger(__name__)
+
+LOG_LINES = 200
+LOG_BYTES = 128 * 1024
+# a disk that does not answer must not hold up a repair
+WRITE_SECONDS = 10.0
+# a gateway that dies every ten minutes for a week has a thousand events; how it began and how it goes count
+FIRST_ENTRIES, LAST_ENTRIES = 20, 180
+
+
+class _History(BaseModel):
+    """The incident that was reported last."""
+
+    model_config = ConfigDict(frozen=True)
+
+    incident: str
+    entries: list[Entry] = []
+
+
+class Reporter:
+    """Writes the reports of one node; what its report needs of an incident survives the watchdog's death."""
+
+    def __init__(self, host: HostPlane, file: Path) -> None:
+        """`file`: where the events of the incident that goes on are kept."""
+        self._host = host
+        self._record = OwnRecord(file, TypeAdapter(_History))
+        self._history: _History | None = None
+
+    async def report(self, event: HealEvent, *, lines: Sequence[str]) -> str | None:
+        """Bring the incident's report up to date and return its name; None where it cannot be written."""
+        try:
+            async with asyncio.timeout(WRITE_SECONDS):
+                history = await asyncio.to_thread(self._remember, event, lines)
+                said = await self._said()
+                await asyncio.to_thread(self._write, history, said)
+        except (BuddyError, OSError, TimeoutError) as exc:
+            log.warning("report_not_written", incident=event.incident, reason=str(exc) or type(exc).__name__)
+            return None
+        except Exception:  # what is odd about a config or a log must not end a repair
+            log.exception("report_failed", incident=event.incident)
+            return None
+        return f"{event.incident}{SUFFIX}"
+
+    def repairs(self, incident: str) -> list[HealEvent]:
+        """Return the repairs that this incident has had, oldest first."""
+        history = self._history
+        if history is None or history.incident != incident:
+            return []
+        return [entry.event for entry in history.entries if entry.event.kind is EventKind.REPAIR]
+
+    def _remember(self, event: HealEvent, lines: Sequence[str]) -> _History:
+        history = self._history or self._record.read()
+        if history is None or history.incident != event.incident:
+            history = _History(incident=event.incident)
+        others = [entry for entry in history.entries if entry.event.id != event.id]
+        entries = [*others, Entry(event=event, lines=list(lines))]
+        if len(entries) > FIRST_ENTRIES + LAST_ENTRIES:
+            entries = entries[:FIRST_ENTRIES] + entries[-LAST_ENTRIES:]
+        self._history = _History(incident=event.incident, entries=entries)
+        self._record.write(self._history)
+        return self._history
+
+    def _write(self, history: _History, said: Sequence[str]) -> None:
+        host = self._host
+        parts = ReportParts(
+            node=host.node,
+            incident=history.incident,
+            entries=history.entries,
+            diff=self._difference(),
+            said=[mask_text(line) for line in said],
+        )
+        host.reports.write(f"{history.incident}{SUFFIX}", report_text(parts))
+
+    async def _said(self) -> list[str]:
+        """Return the last lines of the gateway, and of its service where one keeps them."""
+        gateway = self._host.gateway
+        end = await gateway.log_position()
+        lines, _ = await gateway.log_lines(max(0, end - LOG_BYTES))
+        process = await gateway.service_process()
+        if process is not None:
+            more, _ = await gateway.service_lines(process, None)
+            lines += more
+        return lines[-LOG_LINES:]
+
+    def _difference(self) -> str:
+        """Return what has changed since the newest config that was good, secrets masked."""
+        host = self._host
+        backup = _newest_good(host.history.listing())
+        if backup is None:
+            return "There is no backup of a good config to compare with."
+        try:
+            old = host.live_config.named(host.history.get(backup.name)[1])
+            new = host.live_config.read()
+        except BuddyError as exc:
+            return exc.message
+        texts = [f"Compared with {backup.name}:"]
+        for file in sorted({**old, **new}):
+            before, after = (side.get(file, b"").decode("utf-8-sig", "replace") for side in (old, new))
+            found = compare(before, after, labels=(f"{file} ({backup.name})", f"{file} (current)"))
+            texts += [
+                text for text in (found.diff, f"{file}: {found.problem}" if found.problem else "") if text
+            ]
+        return "\n".join(texts) if len(texts) > 1 else f"The config is that of {backup.name}."
+
+
+def _newest_good(newest_first: Sequence[Backup]) -> Backup | None:
+    good = (backup for backup in newest_first if backup.reason is BackupReason.KNOWN_GOOD)
+    return next(good, None)
