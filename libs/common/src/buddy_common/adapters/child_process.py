@@ -20,6 +20,7 @@ from buddy_common.schemas.processes import ProcessExit, ProcessIdentity
 Stream = Literal["stdout", "stderr"]
 OnStarted = Callable[[ProcessIdentity], Awaitable[None]]
 OnLine = Callable[[str, Stream], Awaitable[None]]
+OnPrompt = Callable[[str], Awaitable[None]]
 
 # isolated from the environment and from our packages, so that it stays small
 KEEPER = (sys.executable, "-IS", str(Path(__file__).with_name("keeper.py")))
@@ -27,7 +28,28 @@ OUTPUT_LIMIT_BYTES = 4 * 1024 * 1024
 MAX_LINE_CHARACTERS = 4000
 READ_BYTES = 64 * 1024
 
-__all__ = ["KEEPER", "ChildResult", "OnLine", "OnStarted", "Stream", "end_process_group", "run_child"]
+__all__ = [
+    "KEEPER",
+    "ChildResult",
+    "OnLine",
+    "OnStarted",
+    "Stream",
+    "Talk",
+    "end_process_group",
+    "run_child",
+]
+
+
+@dataclass(frozen=True)
+class Talk:
+    """Who hears a program, and answers it.
+
+    `on_prompt` gets what stands on stdout without a line end so far; the program reads from `stdin`.
+    """
+
+    on_line: OnLine | None = None
+    on_prompt: OnPrompt | None = None
+    stdin: int | None = None
 
 
 @dataclass(frozen=True)
@@ -47,7 +69,7 @@ async def run_child(
     cwd: Path,
     lock_descriptors: Sequence[int] = (),
     on_started: OnStarted,
-    on_line: OnLine | None = None,
+    on_line: OnLine | Talk | None = None,
     output_limit_bytes: int = OUTPUT_LIMIT_BYTES,
     stop_seconds: float = 10.0,
 ) -> ChildResult:
@@ -61,7 +83,8 @@ async def run_child(
     Raises:
         ProgramStartError: the program, or its keeper, could not be executed.
     """
-    child = _Child(on_line, output_limit_bytes, stop_seconds)
+    talk = on_line if isinstance(on_line, Talk) else Talk(on_line)
+    child = _Child(talk, output_limit_bytes, stop_seconds)
     try:
         await child.start(arguments, environment, cwd, lock_descriptors)
         await on_started(await child.identify(Path(arguments[0]).name))
@@ -76,8 +99,8 @@ async def run_child(
 class _Child:
     """A keeper with a program, and what both of them say."""
 
-    def __init__(self, on_line: OnLine | None, output_limit_bytes: int, stop_seconds: float) -> None:
-        self._on_line = on_line
+    def __init__(self, talk: Talk, output_limit_bytes: int, stop_seconds: float) -> None:
+        self._talk = talk
         self._output_limit_bytes = output_limit_bytes
         self._stop_seconds = stop_seconds
         self._pid = 0
@@ -95,6 +118,8 @@ class _Child:
         lock_descriptors: Sequence[int],
     ) -> None:
         """Start the keeper, which waits for `run`."""
+        stdin = self._talk.stdin
+        mode, given = (["job"], []) if stdin is None else (["talk", str(stdin)], [stdin])
         control, self._control = os.pipe()
         os.set_blocking(self._control, False)
         self._theirs.append(control)
@@ -103,14 +128,14 @@ class _Child:
             self._stdout, stdout = await self._listen()
             self._stderr, stderr = await self._listen()
             process = await asyncio.create_subprocess_exec(
-                *(*KEEPER, "job", "0", str(tell), str(self._stop_seconds), MARK, *arguments),
+                *(*KEEPER, *mode, "0", str(tell), str(self._stop_seconds), MARK, *arguments),
                 stdin=control,
                 stdout=stdout,
                 stderr=stderr,
                 env=environment,
                 cwd=cwd,
                 start_new_session=True,
-                pass_fds=(tell, *lock_descriptors),
+                pass_fds=(tell, *given, *lock_descriptors),
             )
         except (OSError, ValueError) as exc:
             raise ProgramStartError(f"{arguments[0]} could not be started: {exc}.") from exc
@@ -173,13 +198,16 @@ class _Child:
         lines = LineSplitter(MAX_LINE_CHARACTERS)
         while data := await reader.read(READ_BYTES):
             tail.add(data)
-            if self._on_line is not None:
-                for line in lines.feed(data):
-                    await self._on_line(line, stream)
-        if self._on_line is not None:
-            for line in lines.end():
-                await self._on_line(line, stream)
+            await self._hear(lines.feed(data), stream)
+            if self._talk.on_prompt is not None and stream == "stdout" and (prompt := lines.pending):
+                await self._talk.on_prompt(prompt)
+        await self._hear(lines.end(), stream)
         return tail
+
+    async def _hear(self, lines: list[str], stream: Stream) -> None:
+        if self._talk.on_line is not None:
+            for line in lines:
+                await self._talk.on_line(line, stream)
 
     async def stop(self) -> None:
         """End whatever is left, and return when it is gone; after a while it is killed from here."""

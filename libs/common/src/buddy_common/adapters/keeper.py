@@ -12,6 +12,8 @@ Run by its path as `python -IS keeper.py …`; the standard library is all it ne
         "message": "…"}`, and `{"done": true}` when nothing of it is left. The environment variable
         MARK tells whose they are, should this process be killed. Other inherited descriptors are
         locks: held here, and in the program too, which then goes on under the lock.
+    talk INPUT CONTROL STATUS STOP_SECONDS MARK PROGRAM [ARGUMENT …]
+        The same; the program reads from the descriptor INPUT.
     gateway RECORD REPORT PROGRAM [ARGUMENT …]
         Starts the program in a session of its own, without locks, and never ends it. Other inherited
         descriptors are locks, held until the file RECORD says `{"pid": 7, "started": 1.23, "boot": "…"}`.
@@ -42,8 +44,9 @@ _TO_RESET = signal.valid_signals() - {signal.SIGKILL, signal.SIGSTOP}  # whoever
 class Job:
     """A program of a job and all that it starts."""
 
-    def __init__(self, control: int, status: int, stop_seconds: float) -> None:
+    def __init__(self, control: int, status: int, stop_seconds: float, *, stdin: int | None = None) -> None:
         self._control = control
+        self._stdin = stdin
         self._status = status
         self._stop_seconds = stop_seconds
         self._going = False
@@ -52,6 +55,8 @@ class Job:
         self._asked: set[int] = set()
         _keep_to_ourselves(control)
         _keep_to_ourselves(status)
+        if stdin is not None:
+            _keep_to_ourselves(stdin)
         self._woken, wake = os.pipe()
         os.set_blocking(wake, False)
         for number in _HANDLED:
@@ -70,7 +75,7 @@ class Job:
             return
         os.environ[mark] = f"{os.getpid()}:{_started(os.getpid())}"
         try:
-            program = _start(arguments, own_session=False)
+            program = _start(arguments, own_session=False, stdin=self._stdin)
         except OSError as exc:
             _tell(self._status, _failure(exc, arguments[0]))
         else:
@@ -148,8 +153,8 @@ def keep_gateway(record: str, report: int, arguments: list[str]) -> None:
             _write(record, identity | _ending(status) | {"ended_at": round(time.time(), 3)})
 
 
-def _start(arguments: list[str], *, own_session: bool) -> int:
-    """Start a program; its stdin is empty, its signals do what they do by default.
+def _start(arguments: list[str], *, own_session: bool, stdin: int | None = None) -> int:
+    """Start a program; its stdin is empty unless one is given, its signals do what they do by default.
 
     Raises:
         OSError: it cannot be executed.
@@ -157,7 +162,7 @@ def _start(arguments: list[str], *, own_session: bool) -> int:
     failed, fail = os.pipe()  # a successful exec closes it
     pid = os.fork()  # posix_spawn knows no sessions in Pythons that were built for old systems
     if pid == 0:
-        _execute(arguments, fail, own_session=own_session)
+        _execute(arguments, fail, own_session=own_session, stdin=stdin)
     os.close(fail)
     number = os.read(failed, 16)
     os.close(failed)
@@ -167,12 +172,12 @@ def _start(arguments: list[str], *, own_session: bool) -> int:
     return pid
 
 
-def _execute(arguments: list[str], fail: int, *, own_session: bool) -> None:
+def _execute(arguments: list[str], fail: int, *, own_session: bool, stdin: int | None) -> None:
     number = errno.EINVAL
     try:
         if own_session:
             os.setsid()
-        os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
+        os.dup2(os.open(os.devnull, os.O_RDONLY) if stdin is None else stdin, 0)
         signal.set_wakeup_fd(-1)
         for each in _TO_RESET:
             signal.signal(each, signal.SIG_DFL)
@@ -295,9 +300,10 @@ def main(arguments: list[str]) -> None:
         os.setsid()
     if sys.platform == "linux":
         ctypes.CDLL(None).prctl(SET_CHILD_SUBREAPER, 1, 0, 0, 0)
-    if arguments[0] == "job":
+    stdin = int(arguments.pop(1)) if arguments[0] == "talk" else None
+    if arguments[0] in ("job", "talk"):
         control, status, stop_seconds, mark, *program = arguments[1:]
-        Job(int(control), int(status), float(stop_seconds)).run(mark, program)
+        Job(int(control), int(status), float(stop_seconds), stdin=stdin).run(mark, program)
     else:
         record, report, *program = arguments[1:]
         keep_gateway(record, int(report), program)

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from buddy_common.adapters.child_process import ChildResult, OnLine, OnStarted, run_child
+from buddy_common.adapters.child_process import ChildResult, OnLine, OnStarted, Talk, run_child
 from buddy_common.adapters.openclaw_environment import openclaw_environment
 from buddy_common.adapters.openclaw_program import HostOpenClaw
 from buddy_common.errors import InvalidRequestError, OpenClawCliError, ProgramStartError
@@ -48,7 +48,7 @@ class OpenClawCli:
         environment: Mapping[str, str] | None = None,
         lock_descriptors: Sequence[int] = (),
         on_started: OnStarted,
-        on_line: OnLine | None = None,
+        on_line: OnLine | Talk | None = None,
     ) -> ChildResult:
         """Run `openclaw COMMAND VALUES --FLAGS --OPTION VALUE` to its end; the caller sets the deadline.
 

@@ -42,6 +42,11 @@ class LineSplitter:
         self._rest = _written_last(rest)[: self._max_characters + 1] + half_an_end
         return self._cut(complete) if newline else []
 
+    @property
+    def pending(self) -> str:
+        """What stands in the line that has no end yet, such as a question."""
+        return plain_text(self._rest).strip()
+
     def end(self) -> list[str]:
         """Return what came after the last line end."""
         rest, self._rest = self._rest + self._decoder.decode(b"", final=True), ""
