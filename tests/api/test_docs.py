@@ -48,7 +48,7 @@ def test_every_route_says_what_it_does(document: dict[str, Any]) -> None:
 
 def test_every_good_answer_is_an_envelope_with_an_example(document: dict[str, Any]) -> None:
     for path, method, status, response in responses(document):
-        if not status.startswith("2"):
+        if not status.startswith("2") or status == "204":
             continue
         if path in NO_JSON:
             assert set(response.get("content", {})) == NO_JSON[path]

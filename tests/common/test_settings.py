@@ -19,6 +19,7 @@ from buddy_common.settings import (
     Settings,
     WatchdogSettings,
     WebSettings,
+    WechatSettings,
     WorkerSettings,
 )
 
@@ -43,6 +44,7 @@ NAMES: list[tuple[type[Settings], str, str, str, object]] = [
     (WebSettings, "EXTERNAL_DASHBOARD_URL", "external_dashboard_url", "https://d", "https://d"),
     (DatabaseSettings, "BUDDY_DB_FILE", "file", "/data/b.db", Path("/data/b.db")),
     (DatabaseSettings, "DB_FILE", "file", "/data/b.db", Path("/data/b.db")),
+    (WechatSettings, "BUDDY_WECHAT_GRACE_SECONDS", "grace_seconds", "9", 9.0),
     (ProxySettings, "BUDDY_PROXY_HOST", "host", "::1", "::1"),
     (ProxySettings, "BUDDY_PROXY_PORT", "port", "4001", 4001),
     (WatchdogSettings, "BUDDY_WATCHDOG_HOST", "host", "::1", "::1"),

@@ -12,8 +12,6 @@ MISSING = {
     "POST /v1/openclaw/chat/completions",
     "GET /v1/heal/events",
     "GET /v1/heal/reports",
-    "GET /v1/wechat/qrcode",
-    "POST /v1/wechat/install",
     "WEBSOCKET /v1/ws/logs",
     "WEBSOCKET /v1/ws/tui",
     "WEBSOCKET /v1/ws/shell",

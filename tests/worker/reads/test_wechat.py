@@ -8,7 +8,8 @@ from typing import Any
 import pytest
 
 from buddy_common.schemas.resources import Resource
-from buddy_worker.reads.wechat import PLUGIN, read_wechat, wechat_of
+from buddy_common.schemas.wechat import PLUGIN
+from buddy_worker.reads.wechat import read_wechat, wechat_of
 from worker.reads.recorded import GENERATIONS, NEW, RecordedGateway, files_of
 
 ENABLED = {"plugins": {"entries": {PLUGIN: {"enabled": True}}}}
@@ -40,7 +41,7 @@ def states(view: dict[str, Any]) -> list[tuple[str, str, bool]]:
 
 async def test_accounts_do_as_the_gateway_says(state: Path) -> None:
     live = status_of(
-        {"accountId": FIRST, "running": True, "lastError": None},
+        {"accountId": FIRST, "running": True, "lastError": None, "lastInboundAt": 1_774_663_100_000},
         {"accountId": SECOND, "running": False, "lastError": "logged out"},
     )
     gateway = RecordedGateway(NEW, {"channels.status": live})
@@ -56,10 +57,11 @@ async def test_accounts_do_as_the_gateway_says(state: Path) -> None:
             {
                 "appId": FIRST, "userId": "wxid_1", "state": "connected", "running": True, "lastError": None,
                 "savedAt": "2026-03-28T02:00:00.000Z", "lastSyncAt": 1_774_663_200_000,
+                "lastInboundAt": 1_774_663_100_000,
             },
             {
                 "appId": SECOND, "userId": None, "state": "stopped", "running": False,
-                "lastError": "logged out", "savedAt": None, "lastSyncAt": None,
+                "lastError": "logged out", "savedAt": None, "lastSyncAt": None, "lastInboundAt": None,
             },
         ],
     }  # fmt: skip

@@ -156,6 +156,12 @@ class WebSettings(Settings):
     )
 
 
+class WechatSettings(Settings):
+    """How long a WeChat login goes on that nobody looks at any more."""
+
+    grace_seconds: Seconds = Field(30.0, validation_alias=_env("BUDDY_WECHAT_GRACE_SECONDS"))
+
+
 class ProxySettings(Settings):
     """Where the streaming proxy listens when it runs as a service of its own."""
 
@@ -263,6 +269,7 @@ ALL_SETTINGS: tuple[type[Settings], ...] = (
     WebSettings,
     BrokerSettings,
     DatabaseSettings,
+    WechatSettings,
     ProxySettings,
     WatchdogSettings,
     AlertSettings,

@@ -105,6 +105,23 @@ def _valid_address(host: str) -> str:
         return "unknown"
 
 
+def require_own_page(connection: HTTPConnection, operator: Operator) -> None:
+    """Refuse a GET that starts something, where a cookie came with it from elsewhere than our own pages.
+
+    Browsers send no `Origin` with a GET of the same origin, but say where it came from in other ways.
+
+    Raises:
+        CrossOriginError: nothing shows that one of our pages asked.
+    """
+    if operator.via not in (Via.COOKIE, Via.SESSION):
+        return
+    headers = connection.headers
+    site, referer = headers.get("sec-fetch-site"), headers.get("referer")
+    from_here = site == "same-origin" if site else urlsplit(referer or "").netloc == headers.get("host")
+    if "origin" in headers or not from_here:
+        require_same_origin(connection)
+
+
 def require_same_origin(connection: HTTPConnection) -> None:
     """Refuse what a page of another site made the browser send.
 

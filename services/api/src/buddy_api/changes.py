@@ -143,10 +143,15 @@ def job_responses(*errors: type[BuddyError]) -> dict[int | str, dict[str, Any]]:
 
 def _failure(view: TaskView) -> JSONResponse:
     slug = view.errorCode or BuddyError.error
-    status = _ENDED_BADLY.get(view.status) or _statuses().get(slug, BuddyError.status)
+    status = _ENDED_BADLY.get(view.status) or status_of(slug)
     detail: dict[str, Any] = {**(view.result or {}), "error": slug, "taskID": view.id}
     body = {"code": int(status), "message": view.error or str(view.status), "data": detail}
     return JSONResponse(body, status_code=status)
+
+
+def status_of(slug: str) -> HTTPStatus:
+    """Return the status of a failure that is known by its slug only."""
+    return _statuses().get(slug, BuddyError.status)
 
 
 @cache

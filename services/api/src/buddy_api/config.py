@@ -8,6 +8,7 @@ from buddy_common.settings import (
     DatabaseSettings,
     HomeSettings,
     WebSettings,
+    WechatSettings,
 )
 
 
@@ -20,6 +21,7 @@ class ApiConfig:
     auth: AuthSettings
     broker: BrokerSettings
     database: DatabaseSettings
+    wechat: WechatSettings
 
     @classmethod
     def from_environment(cls) -> "ApiConfig":
@@ -30,4 +32,5 @@ class ApiConfig:
             auth=AuthSettings(),
             broker=BrokerSettings(),
             database=DatabaseSettings(),
+            wechat=WechatSettings(),
         )

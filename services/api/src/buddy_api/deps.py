@@ -26,6 +26,7 @@ from buddy_common.adapters.refresh_requests import RefreshRequests
 from buddy_common.adapters.sealed_payloads import SealedPayloads
 from buddy_common.adapters.secret_file import resolve_token
 from buddy_common.adapters.task_stream import TaskStream
+from buddy_common.adapters.wechat_logins import WechatLogins
 from buddy_common.db.engine import Database, open_engine
 from buddy_common.errors import (
     AmbiguousNodeError,
@@ -64,6 +65,7 @@ class Wiring:
     jobs: JobQueue
     metrics: CollectorRegistry
     stopping: Stopping
+    wechat_logins: WechatLogins
 
     async def close(self) -> None:
         """Let go of connections and threads."""
@@ -98,6 +100,7 @@ def build_wiring(config: ApiConfig) -> Wiring:
         jobs=JobQueue(JobSender(redis_url), database, SealedPayloads(redis), key=authenticator.key),
         metrics=CollectorRegistry(),
         stopping=stopping,
+        wechat_logins=WechatLogins(redis),
     )
 
 

@@ -38,15 +38,6 @@ _PROVIDER = {
     "models": [{"id": "glm-5", "name": "GLM-5"}],
 }
 _ABOUT = {"updated_at": "2026-03-28 10:00:00", "source": "rpc", "stale": False, "age_ms": 812}
-_ACCOUNT = {
-    "appId": "b0f5860fdecb-im-bot",
-    "userId": "wxid_example",
-    "state": "connected",
-    "running": True,
-    "lastError": None,
-    "savedAt": "2026-03-28T02:00:00.000Z",
-    "lastSyncAt": 1774663200000,
-}
 _CAPABILITY = {
     "route": "GET /v1/openclaw/plugins",
     "way": "cli",
@@ -220,41 +211,6 @@ class ChatStatus(MirroredFlat):
     model_config = _with({"enabled": True, **_ABOUT})
 
     enabled: bool
-
-
-class WechatAccount(BaseModel):
-    """A WeChat account that is bound; times in Unix ms, `savedAt` as the plugin wrote it."""
-
-    model_config = _with(_ACCOUNT)
-
-    appId: str
-    userId: str | None
-    state: str
-    running: bool
-    lastError: str | None
-    savedAt: str | int | None
-    lastSyncAt: int | None
-
-
-class WechatStatus(MirroredFlat):
-    """The WeChat channel."""
-
-    model_config = _with(
-        {
-            "installed": True,
-            "enabled": True,
-            "configured": True,
-            "pluginVersion": "2.4.9",
-            "accounts": [_ACCOUNT],
-            **_ABOUT,
-        }
-    )
-
-    installed: bool
-    enabled: bool
-    configured: bool
-    pluginVersion: str | None
-    accounts: list[WechatAccount]
 
 
 class Capability(BaseModel):

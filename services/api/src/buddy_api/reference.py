@@ -10,7 +10,14 @@ from pydantic import SecretStr
 
 from buddy_api.app import create_app
 from buddy_api.config import ApiConfig
-from buddy_common.settings import AuthSettings, BrokerSettings, DatabaseSettings, HomeSettings, WebSettings
+from buddy_common.settings import (
+    AuthSettings,
+    BrokerSettings,
+    DatabaseSettings,
+    HomeSettings,
+    WebSettings,
+    WechatSettings,
+)
 
 _HEAD = """\
 # API
@@ -154,6 +161,7 @@ def document() -> dict[str, Any]:
         home=HomeSettings(),
         auth=AuthSettings(token=SecretStr("no-server-is-started-with-it")),
         web=WebSettings(),
+        wechat=WechatSettings(),
         broker=BrokerSettings(url=SecretStr("redis://127.0.0.1:6379/0")),
         database=DatabaseSettings(url=SecretStr("sqlite://")),
     )

@@ -14,6 +14,7 @@ TASKS = [
     "buddy_worker.tasks.bot_files",
     "buddy_worker.tasks.skills",
     "buddy_worker.tasks.model_probe",
+    "buddy_worker.tasks.wechat",
 ]
 
 

@@ -95,6 +95,15 @@ from buddy_common.errors.tasks import (
     TaskNotRetryableError,
     UnknownTaskError,
 )
+from buddy_common.errors.wechat import (
+    NoWechatLoginError,
+    UnknownWechatAccountError,
+    WechatChannelError,
+    WechatLoginError,
+    WechatLoginTimeoutError,
+    WechatNotInstalledError,
+    WechatUnsupportedError,
+)
 
 __all__ = [
     "AlertFailedError",
@@ -133,6 +142,7 @@ __all__ = [
     "NoConfigError",
     "NoNodeError",
     "NoSuchModelError",
+    "NoWechatLoginError",
     "NotAuthenticatedError",
     "NotFoundError",
     "NotReportedError",
@@ -172,8 +182,14 @@ __all__ = [
     "UnknownReportError",
     "UnknownSkillError",
     "UnknownTaskError",
+    "UnknownWechatAccountError",
     "UnresolvedKeyError",
     "UnsupportedApiError",
     "UnusableNodeError",
+    "WechatChannelError",
+    "WechatLoginError",
+    "WechatLoginTimeoutError",
+    "WechatNotInstalledError",
+    "WechatUnsupportedError",
     "WorkspaceInUseError",
 ]

@@ -22,6 +22,7 @@ class NodeLock(StrEnum):
 
     LIFECYCLE = "lifecycle"  # start, stop and replace the gateway's process
     CONFIG = "config"  # write what `openclaw` keeps: its config and its plugins
+    WECHAT = "wechat"  # bind and unbind WeChat accounts
     READER = "reader"  # hold the connection to the gateway and fill the read model; no job needs it
 
 

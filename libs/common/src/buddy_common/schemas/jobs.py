@@ -30,6 +30,7 @@ from buddy_common.schemas.plugin_jobs import (
     UpdatePluginsJob,
 )
 from buddy_common.schemas.skill_jobs import UninstallSkillJob
+from buddy_common.schemas.wechat_jobs import InstallWechatJob, LoginWechatJob, UnbindWechatJob
 
 ALL_JOBS: tuple[type[Job], ...] = (
     StartGatewayJob,
@@ -58,6 +59,9 @@ ALL_JOBS: tuple[type[Job], ...] = (
     UninstallPluginJob,
     UpdatePluginsJob,
     ReloadPluginsJob,
+    InstallWechatJob,
+    LoginWechatJob,
+    UnbindWechatJob,
 )
 _BY_TASK = {job.task: job for job in ALL_JOBS}
 

@@ -1,17 +1,159 @@
 """The WeChat channel."""
 
-from fastapi import APIRouter, Response
+import json
+from collections.abc import AsyncIterator
+from http import HTTPStatus
+from typing import Annotated, Any
 
-from buddy_api.deps import LIST_ERRORS
-from buddy_api.envelope import Envelope, problems
+from fastapi import APIRouter, Depends, Header, Path, Query, Request, Response
+from fastapi.responses import JSONResponse
+from fastapi.sse import EventSourceResponse
+
+from buddy_api.auth import require_own_page
+from buddy_api.changes import Change, Changed, change_responses, status_of
+from buddy_api.deps import JOB_ERRORS, LIST_ERRORS, TASK_ID, Caller, Jobs, Node, Wired, Wiring
+from buddy_api.envelope import Envelope, ok, problems
 from buddy_api.node_lists import Mirror
-from buddy_api.openclaw_schemas import WechatStatus
+from buddy_api.usecases.wechat_login import (
+    Joined,
+    await_code,
+    follow_login,
+    goes_on,
+    hand_in_code,
+    join_login,
+)
+from buddy_api.wechat_events import EXAMPLE, LoginEvents
+from buddy_api.wechat_schemas import CodeHandedIn, LoginCode, VerifyCode, WechatStatus, code_of
+from buddy_common.errors import (
+    NotReportedError,
+    NoWechatLoginError,
+    UnknownWechatAccountError,
+    WechatChannelError,
+    WechatLoginError,
+    WechatLoginTimeoutError,
+    WechatNotInstalledError,
+)
 from buddy_common.schemas.resources import Resource
+from buddy_common.schemas.tasks import TaskAccepted
+from buddy_common.schemas.wechat import SUCCESSES, LoginView
+from buddy_common.schemas.wechat_jobs import InstallWechatJob, UnbindWechatJob, WechatAccountId
 
 router = APIRouter(prefix="/v1/wechat", tags=["wechat"])
+
+CODE_SECONDS = 30.0
+ANSWER_SECONDS = 8.0
+
+_QRCODE_RESPONSES = {
+    **problems(*JOB_ERRORS, WechatNotInstalledError, WechatLoginError, WechatLoginTimeoutError),
+    200: {"content": {"text/event-stream": {"example": EXAMPLE}}},
+    204: {"description": "The login that this stream was about has ended: do not reconnect"},
+}
 
 
 @router.get("/config/status", response_model=Envelope[WechatStatus], responses=problems(*LIST_ERRORS))
 async def wechat_status(mirror: Mirror) -> Response:
     """Say which accounts are bound, how each does, and when it last synced."""
     return await mirror.flat(await mirror.get(Resource.WECHAT))
+
+
+@router.post("/install", status_code=HTTPStatus.ACCEPTED, responses=problems(*JOB_ERRORS))
+async def install(jobs: Jobs) -> Envelope[TaskAccepted]:
+    """Install the WeChat plugin in the version that fits OpenClaw, and turn it on; again does no harm."""
+    accepted = await jobs.submit(InstallWechatJob())
+    return ok(accepted, message="WeChat installation initiated", status=HTTPStatus.ACCEPTED)
+
+
+async def _own_page(request: Request, caller: Caller) -> None:
+    require_own_page(request, caller)
+
+
+@router.get(
+    "/qrcode",
+    response_model=Envelope[LoginCode],
+    responses=_QRCODE_RESPONSES,
+    dependencies=[Depends(_own_page)],
+)
+async def qrcode(
+    request: Request,
+    w: Wired,
+    caller: Caller,
+    node: Node,
+    *,
+    stream: Annotated[bool, Query(description="As server-sent events, without `Accept`")] = False,
+    last_event_id: Annotated[str | None, Header(alias="Last-Event-ID", pattern=TASK_ID)] = None,
+) -> Response:
+    """Log in to WeChat by a QR code: start a login, or join the one that the node has.
+
+    The one GET that starts something. One shot answers within 30 s: with the code, or with `starting` to ask
+    again. `Accept: text/event-stream` follows the login: `status` at each change, `qrcode` for each new code,
+    `done` at the end; a client closes the stream then. The login ends `BUDDY_WECHAT_GRACE_SECONDS` after the
+    last listener has left, but not before a code that was fetched by one shot has expired. A cookie counts on
+    Buddy's own pages only.
+    """
+    if last_event_id is not None and not await _is_the_one_that_goes_on(w, node, last_event_id):
+        return Response(status_code=HTTPStatus.NO_CONTENT)
+    await _require_installed(w, node)
+    joined = await join_login(w, node=node, operator=caller)
+    if stream or "text/event-stream" in request.headers.get("accept", ""):
+        headers = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
+        return EventSourceResponse(_events(w, joined), headers=headers)
+    view = await await_code(w, joined, seconds=CODE_SECONDS)
+    if view.done and view.state not in SUCCESSES:
+        return _failure(view)
+    answer = ok(code_of(view, cached=joined.cached)).model_dump(mode="json")
+    return JSONResponse(answer, headers={"Cache-Control": "no-store"})
+
+
+@router.post("/qrcode/verify", responses=problems(*JOB_ERRORS, NoWechatLoginError))
+async def verify(body: VerifyCode, w: Wired, caller: Caller, node: Node) -> Envelope[CodeHandedIn]:
+    """Hand in the number that the phone shows, while the login says `need_verifycode`.
+
+    `state` is what came of it within some seconds: `need_verifycode` with a `message` is a wrong number.
+    """
+    view = await hand_in_code(w, node=node, code=body.code, operator=caller, seconds=ANSWER_SECONDS)
+    return ok(CodeHandedIn(message=view.message or "验证码已提交", state=view.state, taskID=view.task_id))
+
+
+@router.delete(
+    "/accounts/{id}",
+    response_model=Envelope[Changed],
+    responses=change_responses(UnknownWechatAccountError, WechatChannelError),
+)
+async def unbind(
+    account: Annotated[WechatAccountId, Path(alias="id", description="The `appId` of the account")],
+    change: Change,
+) -> Response:
+    """Unbind an account: its channel is stopped and its token is gone."""
+    return await change.make(UnbindWechatJob(account=account), "微信账号已解绑")
+
+
+async def _events(w: Wiring, joined: Joined) -> AsyncIterator[bytes]:
+    events = LoginEvents(cached=joined.cached)
+    async for view in follow_login(w, joined):
+        if piece := events.of(view):
+            yield piece
+
+
+async def _is_the_one_that_goes_on(w: Wiring, node: str, task_id: str) -> bool:
+    view = await w.wechat_logins.last(node)
+    return view is not None and view.task_id == task_id and await goes_on(w, view)
+
+
+async def _require_installed(w: Wiring, node: str) -> None:
+    """Refuse where there is no plugin; what nobody has reported yet, the login itself finds out."""
+    for refresh in (False, True):  # it may have been installed a moment ago
+        try:
+            listed = await w.lists.get(node, Resource.WECHAT, refresh=refresh)
+        except NotReportedError:
+            return
+        status = json.loads(listed.content.data)
+        if status["installed"] and status["enabled"]:
+            return
+    raise WechatNotInstalledError
+
+
+def _failure(view: LoginView) -> JSONResponse:
+    slug = view.error or WechatLoginError.error
+    status = status_of(slug)
+    detail: dict[str, Any] = {"error": slug, "taskID": view.task_id, "state": view.state}
+    return JSONResponse({"code": status, "message": view.message, "data": detail}, status_code=status)

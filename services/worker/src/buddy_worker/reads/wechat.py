@@ -1,15 +1,16 @@
 """The WeChat channel: its plugin, and the accounts that are bound."""
 
 import asyncio
-import json
-from pathlib import Path
 from typing import Any
 
 from buddy_common.adapters.openclaw_config import section
+from buddy_common.adapters.wechat_accounts import BoundAccount, WechatAccounts
+from buddy_common.adapters.wechat_sessions import said_expired, state_of
 from buddy_common.schemas.resources import Resource
+from buddy_common.schemas.wechat import PLUGIN, AccountState
 from buddy_worker.reads.sources import Files, GatewayCalls
 
-PLUGIN = "openclaw-weixin"
+Row = dict[str, Any]
 
 
 async def read_wechat(gateway: GatewayCalls, files: Files) -> dict[str, Any]:
@@ -24,19 +25,16 @@ def wechat_of(files: Files) -> dict[str, Any]:
     return _status(files, None)
 
 
-def _status(files: Files, live: list[dict[str, Any]] | None) -> dict[str, Any]:
-    folder = files.state_dir / PLUGIN
+def _status(files: Files, live: list[Row] | None) -> dict[str, Any]:
     entry = section(files.config, "plugins", "entries", PLUGIN)
-    listed = [row for row in files.last.get(Resource.PLUGINS) or [] if row.get("id") == PLUGIN]
+    rows = files.last.get(Resource.PLUGINS)
+    listed = [row for row in rows or [] if row.get("id") == PLUGIN]
     # the newer generation also lists what could be installed
     plugin = next((row for row in listed if row.get("installed") is not False), None)
-    by_id = {str(row.get("accountId")): row for row in live or []}
-    bound = [str(name) for name in _read(folder / "accounts.json", []) if isinstance(name, str)]
-    accounts = [
-        _account(folder, name, by_id.get(name), live is not None) for name in dict.fromkeys([*bound, *by_id])
-    ]
+    there = bool(entry) or (files.state_dir / PLUGIN).is_dir()  # a guess, where nobody has listed them yet
+    accounts = _accounts(files, live)
     return {
-        "installed": plugin is not None or bool(entry) or folder.is_dir(),
+        "installed": plugin is not None or (rows is None and there),
         "enabled": entry.get("enabled") is True,
         "configured": bool(accounts) and entry.get("enabled") is True,
         "pluginVersion": plugin.get("version") if plugin else None,
@@ -44,26 +42,30 @@ def _status(files: Files, live: list[dict[str, Any]] | None) -> dict[str, Any]:
     }
 
 
-def _account(folder: Path, name: str, live: dict[str, Any] | None, connected: bool) -> dict[str, Any]:  # noqa: FBT001 - private
-    saved = _read(folder / "accounts" / f"{name}.json", {})
-    sync = folder / "accounts" / f"{name}.sync.json"
+def _accounts(files: Files, live: list[Row] | None) -> list[Row]:
+    by_id = {str(row.get("accountId")): row for row in live or []}
+    kept = WechatAccounts(files.state_dir)
+    bound = [kept.find(account) for account in dict.fromkeys([*kept.ids(), *by_id])]
+    said = said_expired([account.id for account in bound]) if bound else {}
+    return [
+        _account(
+            account,
+            by_id.get(account.id),
+            state_of(account, by_id.get(account.id), all_accounts=bound, said=said, asked=live is not None),
+        )
+        for account in bound
+    ]
+
+
+def _account(account: BoundAccount, live: Row | None, state: AccountState) -> Row:
     live = live or {}
-    running = live.get("running") is True
     return {
-        "appId": name,
-        "userId": saved.get("userId"),
-        "state": ("connected" if running else "stopped") if connected else "unknown",
-        "running": running,
+        "appId": account.id,
+        "userId": account.user_id,
+        "state": str(state),
+        "running": live.get("running") is True,
         "lastError": live.get("lastError"),
-        "savedAt": saved.get("savedAt"),
-        "lastSyncAt": int(sync.stat().st_mtime * 1000) if sync.exists() else None,
+        "savedAt": account.saved_at,
+        "lastSyncAt": None if account.synced_at is None else int(account.synced_at * 1000),
+        "lastInboundAt": live.get("lastInboundAt"),
     }
-
-
-def _read(file: Path, otherwise: Any) -> Any:
-    """Return a JSON file of the plugin; what cannot be read is as good as not there."""
-    try:
-        value = json.loads(file.read_bytes())
-    except (OSError, ValueError):
-        return otherwise
-    return value if isinstance(value, type(otherwise)) else otherwise

@@ -14,7 +14,7 @@ from buddy_common.ports import Progress
 from buddy_common.schemas.gateway import Desired
 from buddy_worker.jobs import AnyJob, RunningJob
 from buddy_worker.usecases.confirm_change import NOT_TAKEN, Applied, confirm_change, reason_of
-from buddy_worker.usecases.gateway_turn import hold_gateway
+from buddy_worker.usecases.gateway_turn import GATEWAY_TURN_SECONDS, hold_gateway
 from buddy_worker.usecases.known_things import is_new_openclaw
 from buddy_worker.usecases.plugin_before import PluginBefore
 from buddy_worker.usecases.settle_change import settle_broken_change
@@ -22,9 +22,6 @@ from buddy_worker.usecases.way_back import is_cancelled, keep_copy, patience_of,
 from buddy_worker.usecases.witness import Witness, look_before, look_when_settled
 
 Value = TypeVar("Value")
-
-# an operator's own start or restart may be under way
-GATEWAY_TURN_SECONDS = 720.0
 
 
 async def guarded_command(

@@ -9,8 +9,8 @@ from buddy_worker.edits.switches import enable_plugin
 from buddy_worker.jobs import AnyJob, RunningJob
 from buddy_worker.usecases.change_config import change_config
 from buddy_worker.usecases.confirm_change import Applied
-from buddy_worker.usecases.gateway_turn import hold_gateway
-from buddy_worker.usecases.guarded_command import GATEWAY_TURN_SECONDS, guarded_command
+from buddy_worker.usecases.gateway_turn import GATEWAY_TURN_SECONDS, hold_gateway
+from buddy_worker.usecases.guarded_command import guarded_command
 from buddy_worker.usecases.list_plugins import ListedPlugin, list_plugins, package_of
 from buddy_worker.usecases.plugin_before import plugin_before
 from buddy_worker.usecases.plugin_command import install_package

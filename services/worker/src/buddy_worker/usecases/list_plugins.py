@@ -29,6 +29,7 @@ class ListedPlugin:
     enabled: bool
     bundled: bool
     package: str | None  # what installs it, without a version; None where that is not known
+    status: str | None = None  # in OpenClaw's own word, such as `loaded` or `error`
 
 
 async def list_plugins(job: RunningJob[AnyJob]) -> dict[str, ListedPlugin]:
@@ -105,4 +106,11 @@ def _plugin(row: dict[str, Any]) -> ListedPlugin:
         enabled=row.get("enabled") is True,
         bundled=row.get("origin") == "bundled",
         package=package_of(package) if isinstance(package, str) else None,
+        status=_status(row),
     )
+
+
+def _status(row: dict[str, Any]) -> str | None:
+    """Both generations tell it, under different names."""
+    status = row.get("status") or row.get("state")
+    return status if isinstance(status, str) else None

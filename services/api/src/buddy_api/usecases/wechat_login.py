@@ -1,0 +1,217 @@
+"""One WeChat login per node, which whoever wants to see its code joins."""
+
+import asyncio
+import time
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+
+import structlog
+from sqlmodel import Session
+
+from buddy_api.auth import Operator
+from buddy_api.deps import Wiring
+from buddy_api.usecases.watch_task import read_task
+from buddy_common.db import events
+from buddy_common.errors import (
+    BrokerUnavailableError,
+    DatabaseUnavailableError,
+    NoWechatLoginError,
+    UnknownTaskError,
+    WechatLoginError,
+)
+from buddy_common.schemas.events import EventStatus
+from buddy_common.schemas.tasks import TaskView
+from buddy_common.schemas.wechat import PLUGIN, SUCCESSES, LoginState, LoginView
+from buddy_common.schemas.wechat_jobs import LoginWechatJob
+
+log = structlog.get_logger(__name__)
+
+LOOK_SECONDS = 0.4
+BEAT_SECONDS = 5.0
+# its row is looked at this often: a worker that was killed says nothing any more
+ROW_SECONDS = 3.0
+# whoever asks again after a login went well gets to know that, and no other login
+REMEMBER_SECONDS = 60.0
+JOIN_SECONDS = 10.0
+# who has fetched a code once needs time to scan it
+SCAN_SECONDS = 300.0
+
+
+@dataclass(frozen=True)
+class Joined:
+    """The login that somebody looks at."""
+
+    node: str
+    view: LoginView
+    cached: bool  # it was there before
+
+
+async def join_login(w: Wiring, *, node: str, operator: Operator) -> Joined:
+    """Join the node's login, or start one; of many who ask at once, one starts it.
+
+    Raises:
+        BrokerUnavailableError: the broker cannot be reached.
+        DatabaseUnavailableError: the database cannot be reached.
+        WechatLoginError: another request was about to start one, and did not.
+    """
+    deadline = time.monotonic() + JOIN_SECONDS
+    await w.wechat_logins.listen(node, seconds=_grace(w))
+    while True:
+        view = await w.wechat_logins.last(node)
+        if view is not None and (_was_just_bound(view) or await goes_on(w, view)):
+            return Joined(node, view, cached=True)
+        if await w.wechat_logins.may_start(node):
+            return Joined(node, await _start(w, node, operator), cached=False)
+        if time.monotonic() > deadline:
+            raise WechatLoginError("Another request was about to start a login, and did not.")
+        await asyncio.sleep(LOOK_SECONDS)
+
+
+async def follow_login(w: Wiring, joined: Joined) -> AsyncIterator[LoginView | None]:
+    """Yield the login as it is, then each change up to its end; None where nothing has changed for a while.
+
+    For as long as it is read, the login goes on. It ends early when the process is to stop or the broker is
+    gone: who wants to know more asks again.
+    """
+    follower = _Follower(w, joined)
+    try:
+        while not w.stopping:
+            await follower.beat()
+            for view in await follower.news():
+                yield view
+                if view.done:
+                    return
+            yield None
+            await w.stopping.cut(asyncio.sleep(LOOK_SECONDS))
+    except (BrokerUnavailableError, DatabaseUnavailableError) as exc:
+        log.warning("wechat_login_not_followed", task_id=joined.view.task_id, reason=exc.message)
+
+
+async def await_code(w: Wiring, joined: Joined, *, seconds: float) -> LoginView:
+    """Return the login once it shows a code, asks for a number or has ended; as it is when time is up."""
+    view = joined.view
+    try:
+        async with asyncio.timeout(seconds):
+            async for news in follow_login(w, joined):
+                view = news or view
+                if view.qrcode_url is not None or view.done or view.state is LoginState.NEED_VERIFYCODE:
+                    break
+    except TimeoutError:
+        pass
+    if not view.done:
+        await w.wechat_logins.listen(joined.node, seconds=SCAN_SECONDS)
+    return view
+
+
+async def hand_in_code(w: Wiring, *, node: str, code: str, operator: Operator, seconds: float) -> LoginView:
+    """Hand the number to the login that asks for it, and return what came of it within `seconds`.
+
+    Raises:
+        NoWechatLoginError: none does.
+        BrokerUnavailableError: the broker cannot be reached.
+    """
+    logins = w.wechat_logins
+    view = await logins.last(node)
+    if view is None or view.state is not LoginState.NEED_VERIFYCODE or not await goes_on(w, view):
+        raise NoWechatLoginError
+    _, position = await logins.views(node, view.task_id)
+    await logins.send_code(node, view.task_id, code)
+    await w.database.run(lambda session: _note(session, view, node=node, operator=operator))
+    deadline = time.monotonic() + seconds
+    while time.monotonic() < deadline and not w.stopping:
+        news, position = await logins.views(node, view.task_id, after=position)
+        if news:
+            return news[-1]
+        await asyncio.sleep(LOOK_SECONDS)
+    return view
+
+
+class _Follower:
+    """What one listener has seen so far."""
+
+    def __init__(self, w: Wiring, joined: Joined) -> None:
+        self._w = w
+        self._joined = joined
+        self._after = "-"
+        self._beat_at = 0.0
+        self._row_at = time.monotonic()
+
+    async def beat(self) -> None:
+        """Say every few seconds that somebody looks."""
+        now = time.monotonic()
+        if now - self._beat_at >= min(BEAT_SECONDS, _grace(self._w) / 3):
+            self._beat_at = now
+            await self._w.wechat_logins.listen(self._joined.node, seconds=_grace(self._w))
+
+    async def news(self) -> list[LoginView]:
+        """Return what has come since the last look; at the first, only the newest."""
+        first = self._after == "-"
+        views = await self._views()
+        now = time.monotonic()
+        if not views and now - self._row_at >= ROW_SECONDS:
+            self._row_at = now
+            task = await _row(self._w, self._joined.view.task_id)
+            if task is None or task.status.is_final:
+                views = await self._views()  # it may have said so in between
+                return views or [_lost(self._joined.view, task)]
+        if first:
+            return views[-1:] or ([self._joined.view] if self._after == "-" else [])
+        return views
+
+    async def _views(self) -> list[LoginView]:
+        views, self._after = await self._w.wechat_logins.views(
+            self._joined.node, self._joined.view.task_id, after=self._after
+        )
+        return views
+
+
+async def _start(w: Wiring, node: str, operator: Operator) -> LoginView:
+    try:
+        task_id = await w.jobs.submit(LoginWechatJob(), node=node, operator=operator)
+    except BaseException:
+        await w.wechat_logins.gave_up(node)
+        raise
+    await w.wechat_logins.started(node, task_id)
+    return LoginView(task_id=task_id)
+
+
+async def goes_on(w: Wiring, view: LoginView) -> bool:
+    """Whether a login has not ended; one whose worker was killed has not said so."""
+    if view.done:
+        return False
+    task = await _row(w, view.task_id)
+    return task is not None and not task.status.is_final
+
+
+async def _row(w: Wiring, task_id: str) -> TaskView | None:
+    try:
+        return await read_task(w.database, task_id)
+    except UnknownTaskError:
+        return None
+
+
+def _note(session: Session, view: LoginView, *, node: str, operator: Operator) -> None:
+    events.add(
+        session,
+        actor=operator.name,
+        action="verify_wechat",
+        status=EventStatus.SUCCESS,
+        target=PLUGIN,
+        task_id=view.task_id,
+        address=operator.address,
+        node=node,
+    )
+
+
+def _was_just_bound(view: LoginView) -> bool:
+    return view.done and view.state in SUCCESSES and time.time() - view.at < REMEMBER_SECONDS
+
+
+def _lost(view: LoginView, task: TaskView | None) -> LoginView:
+    reason = (task.error if task else None) or "The login has ended without a word."
+    slug = (task.errorCode if task else None) or WechatLoginError.error
+    return LoginView(task_id=view.task_id, state=LoginState.ERROR, message=reason, error=slug, done=True)
+
+
+def _grace(w: Wiring) -> float:
+    return w.config.wechat.grace_seconds

@@ -1,0 +1,154 @@
+"""Install OpenClaw's WeChat channel, in the version that fits, so that logins to it work."""
+
+from dataclasses import dataclass
+
+from pydantic import BaseModel
+
+from buddy_common.adapters.openclaw_version import version_key
+from buddy_common.errors import PluginNotInstalledError, WechatUnsupportedError
+from buddy_common.ports import Progress
+from buddy_common.schemas.wechat import PACKAGE, PLUGIN
+from buddy_worker.edits.wechat import prepare_channel
+from buddy_worker.jobs import AnyJob, RunningJob
+from buddy_worker.usecases.change_config import change_config
+from buddy_worker.usecases.confirm_change import Applied
+from buddy_worker.usecases.gateway_turn import GATEWAY_TURN_SECONDS, hold_gateway
+from buddy_worker.usecases.guarded_command import guarded_command
+from buddy_worker.usecases.list_plugins import ListedPlugin, list_plugins
+from buddy_worker.usecases.plugin_before import plugin_before
+from buddy_worker.usecases.plugin_command import install_package, plugin_command
+
+_BROKEN = frozenset({"error", "failed", "disabled", "unavailable"})
+
+
+@dataclass(frozen=True)
+class _Release:
+    """A release of the plugin, the OpenClaw that it is made for, and up to which other one is as good."""
+
+    openclaw: str
+    version: str
+    below: str
+
+    def takes(self, version: str | None) -> bool:
+        """Whether a plugin of this version need not be replaced by this release."""
+        return version is not None and version_key(self.version) <= version_key(version) < version_key(
+            self.below
+        )
+
+
+# the newest first; 2.4.6 does not work with OpenClaw 2026.8 and newer, 2.1.1 works as 2.1.6 does
+_RELEASES = (
+    _Release(openclaw="2026.5.12", version="2.4.9", below="3"),
+    _Release(openclaw="2026.3.22", version="2.1.6", below="2.2"),
+)
+
+
+class WechatInstalled(BaseModel):
+    """The WeChat plugin as OpenClaw has it."""
+
+    id: str
+    version: str | None
+    installed: bool  # by this job; it was there already otherwise
+    enabled: bool
+    applied: Applied
+
+
+async def install_wechat(job: RunningJob[AnyJob]) -> WechatInstalled:
+    """Install the plugin where it is not there or does not fit, turn it on, and see that OpenClaw has it.
+
+    Raises:
+        WechatUnsupportedError: there is none for this OpenClaw.
+        OpenClawCliError: OpenClaw refused or failed; the message is its own.
+        PluginNotInstalledError: it said that it did, but does not have the plugin, or cannot load it.
+        ConfigUndoneError: the gateway could not live with it; all is as before.
+        BuddyError: as of `guarded_command` and `change_config`.
+    """
+    await job.stage("looking at what is there", 5)
+    release = release_for((await job.host.openclaw.inspect()).version)
+    listed = await list_plugins(job)
+    found = listed.get(PLUGIN)
+    needed = found is None or not release.takes(found.version)
+    applied = Applied.HOT
+    if needed:
+        applied = await _install(job, release, listed)
+    else:
+        await job.line(f"{PLUGIN} {found.version if found else ''} is there already, and fits")
+    await job.stage("turning the channel on", 75)
+    async with hold_gateway(job.host, seconds=GATEWAY_TURN_SECONDS):
+        changed = await change_config(job, prepare_channel, base_hash=None)
+    await job.stage("verifying the channel", 90)
+    plugin = await _verified(job)
+    return WechatInstalled(
+        id=PLUGIN,
+        version=plugin.version,
+        installed=needed,
+        enabled=plugin.enabled,
+        applied=changed.applied if changed.changed else applied,
+    )
+
+
+def release_for(openclaw: str | None) -> _Release:
+    """Return the release of the plugin for a version of OpenClaw.
+
+    Raises:
+        WechatUnsupportedError: there is none.
+    """
+    version = version_key(openclaw or "")
+    for release in _RELEASES:
+        if version >= version_key(release.openclaw):
+            return release
+    raise WechatUnsupportedError(openclaw, _RELEASES[-1].openclaw)
+
+
+async def _install(job: RunningJob[AnyJob], release: _Release, listed: dict[str, ListedPlugin]) -> Applied:
+    found = listed.get(PLUGIN)
+    before = await plugin_before(
+        job, listed, plugin=None if found is None else PLUGIN, package=None if found else PACKAGE
+    )
+    spec = f"{PACKAGE}@{release.version}"
+
+    async def command() -> None:
+        if found is not None:  # the older generation installs nothing over what is there
+            await job.stage(f"removing {found.version}", 20)
+            await plugin_command(job, "uninstall", PLUGIN, flags=["--force"])
+        await job.stage(f"installing {spec}", 25)
+        await install_package(job, spec, force=False)
+        await job.stage("checking the plugin", 60)
+        if PLUGIN not in await list_plugins(job):
+            raise PluginNotInstalledError(f"OpenClaw does not list {PLUGIN!r}.")
+
+    try:
+        _, applied = await guarded_command(job, command, plugin=before, progress=_Quiet(job))
+    finally:
+        await before.forget()
+    return applied
+
+
+async def _verified(job: RunningJob[AnyJob]) -> ListedPlugin:
+    plugin = (await list_plugins(job)).get(PLUGIN)
+    if plugin is None or not plugin.enabled or plugin.status in _BROKEN:
+        status = "is not there" if plugin is None else f"is {plugin.status or 'off'}"
+        raise PluginNotInstalledError(f"OpenClaw was told to have {PLUGIN!r} on, but it {status}.")
+    await job.line(f"OpenClaw has {PLUGIN} {plugin.version or ''}: {plugin.status or 'on'}")
+    return plugin
+
+
+@dataclass(frozen=True)
+class _Quiet:
+    """The progress of what is only a part of the job: it never falls back behind that of the whole."""
+
+    job: Progress
+    least: int = 10
+    most: int = 70
+
+    async def stage(self, name: str, percent: int) -> None:
+        """Say what happens, within the part's own bounds."""
+        await self.job.stage(name, min(max(percent, self.least), self.most))
+
+    async def line(self, text: str) -> None:
+        """Add a line to the output."""
+        await self.job.line(text)
+
+    async def command(self, text: str) -> None:
+        """Name the program that runs."""
+        await self.job.command(text)

@@ -1,0 +1,159 @@
+"""Have the gateway run WeChat accounts, or not any more, and see that it does."""
+
+import asyncio
+import time
+from typing import Any
+
+from buddy_common.errors import (
+    GatewayRefusedError,
+    GatewayRpcError,
+    GatewayUnreachableError,
+    WechatChannelError,
+)
+from buddy_common.schemas.job import NodeLock
+from buddy_common.schemas.wechat import PLUGIN, ChannelState
+from buddy_common.usecases.find_gateway import find_gateway
+from buddy_worker.edits.wechat import touch_channel
+from buddy_worker.gateway_calls import GatewayCall, call_gateway
+from buddy_worker.jobs import AnyJob, RunningJob
+from buddy_worker.usecases.change_config import change_config
+from buddy_worker.usecases.gateway_turn import GATEWAY_TURN_SECONDS, hold_gateway, hold_lock
+
+POLL_SECONDS = 1.0
+# a gateway that restarts for the account has gone and come within this
+DOWN_SECONDS = 10.0
+# it starts the account by itself, if it does
+PATIENCE_SECONDS = 15.0
+CHANNEL_SECONDS = 300.0
+CALL_SECONDS = 60.0  # to stop an account it waits for what that is busy with
+
+Row = dict[str, Any]
+
+
+async def start_account(job: RunningJob[AnyJob], account: str | None, *, since: float) -> ChannelState:
+    """Return once the gateway runs the account, or any; it is told to where it does not by itself.
+
+    Only a start after `since` (Unix seconds) counts: an earlier one still has the token of before.
+
+    Raises:
+        WechatChannelError: it does not; the login is kept all the same.
+        BuddyError: it could not be told.
+    """
+    began, told = time.monotonic(), False
+    while True:
+        rows = await _accounts(job)
+        waited = time.monotonic() - began
+        if rows is None and waited >= DOWN_SECONDS and not await _there_is_a_gateway(job):
+            return ChannelState.GATEWAY_DOWN
+        if rows is not None and any(_runs(row, account, since) for row in rows):
+            return ChannelState.RUNNING
+        if waited >= CHANNEL_SECONDS:
+            raise WechatChannelError(_not_running(account, rows))
+        if rows is not None and not told and waited >= PATIENCE_SECONDS:
+            told = True
+            await job.line("The gateway has not started the account by itself: it is told to")
+            await _restart_account(job, account)
+        await asyncio.sleep(POLL_SECONDS)
+
+
+async def stop_account(job: RunningJob[AnyJob], account: str) -> None:
+    """Have the gateway stop an account, where it can be told so; its word is not needed."""
+    try:
+        async with call_gateway(job.host, await _config(job)) as call:
+            if call.has("channels.stop"):
+                await call.call("channels.stop", _named(account), seconds=CALL_SECONDS)
+    except (GatewayUnreachableError, GatewayRefusedError) as exc:
+        await job.line(f"The gateway is not told to stop the account: {exc.message}")
+    except GatewayRpcError as exc:
+        await job.line(f"The gateway did not stop the account: {exc.message}")
+
+
+async def require_gone(job: RunningJob[AnyJob], account: str) -> None:
+    """Return once the gateway does not run an account any more that is not bound any more.
+
+    Raises:
+        WechatChannelError: it still does.
+        BuddyError: it could not be told.
+    """
+    began, told = time.monotonic(), False
+    while True:
+        rows = await _accounts(job)
+        waited = time.monotonic() - began
+        if rows is None and not await _there_is_a_gateway(job):
+            return
+        if rows is not None and not any(_runs(row, account, 0.0) for row in rows):
+            return
+        if waited >= CHANNEL_SECONDS:
+            raise WechatChannelError(
+                f"The account {account!r} is unbound, but the gateway still runs it. Restart the gateway."
+            )
+        if rows is not None and not told:
+            told = True
+            await _touch(job)
+        await asyncio.sleep(POLL_SECONDS)
+
+
+async def _restart_account(job: RunningJob[AnyJob], account: str | None) -> None:
+    """Have the gateway start the account anew: by its own call, else as the plugin does it."""
+    try:
+        async with call_gateway(job.host, await _config(job)) as call:
+            if call.has("channels.start"):
+                await _start(call, account)
+                return
+    except GatewayRpcError as exc:
+        await job.line(f"The gateway refused to: {exc.message}")
+    except (GatewayUnreachableError, GatewayRefusedError) as exc:
+        await job.line(f"The gateway could not be told: {exc.message}")
+        return
+    async with hold_lock(job.host, NodeLock.CONFIG, seconds=GATEWAY_TURN_SECONDS):
+        await _touch(job)
+
+
+async def _touch(job: RunningJob[AnyJob]) -> None:
+    async with hold_gateway(job.host, seconds=GATEWAY_TURN_SECONDS):
+        await change_config(job, touch_channel, base_hash=None)
+
+
+async def _start(call: GatewayCall, account: str | None) -> None:
+    if account is not None and call.has("channels.stop"):  # else one that runs stays as it is
+        await call.call("channels.stop", _named(account), seconds=CALL_SECONDS)
+    await call.call("channels.start", _named(account), seconds=CALL_SECONDS)
+
+
+async def _accounts(job: RunningJob[AnyJob]) -> list[Row] | None:
+    """Return what the gateway says of the accounts, None where none answers."""
+    try:
+        async with call_gateway(job.host, await _config(job)) as call:
+            answer = await call.call("channels.status")
+    except (GatewayUnreachableError, GatewayRefusedError, GatewayRpcError):
+        return None
+    rows = (answer.get("channelAccounts") or {}).get(PLUGIN) if isinstance(answer, dict) else None
+    return [row for row in rows or [] if isinstance(row, dict)]
+
+
+async def _there_is_a_gateway(job: RunningJob[AnyJob]) -> bool:
+    return (await find_gateway(job.host.gateway, job.host.state)).process is not None
+
+
+async def _config(job: RunningJob[AnyJob]) -> dict[str, Any]:
+    return (await asyncio.to_thread(job.host.config_files.read)).config
+
+
+def _runs(row: Row, account: str | None, since: float) -> bool:
+    started = row.get("lastStartAt")
+    late_enough = not isinstance(started, int | float) or started / 1000 >= since
+    is_meant = account is None or row.get("accountId") == account
+    return row.get("running") is True and is_meant and late_enough
+
+
+def _named(account: str | None) -> dict[str, str]:
+    return {"channel": PLUGIN} if account is None else {"channel": PLUGIN, "accountId": account}
+
+
+def _not_running(account: str | None, rows: list[Row] | None) -> str:
+    errors = [str(row["lastError"]) for row in rows or [] if row.get("lastError")]
+    said = f" It says: {errors[0]}" if errors else ""
+    return (
+        f"The account {account or ''} is bound, but the gateway does not run it.{said} Restart the gateway"
+        " (`POST /v1/gateway/restart`)."
+    )
