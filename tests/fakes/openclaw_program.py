@@ -4,8 +4,9 @@ Shaped by real transcripts of 2026.9.6: `--version` prints one line; `gateway ru
 and `/healthz` on `gateway.port`, says 503 with a failing list until it is ready, drains on SIGTERM,
 and exits 78 with a reason when the config blocks the start. `plugins install` writes what it does to a
 log of processes, and `plugins list` lists what was installed; a plugin can be the gateway's end.
-`config validate` refuses what is no JSON, what `fake.invalid` says, and entries of plugins and channels
-whose name begins with `ghost`; so does a start. The config's `fake` section steers
+`channels login` says, asks and binds what `fake.login` holds. `config validate` refuses what is no JSON,
+what `fake.invalid` says, and entries of plugins and channels whose name begins with `ghost`; so does a
+start. The config's `fake` section steers
 it, a file `version` beside the program says which version it is.
 """
 
@@ -126,6 +127,31 @@ def plugins(command, spec):
     sys.exit(0)
 
 
+def login():
+    # what it says, waits for and leaves behind, step by step
+    log("login begins")
+    for step in fake.get("login", []):
+        while "waits_for" in step and not os.path.exists(step["waits_for"]):
+            time.sleep(0.02)
+        sys.stdout.write(step.get("says", ""))
+        sys.stdout.flush()
+        if "asks" in step:
+            with open(os.path.join(state, "answers"), "a") as file:
+                file.write(sys.stdin.readline())
+        if "binds" in step:
+            folder = os.path.join(state, "openclaw-weixin")
+            os.makedirs(os.path.join(folder, "accounts"), exist_ok=True)
+            keep(os.path.join(folder, "accounts.json"), [step["binds"]])
+            saved = {{"token": "bot-token", "userId": "user1@im.wechat"}}
+            saved["savedAt"] = time.strftime("%Y-%m-%dT%H:%M:%S.000Z", time.gmtime())
+            keep(os.path.join(folder, "accounts", step["binds"] + ".json"), saved)
+        if "fails" in step:
+            print(step["fails"], file=sys.stderr)
+            sys.exit(1)
+    log("login ends")
+    sys.exit(0)
+
+
 def watch():
     path = os.environ["OPENCLAW_CONFIG_PATH"]
     seen = open(path).read()
@@ -140,6 +166,8 @@ def watch():
         time.sleep(0.02)
 
 
+if sys.argv[1:4] == ["channels", "login", "--channel"]:
+    login()
 if sys.argv[1] == "plugins":
     plugins(sys.argv[2], sys.argv[3])
 print("[gateway] loading configuration…", flush=True)

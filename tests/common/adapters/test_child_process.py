@@ -16,7 +16,7 @@ import psutil
 import pytest
 
 from buddy_common.adapters import child_process, process_tree, processes
-from buddy_common.adapters.child_process import ChildResult, Stream, end_process_group, run_child
+from buddy_common.adapters.child_process import ChildResult, Stream, Talk, end_process_group, run_child
 from buddy_common.errors import BuddyError, ProgramStartError
 from buddy_common.schemas.processes import ProcessExit, ProcessIdentity
 
@@ -416,3 +416,42 @@ def test_what_a_dead_caller_left_is_ended_by_the_recorded_process(
     assert end_process_group(keeper, seconds=5)
 
     assert not any(processes.identify(pid) for pid in [*pids, keeper.pid])
+
+
+async def test_question_without_a_line_end_is_heard_and_answered(caller: Caller) -> None:
+    asks = "import sys; print('hello'); sys.stdout.write('number? '); sys.stdout.flush(); print(input() * 2)"
+    theirs, ours = os.pipe()
+    os.set_blocking(ours, False)
+    asked: list[str] = []
+
+    async def on_prompt(text: str) -> None:
+        asked.append(text)
+        os.write(ours, b"42\n")
+
+    try:
+        result = await run_child(
+            [sys.executable, "-c", asks],
+            environment=ENVIRONMENT,
+            cwd=caller.folder,
+            on_started=caller.on_started,
+            on_line=Talk(caller.on_line, on_prompt, theirs),
+        )
+    finally:
+        os.close(theirs)
+        os.close(ours)
+
+    assert asked == ["number?"]
+    assert [line for _, line in caller.lines] == ["hello", "number? 4242"]
+    assert result.exit.code == 0
+
+
+async def test_program_that_nobody_talks_to_reads_nothing(caller: Caller) -> None:
+    result = await run_child(
+        [sys.executable, "-c", "import sys; print(repr(sys.stdin.read()))"],
+        environment=ENVIRONMENT,
+        cwd=caller.folder,
+        on_started=caller.on_started,
+        on_line=Talk(),
+    )
+
+    assert result.stdout == "''\n"

@@ -74,8 +74,8 @@ class WechatLogins:
         """
         key = _views(node, view.task_id)
         async with broker_errors(), self._redis.pipeline(transaction=False) as pipe:
-            if view.done:  # nobody needs the codes any more
-                pipe.delete(key)
+            if view.done:  # nobody needs the codes any more; the numbering goes on
+                pipe.xtrim(key, maxlen=0, approximate=False)
             fields: Any = {"view": view.model_dump_json(exclude_none=True)}
             pipe.xadd(key, fields, maxlen=KEPT_VIEWS, approximate=True)
             pipe.expire(key, KEPT_SECONDS)

@@ -133,6 +133,7 @@ class _Follower:
         self._w = w
         self._joined = joined
         self._after = "-"
+        self._shown = False
         self._beat_at = 0.0
         self._row_at = time.monotonic()
 
@@ -145,7 +146,6 @@ class _Follower:
 
     async def news(self) -> list[LoginView]:
         """Return what has come since the last look; at the first, only the newest."""
-        first = self._after == "-"
         views = await self._views()
         now = time.monotonic()
         if not views and now - self._row_at >= ROW_SECONDS:
@@ -154,9 +154,10 @@ class _Follower:
             if task is None or task.status.is_final:
                 views = await self._views()  # it may have said so in between
                 return views or [_lost(self._joined.view, task)]
-        if first:
-            return views[-1:] or ([self._joined.view] if self._after == "-" else [])
-        return views
+        if self._shown:
+            return views
+        self._shown = True
+        return views[-1:] or [self._joined.view]
 
     async def _views(self) -> list[LoginView]:
         views, self._after = await self._w.wechat_logins.views(

@@ -133,6 +133,7 @@ class _Login:
         """Run the command to its end, unless it is to end before."""
         await self._job.command(f"openclaw channels login --channel {PLUGIN}")
         theirs, ours = os.pipe()
+        os.set_blocking(ours, False)
         command = asyncio.create_task(self._run(theirs))
         watching = asyncio.create_task(self._watch(ours))
         try:

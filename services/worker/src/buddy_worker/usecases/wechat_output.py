@@ -12,7 +12,7 @@ from buddy_common.schemas.wechat import LoginState
 MAX_URL_CHARACTERS = 1000
 _DOMAIN = "weixin.qq.com"  # Tencent's; the login service answers with liteapp.weixin.qq.com
 _ADDRESS = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://\S+")
-_PLAIN = re.compile(r"[!#-;=?-Z_a-z~]+")  # of an address, without quotes, brackets and backslashes
+_PLAIN = re.compile(r"[!#-&(-;=?-Z_a-z~]+")  # of an address, without quotes, brackets and backslashes
 
 # the first that a line holds
 _STATES = (

@@ -1,0 +1,418 @@
+"""The routes of the WeChat channel; the worker's part is played through Redis."""
+
+import asyncio
+import json
+import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any
+
+import httpx
+import pytest
+
+from api.acting import audit, claim, count_rows, finish, messages, row_of
+from api.changing import assert_refused, submitted, task_ids, worker
+from api.conftest import ORIGIN, TOKEN, Api, Served
+from api.sse import Event, EventReader
+from buddy_api.auth import COOKIE
+from buddy_api.routers import wechat
+from buddy_api.usecases import wechat_login
+from buddy_common.schemas.resources import Resource
+from buddy_common.schemas.tasks import TaskStatus
+from buddy_common.schemas.wechat import ChannelState, LoginState, LoginView
+from eventually import eventually
+
+PATH = "/v1/wechat/qrcode"
+ADDRESS = "https://liteapp.weixin.qq.com/q/mock?qrcode=mockqr1&bot_type=3"
+SLOW = "node.local.slow"
+
+
+@pytest.fixture(autouse=True)
+async def installed(api: Api, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The node says that the plugin is there and on."""
+    monkeypatch.setattr(wechat_login, "LOOK_SECONDS", 0.02)
+    await report(api)
+
+
+async def report(api: Api, **changes: Any) -> None:
+    status = {
+        "installed": True, "enabled": True, "configured": False, "pluginVersion": "2.4.9", "accounts": [],
+    } | changes  # fmt: skip
+    await api.wiring.read_model.put(
+        "local", Resource.WECHAT, json.dumps(status), source="rpc", fresh_seconds=60
+    )
+
+
+async def say(api: Api, task_id: str, state: LoginState, **more: Any) -> None:
+    """Say what the worker's login says."""
+    view = LoginView(task_id=task_id, state=state, at=time.time(), **more)
+    await api.wiring.wechat_logins.publish("local", view)
+
+
+async def show_code(api: Api, task_id: str, number: int = 1) -> None:
+    await say(
+        api,
+        task_id,
+        LoginState.WAITING_SCAN,
+        qrcode_url=ADDRESS.replace("mockqr1", f"mockqr{number}"),
+        qrcode_png="data:image/png;base64,AAAA",
+        expires_at=1_774_663_500.0,
+        number=number,
+    )
+
+
+async def only_task(api: Api) -> str:
+    (task_id,) = await eventually(lambda: task_ids(api), bool)
+    await eventually(lambda: messages(api, SLOW), bool)
+    return task_id
+
+
+async def begun(api: Api) -> str:
+    """Return the login's task once a worker has claimed it."""
+    task_id = await only_task(api)
+    await claim(api, task_id)
+    return task_id
+
+
+@asynccontextmanager
+async def asking(api: Api, **more: Any) -> AsyncIterator[asyncio.Task[httpx.Response]]:
+    asking = asyncio.create_task(api.client.get(PATH, **more))
+    try:
+        yield asking
+    finally:
+        asking.cancel()
+
+
+@asynccontextmanager
+async def listening(served: Served, **more: Any) -> AsyncIterator[EventReader]:
+    headers = {"Accept": "text/event-stream", **more.pop("headers", {})}
+    async with served.client.stream("GET", PATH, headers=headers, **more) as response:
+        assert response.status_code == 200, await response.aread()
+        assert response.headers["content-type"].startswith("text/event-stream")
+        yield EventReader(response)
+
+
+def told(events: list[Event]) -> list[tuple[str | None, Any]]:
+    return [(event.name, event.data["state"]) for event in events if event.comment is None]
+
+
+async def test_installation_is_a_job_of_the_slow_lane(api: Api) -> None:
+    answer = await api.client.post("/v1/wechat/install")
+
+    assert (answer.status_code, answer.json()["code"]) == (202, 202)
+    row = await row_of(api, answer.json()["data"]["taskID"])
+    assert (row.kind, row.module, row.action) == ("buddy.wechat.install", "wechat", "install")
+    assert await messages(api, SLOW) != []
+
+
+async def test_account_is_unbound_by_a_job(api: Api) -> None:
+    row = await submitted(api, "DELETE", "/v1/wechat/accounts/b0f5860fdecb-im-bot")
+
+    assert (row.kind, row.target) == ("buddy.wechat.unbind", "b0f5860fdecb-im-bot")
+
+
+async def test_unbound_account_is_told_in_the_answer(api: Api) -> None:
+    async with worker(api, result={"account": "a", "left": []}):
+        answer = await api.client.delete("/v1/wechat/accounts/a")
+
+    assert answer.status_code == 200
+    assert (answer.json()["data"]["status"], answer.json()["data"]["message"]) == (
+        "success",
+        "微信账号已解绑",
+    )
+
+
+async def test_account_that_is_not_bound_is_404(api: Api) -> None:
+    async with worker(api, TaskStatus.FAILED, error="no", error_code="unknown_wechat_account"):
+        answer = await api.client.delete("/v1/wechat/accounts/a")
+
+    assert (answer.status_code, answer.json()["data"]["error"]) == (404, "unknown_wechat_account")
+
+
+@pytest.mark.parametrize("account", ["-x", "a..b", ".a", "a%00b", "a b", "x" * 129])
+async def test_name_that_is_no_accounts_is_refused(api: Api, account: str) -> None:
+    await assert_refused(api, await api.client.delete(f"/v1/wechat/accounts/{account}"), "id")
+
+
+async def test_one_shot_answers_with_the_code(api: Api) -> None:
+    async with asking(api) as answering:
+        task_id = await begun(api)
+        await show_code(api, task_id)
+        answer = await answering
+
+    assert answer.status_code == 200, answer.text
+    assert answer.headers["cache-control"] == "no-store"
+    data = answer.json()["data"]
+    assert data == {
+        "qrcode_url": ADDRESS,
+        "qrcode_png": "data:image/png;base64,AAAA",
+        "state": "waiting_scan",
+        "expires_at": "2026-03-28T02:05:00Z",
+        "cached": False,
+        "taskID": task_id,
+        "message": "",
+        "account": None,
+        "channel": None,
+    }
+
+
+async def test_second_request_joins_the_same_login(api: Api) -> None:
+    async with asking(api) as first, asking(api) as second:
+        task_id = await begun(api)
+        await show_code(api, task_id)
+        answers = [(await each).json()["data"] for each in (first, second)]
+    third = (await api.client.get(PATH)).json()["data"]
+
+    assert sorted(answer["cached"] for answer in answers) == [False, True]
+    assert third["cached"] is True
+    assert {answer["taskID"] for answer in (*answers, third)} == {task_id}
+    assert await count_rows(api) == 1
+
+
+async def test_login_is_audited_and_its_row_knows_nothing_of_the_code(api: Api) -> None:
+    async with asking(api) as answering:
+        await show_code(api, await begun(api))
+        await answering
+
+    (event,) = await audit(api)
+    assert (event["action"], event["target"]) == ("login_wechat", "openclaw-weixin")
+    row = await row_of(api, event["taskID"])
+    assert "mockqr" not in row.model_dump_json()
+
+
+async def test_one_shot_gives_up_after_its_bound(api: Api, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(wechat, "CODE_SECONDS", 0.2)
+
+    data = (await api.client.get(PATH)).json()["data"]
+
+    assert (data["state"], data["qrcode_url"], data["expires_at"]) == ("starting", None, None)
+
+
+async def test_code_that_was_fetched_once_gets_time_to_be_scanned(api: Api) -> None:
+    async with asking(api) as answering:
+        await show_code(api, await begun(api))
+        await answering
+
+    assert await api.wiring.redis.pttl("buddy:local:wechat:listening") > 200_000
+
+
+async def test_login_that_went_well_is_told_to_who_asks_again(api: Api) -> None:
+    async with asking(api) as answering:
+        task_id = await begun(api)
+        await show_code(api, task_id)
+        await answering
+    await say(api, task_id, LoginState.CONFIRMED, done=True, account="a-im-bot", channel=ChannelState.RUNNING)
+    await finish(api, task_id)
+
+    data = (await api.client.get(PATH)).json()["data"]
+
+    assert (data["state"], data["account"], data["channel"]) == ("confirmed", "a-im-bot", "running")
+    assert await count_rows(api) == 1
+
+
+@pytest.mark.parametrize(
+    ("slug", "status"),
+    [("wechat_login_timeout", 504), ("wechat_login_failed", 502), ("wechat_not_installed", 409)],
+)
+async def test_login_that_fails_while_somebody_waits_is_a_failure(api: Api, slug: str, status: int) -> None:
+    async with asking(api) as answering:
+        await say(api, await begun(api), LoginState.ERROR, done=True, error=slug, message="why")
+        answer = await answering
+
+    assert (answer.status_code, answer.json()["code"]) == (status, status)
+    assert (answer.json()["message"], answer.json()["data"]["error"]) == ("why", slug)
+
+
+async def test_next_request_after_a_failed_login_starts_another(
+    api: Api, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with asking(api) as answering:
+        task_id = await begun(api)
+        await say(api, task_id, LoginState.TIMEOUT, done=True, error="wechat_login_timeout")
+        await answering
+    await finish(api, task_id, status=TaskStatus.FAILED)
+    monkeypatch.setattr(wechat, "CODE_SECONDS", 0.1)
+
+    data = (await api.client.get(PATH)).json()["data"]
+
+    assert (data["cached"], data["taskID"] == task_id) == (False, False)
+
+
+async def test_login_whose_worker_died_is_told_by_its_row(api: Api, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(wechat_login, "ROW_SECONDS", 0.05)
+    async with asking(api) as answering:
+        task_id = await begun(api)
+        await say(api, task_id, LoginState.STARTING)
+        await finish(
+            api, task_id, status=TaskStatus.INTERRUPTED, error="Its worker died.", error_code="interrupted"
+        )
+        answer = await answering
+
+    assert (answer.status_code, answer.json()["message"]) == (503, "Its worker died.")
+
+
+@pytest.mark.parametrize("changes", [{"installed": False, "enabled": False}, {"enabled": False}])
+async def test_without_the_plugin_the_answer_says_to_install_it(
+    api: Api, monkeypatch: pytest.MonkeyPatch, changes: dict[str, bool]
+) -> None:
+    await report(api, **changes)
+    monkeypatch.setattr(api.wiring.lists, "_wait_seconds", 0.1)
+
+    answer = await api.client.get(PATH)
+
+    assert (answer.status_code, answer.json()["data"]["error"]) == (409, "wechat_not_installed")
+    assert "POST /v1/wechat/install" in answer.json()["message"]
+    assert await count_rows(api) == 0
+
+
+async def test_stranger_starts_nothing(api: Api) -> None:
+    answer = await api.stranger.get(PATH)
+
+    assert answer.status_code == 401
+    assert await count_rows(api) == 0
+
+
+@pytest.mark.parametrize(
+    ("headers", "status"),
+    [
+        ({}, 403),
+        ({"Sec-Fetch-Site": "cross-site"}, 403),
+        ({"Sec-Fetch-Site": "same-site"}, 403),
+        ({"Sec-Fetch-Site": "cross-site", "Referer": f"{ORIGIN}/"}, 403),
+        ({"Origin": "http://evil.example"}, 403),
+        ({"Origin": "http://evil.example", "Sec-Fetch-Site": "same-origin"}, 403),
+        ({"Referer": "http://evil.example/buddy.test"}, 403),
+        ({"Sec-Fetch-Site": "same-origin"}, 200),
+        ({"Origin": ORIGIN}, 200),
+        ({"Referer": f"{ORIGIN}/panel"}, 200),
+    ],
+)
+async def test_cookie_starts_a_login_from_our_own_pages_only(
+    api: Api, monkeypatch: pytest.MonkeyPatch, headers: dict[str, str], status: int
+) -> None:
+    monkeypatch.setattr(wechat, "CODE_SECONDS", 0.1)
+
+    answer = await api.stranger.get(PATH, headers={**headers, "Cookie": f"{COOKIE}={TOKEN}"})
+
+    assert answer.status_code == status, answer.text
+    assert await count_rows(api) == (1 if status == 200 else 0)
+
+
+@pytest.mark.parametrize("way", [{}, {"params": {"stream": "1"}, "headers": {"Accept": "*/*"}}])
+async def test_stream_tells_each_state_each_code_and_the_end(served: Served, way: dict[str, Any]) -> None:
+    api = served.api
+    async with listening(served, **way) as reader:
+        first = await reader.next()
+        task_id = await begun(api)
+        await show_code(api, task_id)
+        code = await reader.until("qrcode")
+        await say(api, task_id, LoginState.EXPIRED)
+        await show_code(api, task_id, 2)
+        again = await reader.until("qrcode")
+        await say(api, task_id, LoginState.SCANNED, number=2, qrcode_url=ADDRESS)
+        await say(api, task_id, LoginState.CONFIRMED)
+        await say(api, task_id, LoginState.CONFIRMED, done=True, account="a", channel=ChannelState.RUNNING)
+        rest = await reader.rest()
+
+    assert (first.name, first.data["state"], first.id, first.retry) == ("status", "starting", task_id, 2000)
+    assert told(code) == [("status", "waiting_scan"), ("qrcode", "waiting_scan")]
+    assert (code[-1].data["qrcode_url"], code[-1].data["qrcode_png"][:15]) == (ADDRESS, "data:image/png;")
+    assert told(again) == [("status", "expired"), ("status", "waiting_scan"), ("qrcode", "waiting_scan")]
+    assert "mockqr2" in again[-1].data["qrcode_url"]
+    # what came before the end may be gone with its codes
+    assert told(rest)[-2:] == [("status", "confirmed"), ("done", "confirmed")]
+    assert (rest[-1].data["account"], rest[-1].data["channel"]) == ("a", "running")
+
+
+async def test_late_listener_gets_what_is_true_now(served: Served) -> None:
+    api = served.api
+    async with listening(served) as early:
+        await early.next()
+        task_id = await begun(api)
+        await say(api, task_id, LoginState.STARTING)
+        await show_code(api, task_id)
+        await early.until("qrcode")
+        async with listening(served) as late:
+            assert told([await late.next(), await late.next()]) == [
+                ("status", "waiting_scan"),
+                ("qrcode", "waiting_scan"),
+            ]
+    assert await count_rows(api) == 1
+
+
+async def test_quiet_stream_gives_signs_of_life(served: Served, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("buddy_api.wechat_events.HEARTBEAT_SECONDS", 0.05)
+    async with listening(served) as reader:
+        await reader.next()
+        assert (await reader.next()).comment == ": heartbeat"
+
+
+async def test_listener_that_has_left_keeps_no_login_alive(
+    served: Served, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    api = served.api
+    monkeypatch.setattr(wechat_login, "_grace", lambda _: 0.3)
+    async with listening(served) as reader:
+        await reader.next()
+        assert await api.wiring.wechat_logins.is_listened_to("local")
+
+    async def looked_at() -> bool:
+        return await api.wiring.wechat_logins.is_listened_to("local")
+
+    await eventually(looked_at, lambda seen: not seen)
+
+
+async def test_stream_that_reconnects_after_its_login_has_ended_is_told_to_stop(served: Served) -> None:
+    api = served.api
+    async with listening(served) as reader:
+        await reader.next()
+        task_id = await begun(api)
+        await say(api, task_id, LoginState.TIMEOUT, done=True)
+        await reader.rest()
+    await finish(api, task_id, status=TaskStatus.FAILED)
+
+    answer = await served.client.get(PATH, headers={"Accept": "text/event-stream", "Last-Event-ID": task_id})
+
+    assert answer.status_code == 204
+    assert await count_rows(api) == 1
+
+
+async def test_stream_that_reconnects_goes_on_with_its_login(served: Served) -> None:
+    api = served.api
+    async with listening(served) as reader:
+        await reader.next()
+    task_id = await begun(api)
+    await show_code(api, task_id)
+
+    async with listening(served, headers={"Last-Event-ID": task_id}) as reader:
+        assert (await reader.next()).data["state"] == "waiting_scan"
+    assert await count_rows(api) == 1
+
+
+async def test_number_is_handed_in_and_what_came_of_it_is_told(api: Api) -> None:
+    async with asking(api) as answering:
+        task_id = await begun(api)
+        await say(api, task_id, LoginState.NEED_VERIFYCODE)
+        assert (await answering).json()["data"]["state"] == "need_verifycode"
+    verifying = asyncio.create_task(api.client.post(f"{PATH}/verify", json={"code": "0815"}))
+    logins = api.wiring.wechat_logins
+    code = await eventually(lambda: logins.take_code("local", task_id), bool)
+    await say(api, task_id, LoginState.SCANNED)
+    answer = await verifying
+
+    assert code == "0815"
+    assert (answer.status_code, answer.json()["data"]["state"]) == (200, "scanned")
+    newest = (await audit(api))[0]
+    assert (newest["action"], newest["taskID"]) == ("verify_wechat", task_id)
+    assert "0815" not in json.dumps(newest)
+
+
+async def test_number_that_nobody_asked_for_is_a_conflict(api: Api) -> None:
+    answer = await api.client.post(f"{PATH}/verify", json={"code": "1"})
+
+    assert (answer.status_code, answer.json()["data"]["error"]) == (409, "no_verifycode_wanted")
+
+
+@pytest.mark.parametrize("code", ["", "12a", "1" * 13, "1\n2", 12, None])
+async def test_number_that_is_none_is_refused(api: Api, code: Any) -> None:
+    await assert_refused(api, await api.client.post(f"{PATH}/verify", json={"code": code}), "code")

@@ -1,0 +1,101 @@
+"""A WeChat account is unbound: its files are gone, and the gateway has let go of it."""
+
+import json
+from typing import Any
+
+import pytest
+
+from buddy_common.schemas.tasks import TaskView
+from buddy_common.schemas.wechat import PLUGIN
+from buddy_common.schemas.wechat_jobs import UnbindWechatJob
+from buddy_worker.edits.wechat import touch_channel
+from buddy_worker.usecases import wechat_channel
+from buddy_worker.usecases.unbind_wechat import unbind_wechat
+from buddy_worker.wiring import Wiring
+from fakes.openclaw_program import FakeOpenClaw
+from worker.plugin_jobs import done, failed, run
+from worker.wechat_scene import ACCOUNT, ChannelGateway, bind, bound
+
+OTHER = "c1a6971aaaaa-im-bot"
+
+
+@pytest.fixture
+def gateway(monkeypatch: pytest.MonkeyPatch, fake_openclaw: FakeOpenClaw) -> ChannelGateway:
+    bind(fake_openclaw, ACCOUNT, OTHER)
+    gateway = ChannelGateway(rows=[_row(ACCOUNT), _row(OTHER)])
+    monkeypatch.setattr(wechat_channel, "call_gateway", gateway.connect)
+    monkeypatch.setattr(wechat_channel, "POLL_SECONDS", 0.02)
+    return gateway
+
+
+async def unbind(w: Wiring, account: str = ACCOUNT) -> TaskView:
+    return await run(
+        w, UnbindWechatJob(account=account), lambda running: unbind_wechat(running, account=account)
+    )
+
+
+def _row(account: str, *, running: bool = True) -> dict[str, Any]:
+    return {"accountId": account, "running": running, "lastStartAt": 1}
+
+
+def files(fake: FakeOpenClaw) -> set[str]:
+    return {file.name for file in (fake.config_dir / PLUGIN / "accounts").iterdir()}
+
+
+async def test_an_account_is_stopped_and_its_token_is_gone(
+    w: Wiring, fake_openclaw: FakeOpenClaw, gateway: ChannelGateway
+) -> None:
+    gateway.does = lambda _: setattr(gateway, "rows", [_row(OTHER)])
+    allowed = fake_openclaw.config_dir / "credentials" / f"{PLUGIN}-{ACCOUNT}-allowFrom.json"
+    allowed.parent.mkdir()
+    allowed.write_text("[]")
+
+    assert done(await unbind(w)) == {"account": ACCOUNT, "left": [OTHER]}
+
+    assert gateway.asked == [("channels.stop", {"channel": PLUGIN, "accountId": ACCOUNT})]
+    assert bound(fake_openclaw) == [OTHER]
+    assert files(fake_openclaw) == {f"{OTHER}.json", f"{OTHER}.sync.json"}
+    assert not allowed.exists()
+
+
+async def test_an_account_that_is_not_bound_cannot_be_unbound(
+    w: Wiring, fake_openclaw: FakeOpenClaw, gateway: ChannelGateway
+) -> None:
+    assert "no-such" in failed(await unbind(w, "no-such"), "unknown_wechat_account")
+
+    assert bound(fake_openclaw) == [ACCOUNT, OTHER]
+    assert gateway.asked == []
+
+
+async def test_without_a_gateway_the_files_are_all_there_is_to_do(
+    w: Wiring, fake_openclaw: FakeOpenClaw, gateway: ChannelGateway
+) -> None:
+    gateway.rows = None
+
+    assert done(await unbind(w))["left"] == [OTHER]
+    assert bound(fake_openclaw) == [OTHER]
+
+
+async def test_an_older_gateway_loads_its_accounts_anew(
+    w: Wiring, fake_openclaw: FakeOpenClaw, gateway: ChannelGateway, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    gateway.methods = {"channels.status"}
+    def touched(config: Any) -> None:
+        touch_channel(config)
+        gateway.rows = [_row(OTHER)]
+
+    monkeypatch.setattr(wechat_channel, "touch_channel", touched)
+
+    done(await unbind(w))
+
+    channel = json.loads(fake_openclaw.config_file.read_bytes())["channels"][PLUGIN]
+    assert set(channel) == {"channelConfigUpdatedAt"}
+
+
+async def test_a_gateway_that_does_not_let_go_is_told(
+    w: Wiring, gateway: ChannelGateway, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(wechat_channel, "CHANNEL_SECONDS", 0.2)
+    gateway.refuses = "busy"
+
+    assert "still runs it" in failed(await unbind(w), "wechat_channel_failed")
