@@ -126,6 +126,10 @@ class Machine:
         """Return the processes that are a gateway, and not what keeps or helps one."""
         return [process for process in self._processes() if self._is_gateway(self._openclaw(process))]
 
+    def openclaws(self) -> list[psutil.Process]:
+        """Return all processes of OpenClaw, and those that keep one."""
+        return [process for process in self._processes() if self._openclaw(process)]
+
     def close(self) -> None:
         """Stop what runs; what does not stop is ended by force and told.
 

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from buddy_common.adapters.processes import boot_id
 from buddy_common.schemas.verdicts import Verdict
 from buddy_watchdog import state_file
 from buddy_watchdog.healing import Phase, State
@@ -20,7 +21,7 @@ def file(tmp_path: Path) -> StateFile:
 
 def remembered(phase: Phase) -> Remembered:
     state = State(phase=phase, verdict=Verdict.CRASHED, since=90.0, sick_since=90.0, attempts=3)
-    return Remembered(boot=state_file.boot_id(), state=state, incident=INCIDENT)
+    return Remembered(boot=boot_id(), state=state, incident=INCIDENT)
 
 
 def test_what_was_saved_is_there_again(file: StateFile) -> None:

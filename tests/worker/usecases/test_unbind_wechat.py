@@ -80,6 +80,7 @@ async def test_an_older_gateway_loads_its_accounts_anew(
     w: Wiring, fake_openclaw: FakeOpenClaw, gateway: ChannelGateway, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     gateway.methods = {"channels.status"}
+
     def touched(config: Any) -> None:
         touch_channel(config)
         gateway.rows = [_row(OTHER)]
