@@ -23,18 +23,26 @@ from buddy_watchdog.healing import Rules
 from buddy_watchdog.record import build_recorder
 from buddy_watchdog.runner import Runner
 from buddy_watchdog.state_file import StateFile
+from buddy_watchdog.wechat_watch import WechatWatch
 
 
 def main() -> None:
     """Watch the gateway and answer health checks until SIGTERM."""
-    home, settings = HomeSettings(), WatchdogSettings()
+    home, settings, gateway = HomeSettings(), WatchdogSettings(), GatewaySettings()
     configure_logging(service="watchdog", node=home.node, level=home.log_level)
     host = build_host_plane(
         open_redis(BrokerSettings().require()),
         home=home,
-        gateway=GatewaySettings(),
+        gateway=gateway,
         openclaw=OpenClawSettings(),
         watchdog=settings,
+    )
+    alerts = Alerts(AlertSettings())
+    wechat = WechatWatch(
+        home.node,
+        gateway.config_dir,
+        alerts=alerts,
+        told=home.node_state / "wechat-told.json",
     )
     runner = Runner(
         host,
@@ -43,11 +51,12 @@ def main() -> None:
             host,
             recorder=build_recorder(home, DatabaseSettings()),
             wishes=SelfHealingFile(home.node_state / "self-healing.json"),
-            alerts=Alerts(AlertSettings()),
+            alerts=alerts,
         ),
         store=Quarantine(home.node_state / "quarantine.json"),
         file=StateFile(home.node_state / "watchdog.json"),
         rules=Rules(budget=settings.repair_budget, steady_seconds=settings.steady_seconds),
+        beside=[wechat],
     )
     uvicorn.run(
         create_app(runner),

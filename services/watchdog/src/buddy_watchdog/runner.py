@@ -3,6 +3,7 @@
 import asyncio
 import time
 import uuid
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Protocol
 
@@ -72,6 +73,14 @@ class Diary(Chronicle, Protocol):
         ...
 
 
+class Watch(Protocol):
+    """Something beside the gateway that is watched, too."""
+
+    async def run_forever(self) -> None:
+        """Watch it until cancelled; never raises."""
+        ...
+
+
 class Runner:
     """Looks at one gateway for ever; a broker or a database that is gone is a log line, never the end."""
 
@@ -84,10 +93,13 @@ class Runner:
         store: Quarantine,
         file: StateFile,
         rules: Rules,
+        beside: Sequence[Watch] = (),
     ) -> None:
+        """`beside`: what is watched together with the gateway."""
         self._host = host
         self._interval = interval_seconds
         self._diary = diary
+        self._beside = beside
         self._store = store
         self._looked_at = time.monotonic()
         self._news = asyncio.Event()
@@ -113,6 +125,8 @@ class Runner:
         async with asyncio.TaskGroup() as group:
             group.create_task(self._socket.run_forever())
             group.create_task(self._diary.run_forever())
+            for watch in self._beside:
+                group.create_task(watch.run_forever())
             group.create_task(self._look_forever())
 
     async def close(self) -> None:

@@ -1,0 +1,80 @@
+"""People are told once of each WeChat session that is over."""
+
+import asyncio
+from pathlib import Path
+
+import pytest
+
+from buddy_common.adapters.alerts import Alerts, Delivery
+from buddy_common.adapters.wechat_sessions import ExpiredSession
+from buddy_common.settings import AlertSettings
+from buddy_watchdog import wechat_watch
+from buddy_watchdog.wechat_watch import WechatWatch
+
+OVER = ExpiredSession("b0f5-im-bot", "user", bound_at=1000.0, expired_at=2000.0)
+NEXT = ExpiredSession("b0f5-im-bot", "user", bound_at=3000.0, expired_at=4000.0)
+
+
+class Remembering(Alerts):
+    """Sends nothing, and remembers what it was given."""
+
+    def __init__(self) -> None:
+        super().__init__(AlertSettings())
+        self.sent: list[tuple[str, str]] = []
+
+    async def notify(self, title: str, body: str) -> list[Delivery]:
+        self.sent.append((title, body))
+        return []
+
+
+class Place:
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.alerts = Remembering()
+        self.over: list[ExpiredSession] = []
+
+    async def look(self) -> None:
+        """Look with a watch that begins anew, as after a restart."""
+        watch = WechatWatch("local", self.folder, alerts=self.alerts, told=self.folder / "told.json")
+        await watch.look()
+
+
+@pytest.fixture
+def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Place:
+    place = Place(tmp_path)
+
+    async def expired(_folder: Path, *, log_folders: object) -> list[ExpiredSession]:
+        del log_folders
+        return place.over
+
+    monkeypatch.setattr(wechat_watch, "expired_sessions", expired)
+    return place
+
+
+async def test_a_session_that_is_over_is_told_once_whoever_restarts(place: Place) -> None:
+    await place.look()
+    place.over = [OVER]
+    for _ in range(3):
+        await place.look()
+
+    ((title, body),) = place.alerts.sent
+    assert "微信" in title
+    assert "/v1/wechat/qrcode" in body
+    assert OVER.account in body
+
+
+async def test_another_session_of_the_same_account_is_told_again(place: Place) -> None:
+    for over in ([OVER], [], [NEXT]):
+        place.over = over
+        await place.look()
+
+    assert len(place.alerts.sent) == 2
+
+
+async def test_what_cannot_be_remembered_is_not_told_every_minute(place: Place) -> None:
+    place.over = [OVER]
+    await asyncio.to_thread((place.folder / "told.json").mkdir)
+    for _ in range(3):
+        await place.look()
+
+    assert place.alerts.sent == []
