@@ -183,7 +183,11 @@ async def test_a_gateway_that_dies_again_and_again_is_given_up_once(ward: Ward) 
     async with ward.watched(interval_seconds=0.1):
         await comes_to(ward, EventKind.GAVE_UP)
         starts = len(ward.diary.repairs)
-        await asyncio.sleep(0)
+
+        async def told() -> list[EventKind]:
+            return [event.kind for event in ward.diary.told]
+
+        await eventually(told, lambda kinds: EventKind.GAVE_UP in kinds)
 
     assert starts == Rules().budget
     assert ward.diary.kinds.count(EventKind.GAVE_UP) == 1

@@ -9,7 +9,7 @@ from buddy_common.schemas.processes import ProcessExit
 from buddy_common.schemas.verdicts import Verdict
 from buddy_watchdog.evidence import ConfigLook, Evidence, SocketLook
 from buddy_watchdog.memory import Memory, remember
-from buddy_watchdog.verdict import LOOP_DEATHS, STALL_SECONDS, judge
+from buddy_watchdog.verdict import LOOP_DEATHS, SLOW_SECONDS, STALL_SECONDS, judge
 from watchdog.looks import GATEWAY, NEXT, READY, SILENT, STARTING, alive, gone, snapshot, wanted
 
 
@@ -35,7 +35,8 @@ SLOW = Probe(live=True, started=True, ready=True, event_loop_delay_p99_ms=4000.0
         (alive(probe=SILENT, listens=False), Verdict.STARTING),
         (alive(probe=DRAINING), Verdict.DRAINING),
         (alive(probe=NOT_READY), Verdict.DEGRADED),
-        (alive(probe=SLOW), Verdict.DEGRADED),
+        (alive(probe=SLOW), Verdict.READY),
+        (alive(channels_held_back=True), Verdict.DEGRADED),
         (alive(frozen=True), Verdict.HUNG),
         (alive(config=ConfigLook(problem="not JSON5")), Verdict.CONFIG_BROKEN),
         (alive(disk_free_bytes=1024), Verdict.DISK_FULL),
@@ -63,6 +64,11 @@ SLOW = Probe(live=True, started=True, ready=True, event_loop_delay_p99_ms=4000.0
 )
 def test_one_look(evidence: Evidence, expected: Verdict) -> None:
     assert verdict_of(evidence) is expected
+
+
+def test_an_event_loop_that_stays_slow_is_a_weakness_and_one_that_was_is_none() -> None:
+    assert verdict_of(alive(0.0, SLOW), alive(SLOW_SECONDS, SLOW)) is Verdict.DEGRADED
+    assert verdict_of(alive(0.0, SLOW), alive(10.0), alive(SLOW_SECONDS, SLOW)) is Verdict.READY
 
 
 def test_one_that_accepts_and_does_not_answer_is_hung_once_its_silence_lasts() -> None:

@@ -62,6 +62,7 @@ class Evidence:
     state_writable: bool = True
     oom_kills: int = 0  # of the kernel, since the machine was started
     quarantined: int = 0
+    channels_held_back: bool = False  # OpenClaw's own restart-loop breaker has started none
 
     def shown(self) -> dict[str, Any]:
         """Return what an event keeps of it; nothing in it is secret but what the gateway itself said."""
@@ -84,6 +85,7 @@ class Evidence:
             "rss_mb": round(self.snapshot.rss_bytes / (1024 * 1024), 1),
             "disk_free_mb": self.disk_free_bytes // (1024 * 1024),
             "state_writable": self.state_writable,
+            "channels_held_back": self.channels_held_back,
             "config_hash": self.config.hash,
             "config_problem": self.config.problem,
             "said": list(self.said[-_SHOWN_LINES:]),

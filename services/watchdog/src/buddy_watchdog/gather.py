@@ -22,6 +22,7 @@ log = structlog.get_logger(__name__)
 
 SAID_BYTES = 16 * 1024
 SAID_LINES = 60
+_BREAKER = "restart-loop breaker tripped"
 _VMSTAT = Path("/proc/vmstat")
 
 
@@ -40,6 +41,7 @@ class Gatherer:
         self._log_end = 0  # of the look before
         self._said_from = 0  # where the log ended before the last process
         self._said: tuple[int, tuple[str, ...]] | None = None
+        self._breaker: tuple[ProcessIdentity, bool] | None = None  # whether it said so at its start
 
     async def look(self, *, repairing: bool, quarantined: int) -> Evidence:
         """Return the evidence of this moment; `repairing`: the lock of the life cycle is our own."""
@@ -78,6 +80,7 @@ class Gatherer:
             state_writable=writable,
             oom_kills=oom_kills,
             quarantined=quarantined,
+            channels_held_back=await self._holds_channels_back(seen),
         )
 
     def _busy(self) -> tuple[bool, bool]:
@@ -124,6 +127,20 @@ class Gatherer:
             lines += more
         self._said = (log_end, tuple(lines[-SAID_LINES:]))
         return self._said[1]
+
+    async def _holds_channels_back(self, seen: Observation) -> bool:
+        """Whether this process has started no channel since it found too many unclean starts before its own.
+
+        Its health routes are green all the same. Read once, when it is up.
+        """
+        process = seen.process
+        if process is None or not seen.snapshot.probe.started or not self._config.config.get("channels"):
+            return False
+        if self._breaker is None or self._breaker[0] != process:
+            lines, _ = await self._host.gateway.log_lines(self._said_from)
+            more, _ = await self._host.gateway.service_lines(process, None)
+            self._breaker = (process, any(_BREAKER in line for line in (*lines, *more)))
+        return self._breaker[1]
 
     def _since_exit(self) -> float | None:
         """Return how long ago the gateway that was started last has ended, by its keeper's record."""

@@ -177,7 +177,7 @@ def _sick(state: State, event: Seen, now: float, rules: Rules) -> Step:
     state = state.model_copy(
         update={"fine_since": None, "sick_since": state.sick_since if state.sick_since is not None else now}
     )
-    sick_for = now - (state.sick_since or now)
+    sick_for = 0.0 if state.sick_since is None else now - state.sick_since
     if event.verdict is Verdict.DEGRADED and not state.in_incident and sick_for < DEGRADED_SECONDS:
         return state, []
     acts: list[Act] = []
@@ -190,7 +190,7 @@ def _sick(state: State, event: Seen, now: float, rules: Rules) -> Step:
     if state.circuit_open:
         return state.model_copy(update={"phase": Phase.OPEN}), acts
     state = state.model_copy(update={"phase": Phase.INCIDENT})
-    if event.verdict not in REPAIRABLE or not _is_due(state, event, now):
+    if event.verdict not in REPAIRABLE or not _is_due(state, event, now, sick_for):
         return state, acts
     if state.attempts >= rules.budget:
         return state.model_copy(update={"phase": Phase.OPEN, "circuit_open": True}), [*acts, Act.GIVE_UP]
@@ -198,7 +198,7 @@ def _sick(state: State, event: Seen, now: float, rules: Rules) -> Step:
     return state.model_copy(update=repairing), [*acts, Act.REPAIR]
 
 
-def _is_due(state: State, event: Seen, now: float) -> bool:
+def _is_due(state: State, event: Seen, now: float, sick_for: float) -> bool:
     if event.held_back is not None or now < state.next_repair_at:
         return False
-    return event.verdict is not Verdict.HUNG or now - (state.sick_since or now) >= HUNG_SECONDS
+    return event.verdict is not Verdict.HUNG or sick_for >= HUNG_SECONDS

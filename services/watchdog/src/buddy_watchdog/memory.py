@@ -48,7 +48,7 @@ def remember(memory: Memory, evidence: Evidence) -> Memory:
         answered_at=at if probe.live else (memory.answered_at if same else None),
         marks=marks,
         moved_at=moved_at,
-        slow_since=(memory.slow_since or at) if slow else None,
+        slow_since=_since(memory.slow_since, at) if slow else None,
     )
 
 
@@ -72,11 +72,15 @@ def _gone(memory: Memory, evidence: Evidence, *, died: bool) -> Memory:
     killed = died and memory.oom_kills is not None and evidence.oom_kills > memory.oom_kills
     return replace(
         memory,
-        gone_since=memory.gone_since or at,
+        gone_since=_since(memory.gone_since, at),
         deaths=deaths,
         was_oom=memory.was_oom or killed,
         said_restart=memory.said_restart or said_restart,
     )
+
+
+def _since(known: float | None, at: float) -> float:
+    return at if known is None else known
 
 
 def _progress(

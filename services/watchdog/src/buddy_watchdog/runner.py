@@ -167,7 +167,7 @@ class Runner:
         if finding.verdict not in FINE or evidence.snapshot.desired is not None:
             self._ready_since = None
             return
-        self._ready_since = self._ready_since or evidence.at
+        self._ready_since = evidence.at if self._ready_since is None else self._ready_since
         if evidence.at - self._ready_since < READY_SECONDS:
             return
         try:

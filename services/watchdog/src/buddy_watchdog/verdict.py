@@ -16,6 +16,7 @@ SILENT_SECONDS = 8.0
 # OpenClaw that restarts itself was back after 38 s on a busy machine
 OWN_RESTART_SECONDS = 120.0
 LOOP_DEATHS = 3
+SLOW_SECONDS = 20.0  # right after its start the event loop has much to do
 FULL_BYTES = 32 * 1024 * 1024
 _OUT_OF_MEMORY = re.compile(r"heap out of memory|Reached heap limit|std::bad_alloc|ERR_WORKER_OUT_OF_MEMORY")
 _DISK_FULL = re.compile(r"ENOSPC|no space left on device|EROFS|read-only file system", re.IGNORECASE)
@@ -76,7 +77,7 @@ def _meant(evidence: Evidence, memory: Memory) -> Finding | None:
         return Finding(Verdict.STARTING, f"{who} starts, stops or replaces it just now.")
     if _was_stopped_by_its_service(evidence, memory):
         return Finding(Verdict.STOPPED, "Its service was stopped, and it ended in good order.")
-    gone_for = evidence.at - (memory.gone_since or evidence.at)
+    gone_for = 0.0 if memory.gone_since is None else evidence.at - memory.gone_since
     if memory.said_restart and gone_for < OWN_RESTART_SECONDS:
         return Finding(Verdict.STARTING, "It said that it restarts itself.")
     return None
@@ -104,7 +105,9 @@ def _ended(evidence: Evidence, memory: Memory) -> Finding:
         problem = evidence.config.problem or _first(_CONFIG, evidence.said) or "it does not take its config"
         return Finding(Verdict.CONFIG_ERROR, f"{how}: {problem}.")
     if len(memory.deaths) >= LOOP_DEATHS:
-        return Finding(Verdict.CRASH_LOOP, f"{how}, for the {len(memory.deaths)}th time in ten minutes.")
+        return Finding(
+            Verdict.CRASH_LOOP, f"{how}, the last of {len(memory.deaths)} deaths within ten minutes."
+        )
     return Finding(Verdict.CRASHED, f"{how}.")
 
 
@@ -130,7 +133,11 @@ def _up(evidence: Evidence, memory: Memory) -> Finding:
         return Finding(
             Verdict.DEGRADED, f"It is up, but not ready: {', '.join(probe.failing) or 'it says no more'}."
         )
-    if memory.slow_since is not None:
+    if evidence.channels_held_back:
+        return Finding(
+            Verdict.DEGRADED, "It started no channel: it found three unclean starts within five minutes."
+        )
+    if memory.slow_since is not None and evidence.at - memory.slow_since >= SLOW_SECONDS:
         delay = probe.event_loop_delay_p99_ms or 0.0
         return Finding(Verdict.DEGRADED, f"Its event loop is slow: {delay:.0f} ms at the 99th percentile.")
     if evidence.quarantined:
