@@ -251,6 +251,20 @@ async def test_login_whose_worker_died_is_told_by_its_row(api: Api, monkeypatch:
     assert (answer.status_code, answer.json()["message"]) == (503, "Its worker died.")
 
 
+async def test_login_that_went_well_while_the_broker_was_away_is_told_by_its_row(
+    api: Api, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(wechat_login, "ROW_SECONDS", 0.05)
+    async with asking(api) as answering:
+        task_id = await begun(api)
+        await say(api, task_id, LoginState.STARTING)
+        await finish(api, task_id, result={"state": "confirmed", "account": "a", "channel": "running"})
+        answer = await answering
+
+    data = answer.json()["data"]
+    assert (data["state"], data["account"], data["channel"]) == ("confirmed", "a", "running")
+
+
 @pytest.mark.parametrize("changes", [{"installed": False, "enabled": False}, {"enabled": False}])
 async def test_without_the_plugin_the_answer_says_to_install_it(
     api: Api, monkeypatch: pytest.MonkeyPatch, changes: dict[str, bool]

@@ -20,7 +20,7 @@ from buddy_common.errors import (
     WechatLoginError,
 )
 from buddy_common.schemas.events import EventStatus
-from buddy_common.schemas.tasks import TaskView
+from buddy_common.schemas.tasks import TaskStatus, TaskView
 from buddy_common.schemas.wechat import PLUGIN, SUCCESSES, LoginState, LoginView
 from buddy_common.schemas.wechat_jobs import LoginWechatJob
 
@@ -209,6 +209,9 @@ def _was_just_bound(view: LoginView) -> bool:
 
 
 def _lost(view: LoginView, task: TaskView | None) -> LoginView:
+    """Return the end of a login whose worker could not tell it, by its row."""
+    if task is not None and task.status is TaskStatus.COMPLETED:
+        return LoginView.model_validate({**(task.result or {}), "task_id": task.id, "done": True})
     reason = (task.error if task else None) or "The login has ended without a word."
     slug = (task.errorCode if task else None) or WechatLoginError.error
     return LoginView(task_id=view.task_id, state=LoginState.ERROR, message=reason, error=slug, done=True)
