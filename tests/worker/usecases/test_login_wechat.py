@@ -338,3 +338,22 @@ async def test_cancelled_login_says_so_and_leaves_no_process(scene: Scene) -> No
     last = await scene.logins.last("local")
     assert last is not None
     assert (last.state, last.done, last.error, last.qrcode_url) == ("error", True, "cancelled", None)
+
+
+async def test_command_that_might_still_be_told_something_after_the_login_reads_the_end(scene: Scene) -> None:
+    task = await scene.run({"says": code(), "binds": ACCOUNT}, {"says": CONFIRMED, "asks": True})
+
+    assert done(task)["channel"] == "running"
+    assert "login ends" in [what for what, *_ in scene.fake.process_log]
+
+
+async def test_command_that_does_not_end_after_the_login_is_ended(
+    scene: Scene, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(login_wechat, "SETTLE_SECONDS", 0.2)
+
+    task = await scene.run({"says": code(), "binds": ACCOUNT}, {"says": CONFIRMED}, scene.waits())
+
+    assert done(task)["account"] == ACCOUNT
+    (pid,) = [pid for what, pid, _ in scene.fake.process_log if what == "login begins"]
+    assert not psutil.pid_exists(pid)

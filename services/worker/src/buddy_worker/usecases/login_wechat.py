@@ -8,6 +8,7 @@ import os
 import time
 from collections.abc import Callable
 from contextlib import suppress
+from io import FileIO
 from typing import Any
 
 import segno
@@ -47,6 +48,8 @@ FIRST_CODE_SECONDS = 180.0
 FIRST_LISTENER_SECONDS = 15.0
 CODE_SECONDS = 300.0  # the plugin takes a code for too old after this
 LOGIN_SECONDS = 480.0  # and a login
+# what the command still does after it: it tells the gateway
+SETTLE_SECONDS = 60.0
 PNG_SCALE = 6
 MAX_IGNORED = 20
 
@@ -134,8 +137,9 @@ class _Login:
         await self._job.command(f"openclaw channels login --channel {PLUGIN}")
         theirs, ours = os.pipe()
         os.set_blocking(ours, False)
+        writer = os.fdopen(ours, "wb", buffering=0)
         command = asyncio.create_task(self._run(theirs))
-        watching = asyncio.create_task(self._watch(ours))
+        watching = asyncio.create_task(self._watch(writer))
         try:
             done, _ = await asyncio.wait({command, watching}, return_when=asyncio.FIRST_COMPLETED)
             for task in done:
@@ -145,7 +149,7 @@ class _Login:
                 task.cancel()
             await asyncio.gather(command, watching, return_exceptions=True)
             os.close(theirs)
-            os.close(ours)
+            writer.close()
 
     async def _run(self, stdin: int) -> None:
         try:
@@ -162,7 +166,7 @@ class _Login:
             kind = WechatLoginError if self.ending is LoginState.ERROR else WechatLoginTimeoutError
             raise kind(reason) from exc
 
-    async def _watch(self, stdin: int) -> None:
+    async def _watch(self, stdin: FileIO) -> None:
         """Hand on the number that WeChat asks for, and end what nobody looks at, or what shows no code."""
         while self._view.state not in SUCCESSES:
             await self._require_listeners()
@@ -171,9 +175,11 @@ class _Login:
             code = await self._ask(lambda: self._logins.take_code(self._job.host.node, self._job.task_id))
             if code is not None and self._view.state is LoginState.NEED_VERIFYCODE:
                 with suppress(BrokenPipeError):
-                    os.write(stdin, f"{code}\n".encode())
+                    stdin.write(f"{code}\n".encode())
             await asyncio.sleep(LOOK_SECONDS)
-        await asyncio.Event().wait()  # it is the command's turn to end
+        stdin.close()  # else the command goes on: it might still be told something
+        await asyncio.sleep(SETTLE_SECONDS)
+        await self._job.line("OpenClaw's login is done, but did not end: it is ended")
 
     async def _require_listeners(self) -> None:
         listened = await self._ask(lambda: self._logins.is_listened_to(self._job.host.node))
