@@ -9,6 +9,7 @@ TASKS = [
     "buddy_worker.tasks.bots",
     "buddy_worker.tasks.chat",
     "buddy_worker.tasks.gateway",
+    "buddy_worker.tasks.healing",
     "buddy_worker.tasks.models",
     "buddy_worker.tasks.plugins",
     "buddy_worker.tasks.bot_files",

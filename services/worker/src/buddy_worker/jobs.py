@@ -11,6 +11,7 @@ from sqlmodel import Session
 from tenacity import AsyncRetrying, retry_if_exception_type, stop_after_delay, wait_exponential
 
 from buddy_common.adapters import processes
+from buddy_common.adapters.alerts import Alerts
 from buddy_common.adapters.host_plane import HostPlane
 from buddy_common.db import events, task_claims, tasks
 from buddy_common.errors import BrokerUnavailableError, DatabaseUnavailableError, JobInterruptedError
@@ -70,6 +71,11 @@ class RunningJob(Generic[AnyJob]):
     def host(self) -> HostPlane:
         """What the job acts on."""
         return self._wiring.host
+
+    @property
+    def alerts(self) -> Alerts:
+        """Whom the node tells of incidents."""
+        return self._wiring.alerts
 
     @property
     def seconds_since_first_start(self) -> float:

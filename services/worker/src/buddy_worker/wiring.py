@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 from redis.asyncio import Redis
 
+from buddy_common.adapters.alerts import Alerts
 from buddy_common.adapters.host_plane import HostPlane, build_host_plane
 from buddy_common.adapters.job_sender import JobSender
 from buddy_common.adapters.presence import Presence
@@ -13,6 +14,7 @@ from buddy_common.adapters.task_stream import TaskStream
 from buddy_common.db.engine import Database, open_engine
 from buddy_common.schemas.job import Lane
 from buddy_common.settings import (
+    AlertSettings,
     BrokerSettings,
     DatabaseSettings,
     GatewaySettings,
@@ -36,6 +38,7 @@ class WorkerConfig:
     gateway: GatewaySettings
     openclaw: OpenClawSettings
     watchdog: WatchdogSettings
+    alerts: AlertSettings
 
     @classmethod
     def from_environment(cls, lane: Lane) -> "WorkerConfig":
@@ -49,6 +52,7 @@ class WorkerConfig:
             gateway=GatewaySettings(),
             openclaw=OpenClawSettings(),
             watchdog=WatchdogSettings(),
+            alerts=AlertSettings(),
         )
 
 
@@ -65,6 +69,7 @@ class Wiring:
     sender: JobSender
     sealed: SealedPayloads
     host: HostPlane
+    alerts: Alerts
 
     @property
     def node(self) -> str:
@@ -92,6 +97,7 @@ def build_wiring(config: WorkerConfig) -> Wiring:
             openclaw=config.openclaw,
             watchdog=config.watchdog,
         ),
+        alerts=Alerts(config.alerts),
     )
 
 

@@ -11,6 +11,7 @@ from redis.asyncio import Redis
 
 from buddy_common.adapters.redis_client import broker_errors
 from buddy_common.schemas.backups import BackupQuestion
+from buddy_common.schemas.heal_views import ReportQuestion
 
 # shorter than the client's socket timeout
 BLOCK_SECONDS = 2.0
@@ -22,7 +23,7 @@ MAX_UNREAD = 1000
 
 
 class ReadQuestion(BaseModel):
-    """What the api wants of a node: resources read anew, one file of a bot, or backups."""
+    """What the api wants of a node: resources read anew, one file of a bot, backups or reports."""
 
     model_config = ConfigDict(frozen=True)
 
@@ -32,6 +33,7 @@ class ReadQuestion(BaseModel):
     bot: str | None = None
     file: str | None = None
     backups: BackupQuestion | None = None
+    reports: ReportQuestion | None = None
 
 
 class ReadAnswer(BaseModel):
@@ -69,6 +71,7 @@ class RefreshRequests:
         bot: str | None = None,
         file: str | None = None,
         backups: BackupQuestion | None = None,
+        reports: ReportQuestion | None = None,
         seconds: float,
     ) -> ReadAnswer | None:
         """Ask a node and return its answer, None when none came in time.
@@ -83,6 +86,7 @@ class RefreshRequests:
             bot=bot,
             file=file,
             backups=backups,
+            reports=reports,
         )
         deadline = time.monotonic() + seconds
         try:

@@ -86,3 +86,13 @@ class HealthPoint(BaseModel):
     cpu_usage: float = Field(description="Percent of one core")
     memory_usage: float = Field(description="MB")
     event_loop_ms: float | None = Field(description="p99 of the event loop's delay")
+
+
+class ReportQuestion(BaseModel):
+    """What the api wants to know of a node's reports: the list, or the text of one."""
+
+    model_config = ConfigDict(frozen=True)
+
+    name: str | None = None  # None: the list
+    before: str | None = None  # page on from this name
+    limit: int = 100

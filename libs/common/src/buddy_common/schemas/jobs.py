@@ -13,6 +13,12 @@ from buddy_common.schemas.bot_jobs import (
 )
 from buddy_common.schemas.chat_jobs import EnableChatJob
 from buddy_common.schemas.gateway_jobs import RestartGatewayJob, StartGatewayJob, StopGatewayJob
+from buddy_common.schemas.healing_jobs import (
+    CloseCircuitJob,
+    ReleaseQuarantineJob,
+    SendTestAlertJob,
+    SetSelfHealingJob,
+)
 from buddy_common.schemas.job import Job
 from buddy_common.schemas.model_jobs import (
     DeleteModelJob,
@@ -62,6 +68,10 @@ ALL_JOBS: tuple[type[Job], ...] = (
     InstallWechatJob,
     LoginWechatJob,
     UnbindWechatJob,
+    SetSelfHealingJob,
+    CloseCircuitJob,
+    SendTestAlertJob,
+    ReleaseQuarantineJob,
 )
 _BY_TASK = {job.task: job for job in ALL_JOBS}
 

@@ -13,6 +13,7 @@ from buddy_common.schemas.resources import Resource
 from buddy_worker.reads.backups import read_backups
 from buddy_worker.reads.bot_file import read_bot_file
 from buddy_worker.reads.refresher import Refresher
+from buddy_worker.reads.reports import read_reports
 from buddy_worker.reads.table import BY_RESOURCE, Read
 
 MAX_AT_ONCE = 16
@@ -83,6 +84,10 @@ class Answers:
             host = self._host
             found = await asyncio.to_thread(read_backups, host.history, host.live_config, question.backups)
             return ReadAnswer(data=found)
+        if question.reports is not None:
+            return ReadAnswer(
+                data=await asyncio.to_thread(read_reports, self._host.reports, question.reports)
+            )
         return await (self._read_file(question) if question.bot else self._read_all(question))
 
     async def _read_all(self, question: ReadQuestion) -> ReadAnswer:
