@@ -21,6 +21,7 @@ from buddy_api.routers import (
     experts,
     gateway,
     heal,
+    healing,
     health,
     metrics,
     model_probe,
@@ -30,7 +31,9 @@ from buddy_api.routers import (
     plugins,
     quick_commands,
     sessions,
+    settings,
     skills,
+    stats,
     system,
     task_events,
     tasks,
@@ -44,7 +47,8 @@ _SHORT_TOKEN = 16
 # what pages poll comes first: each router before it costs as much as reading from Redis does
 _ROUTERS = (
     bots, sessions, skills, plugins, models, chat, openclaw, tasks, wechat, capabilities, experts, system,
-    bot_changes, heal, health, auth, nodes, quick_commands, model_probe, gateway, task_events, metrics,
+    stats, bot_changes, heal, healing, settings, health, auth, nodes, quick_commands, model_probe, gateway,
+    task_events, metrics,
 )  # fmt: skip
 
 

@@ -7,12 +7,11 @@ from pathlib import Path
 
 from buddy_common.adapters.atomic_file import replace_file
 from buddy_common.errors import StateUnwritableError, UnknownReportError
+from buddy_common.schemas.heal_views import REPORT_NAME
 
 KEEP = 200
 SUFFIX = ".md"
-# no dot before the suffix, and no separator: a name is never a path
-NAME = r"[A-Za-z0-9][A-Za-z0-9_-]{0,100}\.md"
-_NAME = re.compile(NAME)
+_NAME = re.compile(REPORT_NAME)
 # what was written by hand may be of any size; ours have 100 KB at most
 MOST_BYTES = 2 * 1024 * 1024
 

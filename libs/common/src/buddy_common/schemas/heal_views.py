@@ -8,6 +8,8 @@ from pydantic import BaseModel, ConfigDict, Field
 from buddy_common.schemas.healing import HealEvent, IncidentState
 from buddy_common.schemas.verdicts import Verdict
 
+# no dot before the suffix, and no separator: a name is never a path
+REPORT_NAME = r"[A-Za-z0-9][A-Za-z0-9_-]{0,100}\.md"
 _EVENT: dict[str, Any] = {
     "id": "6c1c9d1e0f0e4f6e8d6a4b0f4f3c2a11",
     "incident": "20260328-100000-9f3c1a7e",
