@@ -7,8 +7,9 @@ from starlette.requests import HTTPConnection
 
 from api.conftest import ORIGIN, TOKEN, Api, client_of
 from buddy_api.app import create_app, wiring_of
-from buddy_api.auth import COOKIE
 from buddy_api.config import ApiConfig
+from buddy_common.adapters.access import COOKIE
+from buddy_common.errors import CrossOriginError
 
 PUBLIC = {("GET", "/health"), ("GET", "/ready"), ("POST", "/login")}
 
@@ -217,3 +218,24 @@ async def test_docs_are_public_only_when_the_operator_says_so(app_with_public_do
             assert (await stranger.get(f"/docs/assets/{asset}")).status_code == 200
         assert (await stranger.get("/docs/assets/..%2f..%2fmain.py")).status_code == 404
     await wiring_of(app_with_public_docs).close()
+
+
+@pytest.mark.parametrize(
+    ("origin", "refused"), [("https://evil.example", True), ("null", True), ("http://buddy.test", False)]
+)
+async def test_a_websocket_of_another_site_is_refused_whatever_it_carries(
+    origin: str, api: Api, *, refused: bool
+) -> None:
+    headers = [
+        (b"host", b"buddy.test"),
+        (b"origin", origin.encode()),
+        (b"authorization", f"Bearer {TOKEN}".encode()),
+    ]
+    scope = {"type": "websocket", "headers": headers, "query_string": b""}
+    asked = api.wiring.authenticator.authenticate(HTTPConnection(scope))
+
+    if refused:
+        with pytest.raises(CrossOriginError):
+            await asked
+    else:
+        assert (await asked).via == "bearer"

@@ -8,7 +8,7 @@ from sqlmodel import Session, select
 
 from api.acting import audit, count_rows
 from api.conftest import ORIGIN, TOKEN, Api
-from buddy_api.auth import COOKIE
+from buddy_common.adapters.access import COOKIE
 from buddy_common.db import events, nodes
 from buddy_common.db.tables import QuickCommandRow
 

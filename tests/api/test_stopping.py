@@ -12,10 +12,10 @@ import pytest
 
 from api.real_api import ApiProcess, real_api
 from api.sse import EventReader
-from buddy_api.stopping import Stopping
 from buddy_common.adapters.redis_client import open_redis
 from buddy_common.db import nodes
 from buddy_common.db.engine import Database
+from buddy_common.stopping import Stopping
 from eventually import eventually
 
 GRACE_SECONDS = 5  # after which uvicorn cuts answers off

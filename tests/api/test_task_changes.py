@@ -7,11 +7,11 @@ import pytest
 from redis.asyncio import Redis
 
 from buddy_api import task_changes
-from buddy_api.stopping import Stopping
 from buddy_api.task_changes import TaskChanges
 from buddy_common.adapters.redis_client import open_redis
 from buddy_common.adapters.task_stream import TaskStream
 from buddy_common.schemas.tasks import TaskStatus
+from buddy_common.stopping import Stopping
 from eventually import eventually
 from fakes.broker import BrokerServer
 

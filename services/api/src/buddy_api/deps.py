@@ -9,15 +9,14 @@ from fastapi.security.base import SecurityBase
 from prometheus_client import CollectorRegistry
 from redis.asyncio import Redis
 
-from buddy_api.auth import Authenticator, Operator
 from buddy_api.config import ApiConfig
 from buddy_api.experts import Experts
 from buddy_api.known_nodes import KnownNodes
 from buddy_api.login_limit import LoginLimit
 from buddy_api.mirrored import Lists
 from buddy_api.queue import JobQueue
-from buddy_api.stopping import Stopping
 from buddy_api.task_changes import TaskChanges
+from buddy_common.adapters.access import Authenticator, Operator
 from buddy_common.adapters.job_sender import JobSender
 from buddy_common.adapters.presence import Presence
 from buddy_common.adapters.read_model import ReadModel
@@ -43,6 +42,7 @@ from buddy_common.errors import (
 from buddy_common.schemas.job import Job
 from buddy_common.schemas.tasks import TaskAccepted
 from buddy_common.settings import WebSettings
+from buddy_common.stopping import Stopping
 
 
 @dataclass(frozen=True)

@@ -10,8 +10,8 @@ from starlette.datastructures import Headers
 from starlette.requests import HTTPConnection
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from buddy_api.auth import SAFE_METHODS, client_address
 from buddy_api.errors import problem_response
+from buddy_common.adapters.access import SAFE_METHODS, client_address
 from buddy_common.errors import BodyTooLargeError, BuddyError
 from buddy_common.request_id import HEADER, choose_request_id
 

@@ -10,7 +10,7 @@ import structlog
 from sqlalchemy.exc import IntegrityError
 from sqlmodel import Session
 
-from buddy_api.auth import Operator
+from buddy_common.adapters.access import Operator
 from buddy_common.adapters.job_sender import JobSender
 from buddy_common.adapters.sealed_payloads import SealedPayloads
 from buddy_common.db import events, task_claims, tasks

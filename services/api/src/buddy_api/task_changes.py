@@ -4,10 +4,10 @@ import asyncio
 
 import structlog
 
-from buddy_api.stopping import Stopping
 from buddy_common.adapters.task_stream import TaskStream
 from buddy_common.errors import BrokerUnavailableError
 from buddy_common.schemas.tasks import TaskStatus
+from buddy_common.stopping import Stopping
 
 log = structlog.get_logger(__name__)
 

@@ -7,9 +7,9 @@ from fastapi import APIRouter, Request, Response
 from pydantic import BaseModel, ConfigDict, Field
 from sqlmodel import Session
 
-from buddy_api.auth import ADMIN, COOKIE, Via, client_address
 from buddy_api.deps import Caller, Wired, Wiring
 from buddy_api.envelope import Envelope, ok, problems
+from buddy_common.adapters.access import ADMIN, COOKIE, Via, client_address
 from buddy_common.db import events, grants
 from buddy_common.db.grants import GrantKind
 from buddy_common.errors import (

@@ -4,9 +4,9 @@ import time
 
 from sqlmodel import Session
 
-from buddy_api.auth import Operator
 from buddy_api.task_changes import TaskChanges
 from buddy_api.usecases.watch_task import read_task
+from buddy_common.adapters.access import Operator
 from buddy_common.db import events, task_claims, tasks
 from buddy_common.db.engine import Database
 from buddy_common.errors import JobCancelledError, TaskHasEndedError, UnknownTaskError

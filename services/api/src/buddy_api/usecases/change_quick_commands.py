@@ -2,7 +2,7 @@
 
 from sqlmodel import Session
 
-from buddy_api.auth import Operator
+from buddy_common.adapters.access import Operator
 from buddy_common.db import events, quick_commands
 from buddy_common.db.engine import Database
 from buddy_common.schemas.events import EventStatus

@@ -2,7 +2,7 @@
 
 import json
 
-from buddy_api.auth import Operator
+from buddy_common.adapters.access import Operator
 from buddy_common.adapters.read_model import ReadModel
 from buddy_common.adapters.refresh_requests import RefreshRequests
 from buddy_common.db import events

@@ -1,4 +1,7 @@
-"""Who is calling: bearer token, cookie, session or ticket; and whether a cookie came from our own page."""
+"""Who is calling: bearer token, cookie, session or ticket; and whether a cookie came from our own page.
+
+Needs the extra `buddy-common[web]`.
+"""
 
 import secrets
 from dataclasses import dataclass
@@ -52,8 +55,10 @@ class Authenticator:
 
         Raises:
             NotAuthenticatedError: no credential, or none that is valid.
-            CrossOriginError: a cookie came with a change from another site.
+            CrossOriginError: a cookie came with a change from another site, or a WebSocket did.
         """
+        if connection.scope["type"] == "websocket" and "origin" in connection.headers:
+            require_same_origin(connection)  # browsers let any page open one, and send our cookie along
         via = await self._credential(connection)
         if via is None:
             raise NotAuthenticatedError(
@@ -131,6 +136,6 @@ def require_same_origin(connection: HTTPConnection) -> None:
     origin = connection.headers.get("origin", "")
     if not origin or urlsplit(origin).netloc != connection.headers.get("host"):
         raise CrossOriginError(
-            "A change that is authorised by a cookie must come from Buddy's own pages"
-            " (a same-origin Origin header). Programs send `Authorization: Bearer <token>`."
+            "A change that is authorised by a cookie, and a WebSocket of a browser, must come from Buddy's"
+            " own pages (a same-origin Origin header). Programs send `Authorization: Bearer <token>`."
         )

@@ -6,8 +6,8 @@ uvicorn waits for open answers before it ends the lifespan, so they must hear of
 import asyncio
 import signal
 import threading
-from collections.abc import Coroutine, Iterator
-from contextlib import contextmanager
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from types import FrameType
 from typing import Any, TypeVar
 
@@ -34,6 +34,26 @@ class Stopping:
             for task in tasks:
                 task.cancel()
             await asyncio.gather(*tasks, return_exceptions=True)
+
+    def tell(self) -> None:
+        """Stop, as a signal would. Inside the loop."""
+        self._told.set()
+
+    @asynccontextmanager
+    async def afterwards(self, work: Callable[[], Awaitable[None]]) -> AsyncIterator[None]:
+        """Do `work` as soon as the process is to stop, once; not at all where the block ends before."""
+
+        async def wait_and_work() -> None:
+            await self._told.wait()
+            await work()
+
+        task = asyncio.create_task(wait_and_work())
+        try:
+            yield
+        finally:
+            if not self:
+                task.cancel()
+            await asyncio.gather(task, return_exceptions=True)
 
     @contextmanager
     def told_by_signals(self) -> Iterator[None]:
