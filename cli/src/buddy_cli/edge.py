@@ -16,6 +16,7 @@ from buddy_common.entry import run_entry
 from buddy_common.log import configure_logging
 from buddy_proxy.app import PREFIXES
 from buddy_proxy.app import create_app as create_proxy
+from buddy_proxy.config import ProxyConfig
 
 log = structlog.get_logger(__name__)
 
@@ -94,19 +95,22 @@ class _Lifespan:
 
 def main() -> None:
     """Serve api and proxy until SIGTERM."""
-    config = ApiConfig.from_environment()
+    config, proxy = ApiConfig.from_environment(), ProxyConfig.from_environment()
     configure_logging(service="web", node=config.home.node, level=config.home.log_level)
     uvicorn.run(
-        Edge(api=create_api(config), proxy=create_proxy()),
+        Edge(api=create_api(config), proxy=create_proxy(proxy)),
         host=config.web.host,
         port=config.web.port,
         loop="uvloop",
         http="httptools",
+        ws="websockets-sansio",
+        ws_max_size=proxy.proxy.max_frame_bytes,
+        ws_per_message_deflate=False,
         log_config=None,
         access_log=False,
         server_header=False,
         forwarded_allow_ips=config.web.forwarded_allow_ips,
-        timeout_graceful_shutdown=5,
+        timeout_graceful_shutdown=proxy.proxy.drain_seconds + 2,
     )
 
 

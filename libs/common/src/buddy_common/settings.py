@@ -163,10 +163,29 @@ class WechatSettings(Settings):
 
 
 class ProxySettings(Settings):
-    """Where the streaming proxy listens when it runs as a service of its own."""
+    """Where the streaming proxy listens when it runs as a service of its own, and what it bears."""
 
     host: str = Field("127.0.0.1", validation_alias=_env("BUDDY_PROXY_HOST"))
     port: Port = Field(3001, validation_alias=_env("BUDDY_PROXY_PORT"))
+    # the first answer after a boot took up to 76 s, and a provider that fails is tried for 90 s
+    silence_seconds: Seconds = Field(300.0, validation_alias=_env("BUDDY_PROXY_SILENCE_SECONDS"))
+    # load balancers cut what is silent for 30 to 60 s
+    comment_seconds: Seconds = Field(15.0, validation_alias=_env("BUDDY_PROXY_COMMENT_SECONDS"))
+    drain_seconds: NonNegativeInt = Field(5, validation_alias=_env("BUDDY_PROXY_DRAIN_SECONDS"))
+    # the gateway takes 20 MB, which are the images of one turn
+    max_chat_bytes: PositiveInt = Field(20 * 1024 * 1024, validation_alias=_env("BUDDY_PROXY_MAX_CHAT_BYTES"))
+    # per address; behind a reverse proxy that is not trusted, all clients have one
+    connections_per_client: PositiveInt = Field(
+        256, validation_alias=_env("BUDDY_PROXY_CONNECTIONS_PER_CLIENT")
+    )
+    # the gateway's own frames have up to 25 MiB
+    max_frame_bytes: PositiveInt = Field(
+        32 * 1024 * 1024, validation_alias=_env("BUDDY_PROXY_MAX_FRAME_BYTES")
+    )
+    socket_idle_seconds: Seconds = Field(3600.0, validation_alias=_env("BUDDY_PROXY_SOCKET_IDLE_SECONDS"))
+    socket_buffer_bytes: PositiveInt = Field(
+        1024 * 1024, validation_alias=_env("BUDDY_PROXY_SOCKET_BUFFER_BYTES")
+    )
 
 
 class WatchdogSettings(Settings):

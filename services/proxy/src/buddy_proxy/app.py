@@ -1,31 +1,86 @@
-"""The proxy's application. So far it answers health checks; nothing is streamed yet."""
+"""The proxy's application: chats by a short way of their own, all else through Starlette."""
 
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+import structlog
 from starlette.applications import Starlette
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
 from starlette.requests import Request
 from starlette.responses import JSONResponse
-from starlette.routing import Route
+from starlette.routing import BaseRoute, Route, WebSocketRoute
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from buddy_common.errors import BuddyError
 from buddy_common.request_id import HEADER, choose_request_id
+from buddy_proxy.chat import Chat
+from buddy_proxy.config import ProxyConfig
+from buddy_proxy.problems import envelope
+from buddy_proxy.sockets import Socket, SocketHandler
+from buddy_proxy.wiring import Wiring, build_wiring
 
+log = structlog.get_logger(__name__)
+
+CHAT = "/v1/openclaw/chat/completions"
 # the paths that belong to the proxy wherever a router or an edge stands before both services
-PREFIXES = ("/v1/openclaw/chat/completions", "/v1/proxy", "/v1/ws")
+PREFIXES = (CHAT, "/v1/proxy", "/v1/ws")
+# the WebSockets that Buddy serves itself, by path
+SOCKETS: dict[str, SocketHandler] = {}
 
 
-def create_app() -> Starlette:
-    """Return the app."""
-    return Starlette(
-        routes=[Route("/health", _health)],
-        exception_handlers={HTTPException: _problem},
-        middleware=[Middleware(RequestId)],
-    )
+class ProxyApp:
+    """The ASGI application."""
+
+    def __init__(self, w: Wiring) -> None:
+        self.wiring = w
+        self._chat = RequestId(Chat(w))
+        self._others = Starlette(
+            routes=[
+                Route("/health", _health),
+                Route(CHAT, self._chat, methods=["POST"]),
+                *(WebSocketRoute(path, Socket(w, handler)) for path, handler in SOCKETS.items()),
+            ],
+            exception_handlers={HTTPException: _problem, BuddyError: _buddy_problem},
+            middleware=[Middleware(RequestId)],
+            lifespan=self._lifespan,
+        )
+
+    @property
+    def routes(self) -> list[BaseRoute]:
+        """All routes, the short way's too."""
+        return self._others.routes
+
+    @asynccontextmanager
+    async def _lifespan(self, _app: Starlette) -> AsyncIterator[None]:
+        w = self.wiring
+        with w.stopping.told_by_signals():
+            async with w.stopping.afterwards(lambda: w.running.drain(seconds=w.config.proxy.drain_seconds)):
+                yield
+        await w.close()
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Handle one connection, or the life of the app."""
+        if scope["type"] == "http" and scope["path"] == CHAT:
+            await self._chat(scope, receive, send)
+        else:
+            await self._others(scope, receive, send)
+
+
+def create_app(config: ProxyConfig) -> ProxyApp:
+    """Return the app; its connections open with the first request and close with the lifespan."""
+    return ProxyApp(build_wiring(config))
 
 
 async def _health(_request: Request) -> JSONResponse:
     return JSONResponse({"code": 200, "message": "success", "data": {"status": "ok"}})
+
+
+async def _buddy_problem(_request: Request, exc: Exception) -> JSONResponse:
+    if not isinstance(exc, BuddyError):
+        raise exc
+    return JSONResponse(envelope(exc), status_code=exc.status, headers=exc.headers)
 
 
 async def _problem(request: Request, exc: Exception) -> JSONResponse:

@@ -2,7 +2,7 @@
 
 from http import HTTPStatus
 
-from buddy_common.errors.base import BuddyError
+from buddy_common.errors.base import BuddyError, TransientError
 
 
 class InvalidRequestError(BuddyError):
@@ -84,3 +84,37 @@ class BodyTooLargeError(BuddyError):
 
     def __init__(self, limit_bytes: int) -> None:
         super().__init__(f"The body is larger than {limit_bytes} bytes.", limit_bytes=limit_bytes)
+
+
+class TooManyConnectionsError(BuddyError):
+    """This address has as many streams and sockets open as one may have."""
+
+    error = "too_many_connections"
+    status = HTTPStatus.TOO_MANY_REQUESTS
+
+    def __init__(self, limit: int) -> None:
+        super().__init__(
+            f"{limit} connections are open from this address already. Close some, or raise"
+            " BUDDY_PROXY_CONNECTIONS_PER_CLIENT.",
+            limit=limit,
+        )
+
+    @property
+    def headers(self) -> dict[str, str]:
+        """Say when to come back."""
+        return {"Retry-After": "5"}
+
+
+class ShuttingDownError(TransientError):
+    """This process was told to stop and takes nothing new."""
+
+    error = "shutting_down"
+    status = HTTPStatus.SERVICE_UNAVAILABLE
+
+    def __init__(self) -> None:
+        super().__init__("Buddy is stopping or restarting. Try again in a few seconds.")
+
+    @property
+    def headers(self) -> dict[str, str]:
+        """Say when to come back."""
+        return {"Retry-After": "5"}
