@@ -36,17 +36,22 @@ class HttpGateway:
         self.answer: Handler = _ok
         self.seen: list[Seen] = []
         self.left = asyncio.Event()  # a client hung up before it had its whole answer
+        self._server: web.Server | None = None
         self._runner: web.ServerRunner | None = None
 
     async def start(self) -> None:
         """Listen from now on."""
-        server = web.Server(self._handle, handler_cancellation=True)
-        self._runner = web.ServerRunner(server, shutdown_timeout=0)
+        self._server = web.Server(self._handle, handler_cancellation=True)
+        self._runner = web.ServerRunner(self._server, shutdown_timeout=0)
         await self._runner.setup()
         await web.TCPSite(self._runner, "127.0.0.1", self.port).start()
 
     async def stop(self) -> None:
-        """Be gone, with all connections."""
+        """Be gone with all connections and without a word, as on SIGKILL."""
+        if self._server is not None:
+            for connection in self._server.connections:
+                if connection.transport is not None:
+                    connection.transport.abort()
         if self._runner is not None:
             await self._runner.cleanup()
             self._runner = None

@@ -18,8 +18,19 @@ from buddy_proxy.app import ProxyApp
 from buddy_proxy.config import ProxyConfig
 from buddy_proxy.target import Found, Target
 from buddy_proxy.wiring import Wiring, build_wiring
+from eventually import eventually
 from fakes.http_gateway import TOKEN as GATEWAY_TOKEN
 from fakes.http_gateway import HttpGateway
+
+
+async def comes_true(look: Callable[[], bool]) -> None:
+    """Wait for what happens in this process."""
+
+    async def now() -> bool:
+        return look()
+
+    await eventually(now, bool)
+
 
 TOKEN = "a-token-for-the-proxy-tests-0123456789"
 
