@@ -7,8 +7,8 @@ import pytest
 
 from api.acting import audit, count_rows, messages, row_of, submit
 from api.conftest import Api
-from buddy_api.queue import JobQueue
 from buddy_common.adapters.access import Operator, Via
+from buddy_common.adapters.job_queue import JobQueue
 from buddy_common.adapters.sealed_payloads import SealedPayloads
 from buddy_common.db import nodes
 from buddy_common.schemas.gateway_jobs import RestartGatewayJob

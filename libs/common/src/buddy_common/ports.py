@@ -10,6 +10,20 @@ from buddy_common.schemas.processes import ProcessExit, ProcessIdentity, Process
 from buddy_common.schemas.system import SystemInfo
 
 
+class Caller(Protocol):
+    """Who asks for a change, for its row and for the audit."""
+
+    @property
+    def name(self) -> str:
+        """The account."""
+        ...
+
+    @property
+    def address(self) -> str | None:
+        """Where the request came from."""
+        ...
+
+
 class Progress(Protocol):
     """Where a running job tells how far it is."""
 

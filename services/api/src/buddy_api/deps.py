@@ -14,9 +14,9 @@ from buddy_api.experts import Experts
 from buddy_api.known_nodes import KnownNodes
 from buddy_api.login_limit import LoginLimit
 from buddy_api.mirrored import Lists
-from buddy_api.queue import JobQueue
 from buddy_api.task_changes import TaskChanges
 from buddy_common.adapters.access import Authenticator, Operator
+from buddy_common.adapters.job_queue import JobQueue
 from buddy_common.adapters.job_sender import JobSender
 from buddy_common.adapters.presence import Presence
 from buddy_common.adapters.read_model import ReadModel

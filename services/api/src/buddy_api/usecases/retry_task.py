@@ -2,8 +2,8 @@
 
 from pydantic import ValidationError
 
-from buddy_api.queue import JobQueue
 from buddy_common.adapters.access import Operator
+from buddy_common.adapters.job_queue import JobQueue
 from buddy_common.db.engine import Database
 from buddy_common.db.tables import TaskRow
 from buddy_common.errors import TaskNotRetryableError, UnknownTaskError

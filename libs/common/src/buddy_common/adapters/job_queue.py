@@ -1,4 +1,7 @@
-"""Submitting a job: the row first, then the message; a broker that is gone fails both within seconds."""
+"""Submitting a job: the row first, then the message; a broker that is gone fails both within seconds.
+
+Needs the extra `buddy-common[jobs]`, as `job_sender` does.
+"""
 
 import hashlib
 import hmac
@@ -10,12 +13,12 @@ import structlog
 from sqlalchemy.exc import IntegrityError
 from sqlmodel import Session
 
-from buddy_common.adapters.access import Operator
 from buddy_common.adapters.job_sender import JobSender
 from buddy_common.adapters.sealed_payloads import SealedPayloads
 from buddy_common.db import events, task_claims, tasks
 from buddy_common.db.engine import Database
 from buddy_common.errors import BrokerUnavailableError, IdempotencyConflictError
+from buddy_common.ports import Caller
 from buddy_common.schemas.events import EventStatus
 from buddy_common.schemas.job import Job
 
@@ -44,7 +47,7 @@ class JobQueue:
         job: Job,
         *,
         node: str,
-        operator: Operator,
+        operator: Caller,
         idempotency_key: str | None = None,
         retry_of: str | None = None,
     ) -> str:
