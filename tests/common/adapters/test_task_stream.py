@@ -87,7 +87,7 @@ async def test_entries_are_kept_in_order(redis: Redis) -> None:
     await stream.append(TASK, [{"line": f"line {number}"} for number in range(20)])
     await stream.append(TASK, [{"status": "Completed"}])
 
-    (key,) = [key async for key in redis.scan_iter("*")]
+    (key,) = [key async for key in redis.scan_iter("*task-*")]
     fields = [entry[1] for entry in await redis.xrange(key) or []]
     assert fields == [*({"line": f"line {number}"} for number in range(20)), {"status": "Completed"}]
 
@@ -102,7 +102,7 @@ async def test_stream_is_bounded_in_length_and_in_time(redis: Redis, monkeypatch
     monkeypatch.setattr(task_stream, "KEPT_ENTRIES", 200)  # trimmed in blocks of a hundred
     await TaskStream(redis).append(TASK, [{"line": str(number)} for number in range(1000)])
 
-    (key,) = [key async for key in redis.scan_iter("*")]
+    (key,) = [key async for key in redis.scan_iter("*task-*")]
 
     assert 200 <= await redis.xlen(key) <= 300
     assert KEPT_SECONDS - 5 <= await redis.ttl(key) <= KEPT_SECONDS
@@ -143,3 +143,31 @@ async def test_wait_ends_when_the_broker_goes_away(own_broker: BrokerServer) -> 
         with pytest.raises(BrokerUnavailableError):
             await waiting
     await client.aclose()
+
+
+async def test_a_change_of_any_task_is_told_once_and_more_output_is_none(redis: Redis) -> None:
+    stream = TaskStream(redis)
+    start = await stream.changes_position()
+
+    await stream.append(TASK, [{"line": "one"}])
+    await stream.append(TASK, [{"stage": "starting", "progress": "60"}, {"line": "two"}])
+    await stream.append("task-2", [{"status": "Queued"}])
+    await stream.append(TASK, [{"status": "Completed"}])
+
+    changed, end = await stream.wait_for_changes(after=start, seconds=0.1)
+    assert changed == [TASK, "task-2"]
+    assert await stream.wait_for_changes(after=end, seconds=0.05) == ([], end)
+
+
+async def test_the_list_of_changed_tasks_does_not_grow_for_ever(
+    redis: Redis, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(task_stream, "KEPT_CHANGES", 10)
+    stream = TaskStream(redis)
+
+    for number in range(500):
+        await stream.append(f"task-{number}", [{"status": "Queued"}])
+
+    changed, _ = await stream.wait_for_changes(after="0-0", seconds=0.1)
+    assert len(changed) < 300
+    assert changed[-1] == "task-499"

@@ -8,7 +8,8 @@ from typing import Any
 import structlog
 from structlog.typing import EventDict, Processor, WrappedLogger
 
-_URL_PASSWORD = re.compile(r"(://[^:/@\s]*:)[^\s\"']+(?=@)")
+# bounded, so that no line can make it slow: logs hold what strangers write
+_URL_PASSWORD = re.compile(r"(://[^:/@\s]{0,128}:)[^\s\"']{1,512}(?=@)")
 _BEARER = re.compile(r"(?i)(bearer\s+)[\w.~+/=-]+")
 _QUERY_SECRET = re.compile(r"(?i)([?&#](?:token|ticket)=)[^&\s\"']+")
 

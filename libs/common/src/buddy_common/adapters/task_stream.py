@@ -7,6 +7,9 @@ from redis.asyncio import Redis
 from buddy_common.adapters.redis_client import broker_errors
 
 KEPT_ENTRIES = 5000
+# which tasks have changed, of all nodes: whoever reads it has fallen too far behind after this many
+KEPT_CHANGES = 2000
+_CHANGES = "buddy:tasks:changed"
 KEPT_SECONDS = 24 * 3600
 
 
@@ -28,6 +31,8 @@ class TaskStream:
             for entry in entries:
                 pipeline.xadd(key, cast("Any", entry), maxlen=KEPT_ENTRIES, approximate=True)
             pipeline.expire(key, KEPT_SECONDS)
+            if any(entry.keys() - {"line"} for entry in entries):
+                pipeline.xadd(_CHANGES, {"task_id": task_id}, maxlen=KEPT_CHANGES, approximate=True)
             await pipeline.execute()
 
     async def position(self, task_id: str) -> str:
@@ -36,9 +41,7 @@ class TaskStream:
         Raises:
             BrokerUnavailableError: Redis did not answer.
         """
-        async with broker_errors():
-            last = await self._redis.xrevrange(_key(task_id), count=1)
-        return str(last[0][0]) if last else "0-0"
+        return await self._end_of(_key(task_id))
 
     async def wait(self, task_id: str, *, after: str, seconds: float) -> str:
         """Wait until something was added after `after`; return the new end, or `after` on silence.
@@ -46,13 +49,39 @@ class TaskStream:
         Raises:
             BrokerUnavailableError: Redis did not answer.
         """
+        entries = await self._after(_key(task_id), after, seconds)
+        return entries[-1][0] if entries else after
+
+    async def changes_position(self) -> str:
+        """Return where the list of changed tasks ends now, to wait from there.
+
+        Raises:
+            BrokerUnavailableError: Redis did not answer.
+        """
+        return await self._end_of(_CHANGES)
+
+    async def wait_for_changes(self, *, after: str, seconds: float) -> tuple[list[str], str]:
+        """Return which tasks of any node have changed since `after`, each once, and the new end.
+
+        More output is no change. Returns at the first one, and with none after `seconds`, 3 at most.
+
+        Raises:
+            BrokerUnavailableError: Redis did not answer.
+        """
+        entries = await self._after(_CHANGES, after, seconds)
+        changed = dict.fromkeys(str(fields["task_id"]) for _, fields in entries)
+        return list(changed), entries[-1][0] if entries else after
+
+    async def _end_of(self, key: str) -> str:
         async with broker_errors():
-            found = await self._redis.xread(
-                {_key(task_id): after}, block=max(1, int(min(seconds, 3.0) * 1000))
-            )
-        for _stream, entries in cast("list[tuple[str, list[tuple[str, Any]]]]", found or []):
-            after = entries[-1][0]
-        return after
+            last = await self._redis.xrevrange(key, count=1)
+        return str(last[0][0]) if last else "0-0"
+
+    async def _after(self, key: str, position: str, seconds: float) -> list[tuple[str, Any]]:
+        async with broker_errors():
+            found = await self._redis.xread({key: position}, block=max(1, int(min(seconds, 3.0) * 1000)))
+        streams = cast("list[tuple[str, list[tuple[str, Any]]]]", found or [])
+        return [entry for _, entries in streams for entry in entries]
 
 
 def _key(task_id: str) -> str:
