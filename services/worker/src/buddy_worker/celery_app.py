@@ -13,6 +13,7 @@ TASKS = [
     "buddy_worker.tasks.models",
     "buddy_worker.tasks.plugins",
     "buddy_worker.tasks.bot_files",
+    "buddy_worker.tasks.shell",
     "buddy_worker.tasks.skills",
     "buddy_worker.tasks.model_probe",
     "buddy_worker.tasks.wechat",

@@ -14,6 +14,8 @@ Run by its path as `python -IS keeper.py …`; the standard library is all it ne
         locks: held here, and in the program too, which then goes on under the lock.
     talk INPUT CONTROL STATUS STOP_SECONDS MARK PROGRAM [ARGUMENT …]
         The same; the program reads from the descriptor INPUT.
+    terminal CONTROL STATUS STOP_SECONDS MARK PROGRAM [ARGUMENT …]
+        The same, but our stdin is a terminal, which becomes the program's own, in a session of its own.
     gateway RECORD REPORT PROGRAM [ARGUMENT …]
         Starts the program in a session of its own, without locks, and never ends it. Other inherited
         descriptors are locks, held until the file RECORD says `{"pid": 7, "started": 1.23, "boot": "…"}`.
@@ -26,11 +28,13 @@ Both end when the last descendant has; on Linux also those that left the session
 
 import ctypes
 import errno
+import fcntl
 import json
 import os
 import select
 import signal
 import sys
+import termios
 import time
 from contextlib import suppress
 from types import FrameType
@@ -67,7 +71,7 @@ class Job:
         self._poll.register(control, select.POLLIN)
         self._poll.register(self._woken, select.POLLIN)
 
-    def run(self, mark: str, arguments: list[str]) -> None:
+    def run(self, mark: str, arguments: list[str], *, terminal: bool) -> None:
         """Start the program once we are told to, and stay until nothing of it is left."""
         while not (self._going or self._stop):
             self._listen()
@@ -75,7 +79,7 @@ class Job:
             return
         os.environ[mark] = f"{os.getpid()}:{_started(os.getpid())}"
         try:
-            program = _start(arguments, own_session=False, stdin=self._stdin)
+            program = _start(arguments, own_session=terminal, stdin=self._stdin, terminal=terminal)
         except OSError as exc:
             _tell(self._status, _failure(exc, arguments[0]))
         else:
@@ -153,8 +157,10 @@ def keep_gateway(record: str, report: int, arguments: list[str]) -> None:
             _write(record, identity | _ending(status) | {"ended_at": round(time.time(), 3)})
 
 
-def _start(arguments: list[str], *, own_session: bool, stdin: int | None = None) -> int:
-    """Start a program; its stdin is empty unless one is given, its signals do what they do by default.
+def _start(
+    arguments: list[str], *, own_session: bool, stdin: int | None = None, terminal: bool = False
+) -> int:
+    """Start a program; its stdin is empty unless one is given or a terminal, its signals as by default.
 
     Raises:
         OSError: it cannot be executed.
@@ -162,7 +168,7 @@ def _start(arguments: list[str], *, own_session: bool, stdin: int | None = None)
     failed, fail = os.pipe()  # a successful exec closes it
     pid = os.fork()  # posix_spawn knows no sessions in Pythons that were built for old systems
     if pid == 0:
-        _execute(arguments, fail, own_session=own_session, stdin=stdin)
+        _execute(arguments, fail, own_session=own_session, stdin=stdin, terminal=terminal)
     os.close(fail)
     number = os.read(failed, 16)
     os.close(failed)
@@ -172,12 +178,17 @@ def _start(arguments: list[str], *, own_session: bool, stdin: int | None = None)
     return pid
 
 
-def _execute(arguments: list[str], fail: int, *, own_session: bool, stdin: int | None) -> None:
+def _execute(
+    arguments: list[str], fail: int, *, own_session: bool, stdin: int | None, terminal: bool
+) -> None:
     number = errno.EINVAL
     try:
         if own_session:
             os.setsid()
-        os.dup2(os.open(os.devnull, os.O_RDONLY) if stdin is None else stdin, 0)
+        if terminal:
+            fcntl.ioctl(0, termios.TIOCSCTTY, 0)
+        else:
+            os.dup2(os.open(os.devnull, os.O_RDONLY) if stdin is None else stdin, 0)
         signal.set_wakeup_fd(-1)
         for each in _TO_RESET:
             signal.signal(each, signal.SIG_DFL)
@@ -301,12 +312,13 @@ def main(arguments: list[str]) -> None:
     if sys.platform == "linux":
         ctypes.CDLL(None).prctl(SET_CHILD_SUBREAPER, 1, 0, 0, 0)
     stdin = int(arguments.pop(1)) if arguments[0] == "talk" else None
-    if arguments[0] in ("job", "talk"):
-        control, status, stop_seconds, mark, *program = arguments[1:]
-        Job(int(control), int(status), float(stop_seconds), stdin=stdin).run(mark, program)
-    else:
+    if arguments[0] == "gateway":
         record, report, *program = arguments[1:]
         keep_gateway(record, int(report), program)
+    else:
+        control, status, stop_seconds, mark, *program = arguments[1:]
+        terminal = arguments[0] == "terminal"
+        Job(int(control), int(status), float(stop_seconds), stdin=stdin).run(mark, program, terminal=terminal)
 
 
 if __name__ == "__main__":

@@ -85,6 +85,8 @@ from buddy_common.errors.requests import (
     ShuttingDownError,
     TooManyAttemptsError,
     TooManyConnectionsError,
+    TooManyTerminalsError,
+    UnknownCommandError,
     UnknownNodeError,
 )
 from buddy_common.errors.skills import (
@@ -184,11 +186,13 @@ __all__ = [
     "TaskNotRetryableError",
     "TooManyAttemptsError",
     "TooManyConnectionsError",
+    "TooManyTerminalsError",
     "TransientError",
     "UnknownArchiveError",
     "UnknownBackupError",
     "UnknownBotError",
     "UnknownBotFileError",
+    "UnknownCommandError",
     "UnknownExpertError",
     "UnknownModelError",
     "UnknownNodeError",

@@ -118,3 +118,26 @@ class ShuttingDownError(TransientError):
     def headers(self) -> dict[str, str]:
         """Say when to come back."""
         return {"Retry-After": "5"}
+
+
+class TooManyTerminalsError(BuddyError):
+    """As many terminals are open as there may be."""
+
+    error = "too_many_terminals"
+    status = HTTPStatus.TOO_MANY_REQUESTS
+
+    def __init__(self, limit: int) -> None:
+        super().__init__(
+            f"{limit} terminals are open already. Close one, or raise BUDDY_TERMINALS.", limit=limit
+        )
+
+
+class UnknownCommandError(InvalidRequestError):
+    """The restricted shell does not run this."""
+
+    error = "unknown_command"
+
+    def __init__(self, known: list[str]) -> None:
+        super().__init__(
+            f"This is none of the commands that are allowed here: {', '.join(known)}.", known=known
+        )

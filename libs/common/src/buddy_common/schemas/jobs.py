@@ -35,6 +35,7 @@ from buddy_common.schemas.plugin_jobs import (
     UninstallPluginJob,
     UpdatePluginsJob,
 )
+from buddy_common.schemas.shell_jobs import RunCommandJob
 from buddy_common.schemas.skill_jobs import UninstallSkillJob
 from buddy_common.schemas.wechat_jobs import InstallWechatJob, LoginWechatJob, UnbindWechatJob
 
@@ -72,6 +73,7 @@ ALL_JOBS: tuple[type[Job], ...] = (
     CloseCircuitJob,
     SendTestAlertJob,
     ReleaseQuarantineJob,
+    RunCommandJob,
 )
 _BY_TASK = {job.task: job for job in ALL_JOBS}
 
