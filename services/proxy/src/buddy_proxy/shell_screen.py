@@ -44,10 +44,13 @@ class ShellScreen:
         self._editor = LineEditor()
         self._lines: asyncio.Queue[str | None] = asyncio.Queue(WAITING_LINES)
         self._texts: asyncio.Queue[str | None] = asyncio.Queue(WAITING_TEXTS)
+        self._ended = False
         self._open: list[str] = []  # jobs that may still run
 
     async def read(self) -> bytes:
         """Return what is to be shown, empty at the end."""
+        if self._ended and self._texts.empty():
+            return b""
         text = await self._texts.get()
         return b"" if text is None else text.encode()
 
@@ -73,8 +76,12 @@ class ShellScreen:
             while (line := await self._lines.get()) is not None and normal(line) != EXIT:
                 await self._run(normal(line))
                 await self._show("", end=PROMPT)
-            await self._texts.put(None)  # once all was shown
+        except Exception:  # the outermost loop of a shell: a bug must not leave it without an end
+            log.exception("shell_crashed")
         finally:
+            self._ended = True
+            with suppress(asyncio.QueueFull):  # then it ends after what is there
+                self._texts.put_nowait(None)
             await to_its_end(self._end_jobs())
 
     async def _run(self, line: str) -> None:

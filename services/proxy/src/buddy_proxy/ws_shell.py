@@ -35,11 +35,9 @@ class ShellRoom:
         await websocket.accept()
         screen = ShellScreen(self._jobs, self._output, self._audit, caller, node=self._node)
         running = asyncio.create_task(screen.run())
-        serving = asyncio.create_task(serve_terminal(websocket, screen, self._settings))
         try:
-            await asyncio.wait([running, serving], return_when=asyncio.FIRST_EXCEPTION)
+            await serve_terminal(websocket, screen, self._settings)
         finally:
-            for task in (running, serving):
-                task.cancel()
-            await asyncio.gather(running, serving, return_exceptions=True)
+            running.cancel()
+            await asyncio.wait([running])
         await say_goodbye(websocket, "The shell has ended.")
