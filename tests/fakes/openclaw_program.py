@@ -4,9 +4,9 @@ Shaped by real transcripts of 2026.9.6: `--version` prints one line; `gateway ru
 and `/healthz` on `gateway.port`, says 503 with a failing list until it is ready, drains on SIGTERM,
 and exits 78 with a reason when the config blocks the start. `plugins install` writes what it does to a
 log of processes, and `plugins list` lists what was installed; a plugin can be the gateway's end.
-`channels login` says, asks and binds what `fake.login` holds. `config validate` refuses what is no JSON,
-what `fake.invalid` says, and entries of plugins and channels whose name begins with `ghost`; so does a
-start. The config's `fake` section steers
+`channels login` says, asks and binds what `fake.login` holds; `tui` is a terminal program that repeats what
+is typed, and has a child. `config validate` refuses what is no JSON, what `fake.invalid` says, and entries
+of plugins and channels whose name begins with `ghost`; so does a start. The config's `fake` section steers
 it, a file `version` beside the program says which version it is.
 """
 
@@ -37,6 +37,40 @@ def ghosts():
     for name in read.get("channels", {{}}):
         if name.startswith("ghost"):
             yield f"channels.{{name}}", f"unknown channel id: {{name}}"
+
+
+def tui():
+    import tty
+
+    def tell(*_):
+        size = os.get_terminal_size()
+        os.write(1, f"openclaw tui {{size.columns}}x{{size.lines}} {{os.environ['TERM']}}\r\n".encode())
+
+    signal.signal(signal.SIGWINCH, tell)
+    tty.setraw(0)
+    tell()
+    child = os.fork()
+    if child == 0:
+        os.setsid()
+        time.sleep(600)
+    os.write(1, f"pids {{os.getpid()}} {{child}}\r\n".encode())
+    line = last = b""
+    while True:
+        key = os.read(0, 1)
+        line = b"" if key == b"\r" else line + key
+        if key == b"\r" and last == b"/exit":
+            os.kill(child, signal.SIGKILL)
+            sys.exit(0)
+        if key == b"\r":
+            os.write(1, b"you said " + last + b"\r\n")
+            if last == b"/flood":
+                while True:
+                    os.write(1, b"x" * 1000)
+        last = line
+
+
+if sys.argv[1:] == ["tui"]:
+    tui()
 
 
 def validate():

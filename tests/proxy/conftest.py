@@ -127,13 +127,16 @@ Serve = Callable[..., AbstractAsyncContextManager[Served]]
 
 
 @pytest.fixture
-def serve(monkeypatch: pytest.MonkeyPatch, database_url: str, gateway: HttpGateway, tmp_path: Path) -> Serve:
+def serve(
+    monkeypatch: pytest.MonkeyPatch, database_url: str, redis_url: str, gateway: HttpGateway, tmp_path: Path
+) -> Serve:
     """Return what starts a proxy with these settings, `BUDDY_PROXY_…` without the prefix."""
 
     @asynccontextmanager
     async def start(**settings: object) -> AsyncIterator[Served]:
         monkeypatch.setenv("BUDDY_TOKEN", TOKEN)
         monkeypatch.setenv("BUDDY_DATABASE_URL", database_url)
+        monkeypatch.setenv("BUDDY_REDIS_URL", redis_url)
         for name, value in settings.items():
             monkeypatch.setenv(f"BUDDY_PROXY_{name.upper()}", str(value))
         config = await asyncio.to_thread(ProxyConfig.from_environment)

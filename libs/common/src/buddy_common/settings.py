@@ -191,10 +191,9 @@ class ProxySettings(Settings):
 class SocketSettings(Settings):
     """What the WebSockets for logs and terminals allow."""
 
-    per_client: PositiveInt = Field(600, validation_alias=_env("BUDDY_SOCKETS_PER_CLIENT"))
-    max_frame_bytes: PositiveInt = Field(64 * 1024, validation_alias=_env("BUDDY_SOCKET_MAX_FRAME_BYTES"))
     # each runs an OpenClaw program of a few hundred megabytes
     terminals: PositiveInt = Field(4, validation_alias=_env("BUDDY_TERMINALS"))
+    terminal_frame_bytes: PositiveInt = Field(64 * 1024, validation_alias=_env("BUDDY_TERMINAL_FRAME_BYTES"))
     terminal_idle_seconds: Seconds = Field(1800.0, validation_alias=_env("BUDDY_TERMINAL_IDLE_SECONDS"))
     log_reader_lines: PositiveInt = Field(2000, validation_alias=_env("BUDDY_LOG_READER_LINES"))
 

@@ -17,8 +17,9 @@ from buddy_common.errors import BuddyError
 from buddy_common.request_id import HEADER, choose_request_id
 from buddy_proxy.chat import Chat
 from buddy_proxy.config import ProxyConfig
+from buddy_proxy.own_sockets import SOCKETS
 from buddy_proxy.problems import envelope
-from buddy_proxy.sockets import Socket, SocketHandler
+from buddy_proxy.sockets import Socket
 from buddy_proxy.wiring import Wiring, build_wiring
 
 log = structlog.get_logger(__name__)
@@ -26,8 +27,6 @@ log = structlog.get_logger(__name__)
 CHAT = "/v1/openclaw/chat/completions"
 # the paths that belong to the proxy wherever a router or an edge stands before both services
 PREFIXES = (CHAT, "/v1/proxy", "/v1/ws")
-# the WebSockets that Buddy serves itself, by path
-SOCKETS: dict[str, SocketHandler] = {}
 
 
 class ProxyApp:

@@ -10,6 +10,7 @@ from buddy_common.settings import (
     HomeSettings,
     OpenClawSettings,
     ProxySettings,
+    SocketSettings,
 )
 
 
@@ -19,6 +20,7 @@ class ProxyConfig:
 
     home: HomeSettings
     proxy: ProxySettings
+    sockets: SocketSettings
     auth: AuthSettings
     broker: BrokerSettings
     database: DatabaseSettings
@@ -31,6 +33,7 @@ class ProxyConfig:
         return cls(
             home=HomeSettings(),
             proxy=ProxySettings(),
+            sockets=SocketSettings(),
             auth=AuthSettings(),
             broker=BrokerSettings(),
             database=DatabaseSettings(),

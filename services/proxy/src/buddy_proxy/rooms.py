@@ -1,9 +1,8 @@
-"""The WebSockets for logs and terminals of this node, put together."""
+"""What is behind the WebSockets for logs and terminals of this node, put together."""
 
 from dataclasses import dataclass
 
 from redis.asyncio import Redis
-from starlette.routing import WebSocketRoute
 
 from buddy_common.adapters.job_queue import JobQueue
 from buddy_common.adapters.openclaw_program import HostOpenClaw
@@ -16,54 +15,53 @@ from buddy_proxy.log_feed import LogFeed, ReaderLimits
 from buddy_proxy.log_sources import BuddyLogs, GatewayLogs
 from buddy_proxy.task_news import TaskNews
 from buddy_proxy.terminal import TerminalPlaces
-from buddy_proxy.ws_door import Authenticates, Door
 from buddy_proxy.ws_logs import LogRoom, Source
 from buddy_proxy.ws_shell import ShellRoom
 from buddy_proxy.ws_tui import TuiRoom
 
 
 @dataclass(frozen=True)
-class SocketSetup:
-    """What the WebSockets are built from; the connections are the caller's to close."""
+class RoomSettings:
+    """What the rooms need to know from outside."""
 
     home: HomeSettings
     gateway: GatewaySettings
     sockets: SocketSettings
-    openclaw: HostOpenClaw
-    authenticator: Authenticates
-    database: Database
-    redis: Redis
-    jobs: JobQueue
 
 
-class Sockets:
-    """All WebSockets below `/v1/ws`."""
+@dataclass(frozen=True)
+class Rooms:
+    """Each serves one kind of socket, to its end."""
 
-    def __init__(self, setup: SocketSetup) -> None:
-        home, node, limits = setup.home, setup.home.node, ReaderLimits(setup.sockets.log_reader_lines)
-        stream = TaskStream(setup.redis)
-        audit = TerminalAudit(setup.database, node=node)
-        gateway_logs = GatewayLogs(setup.gateway.config_file, capture=home.logs / f"gateway-{node}.log")
-        self._feeds = {
-            Source.GATEWAY: LogFeed(gateway_logs, limits=limits),
-            Source.BUDDY: LogFeed(
-                BuddyLogs(home.logs),
-                limits=limits,
-                news=TaskNews(stream, setup.database, node=node).tell,
-            ),
-        }
-        places = TerminalPlaces(setup.sockets)
-        # nothing may be in the folder: an agent's workspace would choose that agent
-        tui = TuiRoom(setup.openclaw, setup.gateway, audit, places, folder=home.node_state / "empty")
-        shell = ShellRoom(setup.jobs, JobOutput(stream, setup.database), audit, setup.sockets, node=node)
-        door = Door(setup.authenticator, per_client=setup.sockets.per_client)
-        self.routes = [
-            WebSocketRoute("/v1/ws/logs", door.to(LogRoom(self._feeds))),
-            WebSocketRoute("/v1/ws/tui", door.to(tui)),
-            WebSocketRoute("/v1/ws/shell", door.to(shell)),
-        ]
+    logs: LogRoom
+    tui: TuiRoom
+    shell: ShellRoom
 
     async def close(self) -> None:
         """Let go of the log files."""
-        for feed in self._feeds.values():
-            await feed.close()
+        await self.logs.close()
+
+
+def build_rooms(
+    settings: RoomSettings, *, openclaw: HostOpenClaw, database: Database, redis: Redis, jobs: JobQueue
+) -> Rooms:
+    """Wire the rooms together; the connections are the caller's to close."""
+    home, node, sockets = settings.home, settings.home.node, settings.sockets
+    stream, limits = TaskStream(redis), ReaderLimits(sockets.log_reader_lines)
+    audit = TerminalAudit(database, node=node)
+    feeds = {
+        Source.GATEWAY: LogFeed(
+            GatewayLogs(settings.gateway.config_file, capture=home.logs / f"gateway-{node}.log"),
+            limits=limits,
+        ),
+        Source.BUDDY: LogFeed(
+            BuddyLogs(home.logs), limits=limits, news=TaskNews(stream, database, node=node).tell
+        ),
+    }
+    return Rooms(
+        logs=LogRoom(feeds),
+        tui=TuiRoom(
+            openclaw, settings.gateway, audit, TerminalPlaces(sockets), folder=home.node_state / "empty"
+        ),
+        shell=ShellRoom(jobs, JobOutput(stream, database), audit, sockets, node=node),
+    )

@@ -9,10 +9,10 @@ from typing import Any, Protocol
 
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
-from buddy_common.errors import BuddyError, InvalidRequestError, TooManySocketsError
+from buddy_common.errors import BuddyError, InvalidRequestError, TooManyTerminalsError
 from buddy_common.settings import SocketSettings
 from buddy_proxy.pty_process import Size
-from buddy_proxy.ws_door import GOING_AWAY, NORMAL, POLICY, TOO_BIG, close
+from buddy_proxy.ws_close import GOING_AWAY, NORMAL, POLICY, TOO_BIG, close
 
 MAX_SIZE = 1000
 # typed or pasted, and not taken yet
@@ -57,12 +57,10 @@ class TerminalPlaces:
         """Hold one of the places.
 
         Raises:
-            TooManySocketsError: all are taken.
+            TooManyTerminalsError: all are taken.
         """
         if self.taken >= self.settings.terminals:
-            raise TooManySocketsError(
-                f"{self.taken} terminals are open already, the limit (BUDDY_TERMINALS). Close one first."
-            )
+            raise TooManyTerminalsError(self.settings.terminals)
         self.taken += 1
         try:
             yield
@@ -151,8 +149,8 @@ async def _frames(websocket: WebSocket, settings: SocketSettings) -> AsyncIterat
             raise WebSocketDisconnect(message.get("code", GOING_AWAY), message.get("reason"))
         text: str | None = message.get("text")
         data: bytes = text.encode(errors="replace") if text is not None else message["bytes"]
-        if len(data) > settings.max_frame_bytes:
-            raise TerminalClosedError(TOO_BIG, f"A frame has at most {settings.max_frame_bytes} bytes.")
+        if len(data) > settings.terminal_frame_bytes:
+            raise TerminalClosedError(TOO_BIG, f"A frame has at most {settings.terminal_frame_bytes} bytes.")
         yield data if text is None else _resize(text) or data
 
 

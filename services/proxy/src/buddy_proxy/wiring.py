@@ -2,16 +2,23 @@
 
 from dataclasses import dataclass
 
+from redis.asyncio import Redis
+
 from buddy_common.adapters.access import Authenticator
 from buddy_common.adapters.gateway_host import HostGateway
 from buddy_common.adapters.host_plane import build_gateway
 from buddy_common.adapters.host_state import FileHostState
+from buddy_common.adapters.job_queue import JobQueue
+from buddy_common.adapters.job_sender import JobSender
 from buddy_common.adapters.openclaw_program import HostOpenClaw
+from buddy_common.adapters.redis_client import open_redis
+from buddy_common.adapters.sealed_payloads import SealedPayloads
 from buddy_common.adapters.secret_file import resolve_token
 from buddy_common.db.engine import Database, open_engine
 from buddy_common.stopping import Stopping
 from buddy_proxy.clients import Clients
 from buddy_proxy.config import ProxyConfig
+from buddy_proxy.rooms import Rooms, RoomSettings, build_rooms
 from buddy_proxy.running import Running
 from buddy_proxy.target import Target
 from buddy_proxy.upstream import Upstream
@@ -30,9 +37,15 @@ class Wiring:
     upstream: Upstream
     running: Running
     stopping: Stopping
+    redis: Redis
+    jobs: JobQueue
+    rooms: Rooms
 
     async def close(self) -> None:
         """Let go of connections and threads."""
+        await self.rooms.close()
+        self.jobs.close()
+        await self.redis.aclose()
         await self.upstream.close()
         await self.gateway.close()
         self.database.engine.dispose()
@@ -45,10 +58,14 @@ def build_wiring(config: ProxyConfig) -> Wiring:
     program = HostOpenClaw(config.openclaw, config.home.runtime)
     gateway = build_gateway(config.gateway, program, state=state, home=config.home)
     stopping = Stopping()
+    authenticator = Authenticator(resolve_token(config.auth, config.home), database)
+    redis_url = config.broker.require()
+    redis = open_redis(redis_url)
+    jobs = JobQueue(JobSender(redis_url), database, SealedPayloads(redis), key=authenticator.key)
     return Wiring(
         config=config,
         database=database,
-        authenticator=Authenticator(resolve_token(config.auth, config.home), database),
+        authenticator=authenticator,
         clients=Clients(limit=config.proxy.connections_per_client),
         gateway=gateway,
         target=Target(
@@ -60,4 +77,13 @@ def build_wiring(config: ProxyConfig) -> Wiring:
         upstream=Upstream(max_frame_bytes=config.proxy.max_frame_bytes),
         running=Running(),
         stopping=stopping,
+        redis=redis,
+        jobs=jobs,
+        rooms=build_rooms(
+            RoomSettings(config.home, config.gateway, config.sockets),
+            openclaw=program,
+            database=database,
+            redis=redis,
+            jobs=jobs,
+        ),
     )

@@ -10,7 +10,7 @@ from buddy_common.errors import InvalidRequestError
 from buddy_common.ports import Caller
 from buddy_proxy.log_feed import LogFeed, Reader
 from buddy_proxy.log_text import history_frame
-from buddy_proxy.ws_door import GOING_AWAY, close
+from buddy_proxy.ws_close import GOING_AWAY, close
 
 MAX_HISTORY = 5000
 DEFAULT_HISTORY = 500
@@ -28,6 +28,11 @@ class LogRoom:
 
     def __init__(self, feeds: dict[Source, LogFeed]) -> None:
         self._feeds = feeds
+
+    async def close(self) -> None:
+        """End all readers and let go of the files."""
+        for feed in self._feeds.values():
+            await feed.close()
 
     async def enter(self, websocket: WebSocket, caller: Caller) -> None:
         """Serve one reader until either side ends it.

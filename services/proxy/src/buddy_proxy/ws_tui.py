@@ -42,7 +42,7 @@ class TuiRoom:
 
         Raises:
             InvalidRequestError: the size is none.
-            TooManySocketsError: there are enough terminals.
+            TooManyTerminalsError: there are enough terminals.
             OpenClawNotFoundError: there is no usable program.
             ProgramStartError: it could not be started.
             DatabaseUnavailableError: it could not be written down who it is.
