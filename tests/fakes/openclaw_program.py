@@ -203,7 +203,7 @@ def watch():
 if sys.argv[1:4] == ["channels", "login", "--channel"]:
     login()
 if sys.argv[1] == "plugins":
-    plugins(sys.argv[2], sys.argv[3])
+    plugins(sys.argv[2], "".join(sys.argv[3:4]))
 print("[gateway] loading configuration…", flush=True)
 for path, message in ghosts():
     print(f"Invalid config at openclaw.json: {{path}}: {{message}}", file=sys.stderr, flush=True)
