@@ -8,7 +8,8 @@ from buddy_proxy.config import ProxyConfig
 
 
 @pytest.fixture
-def app() -> ProxyApp:
+def app(monkeypatch: pytest.MonkeyPatch) -> ProxyApp:
+    monkeypatch.setenv("BUDDY_REDIS_URL", "redis://127.0.0.1:1")  # nothing here asks it
     return create_app(ProxyConfig.from_environment())
 
 
