@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import httpx
 import pytest
@@ -59,6 +60,12 @@ class Served:
     port: int
     client: httpx.AsyncClient
     stranger: httpx.AsyncClient
+
+    def aim(self, port: int, token: str) -> None:
+        """Point it at another gateway."""
+        target: Any = self.wiring.target
+        target.port, target.token = port, token
+        target.forget()
 
     @property
     def url(self) -> str:

@@ -18,6 +18,9 @@ from buddy_common.request_id import HEADER, choose_request_id
 from buddy_proxy.chat import Chat
 from buddy_proxy.config import ProxyConfig
 from buddy_proxy.own_sockets import SOCKETS
+from buddy_proxy.panel import Panel
+from buddy_proxy.panel_path import PREFIX
+from buddy_proxy.panel_socket import PanelSocket
 from buddy_proxy.problems import envelope
 from buddy_proxy.sockets import Socket
 from buddy_proxy.wiring import Wiring, build_wiring
@@ -26,7 +29,7 @@ log = structlog.get_logger(__name__)
 
 CHAT = "/v1/openclaw/chat/completions"
 # the paths that belong to the proxy wherever a router or an edge stands before both services
-PREFIXES = (CHAT, "/v1/proxy", "/v1/ws")
+PREFIXES = (CHAT, PREFIX, "/v1/ws")
 
 
 class ProxyApp:
@@ -39,6 +42,8 @@ class ProxyApp:
             routes=[
                 Route("/health", _health),
                 Route(CHAT, self._chat, methods=["POST"]),
+                *(Route(path, Panel(w)) for path in (PREFIX, f"{PREFIX}/{{path:path}}")),
+                *(WebSocketRoute(path, PanelSocket(w)) for path in (PREFIX, f"{PREFIX}/{{path:path}}")),
                 *(WebSocketRoute(path, Socket(w, handler)) for path, handler in SOCKETS.items()),
             ],
             exception_handlers={HTTPException: _problem, BuddyError: _buddy_problem},

@@ -28,12 +28,22 @@ class GatewayDevice:
 
     key: Ed25519PrivateKey
 
-    def sign(self, *, nonce: str, signed_at: int, token: str, scopes: Sequence[str]) -> dict[str, object]:
+    def sign(
+        self,
+        *,
+        nonce: str,
+        signed_at: int,
+        token: str,
+        scopes: Sequence[str],
+        client_id: str = CLIENT_ID,
+        client_mode: str = CLIENT_MODE,
+        role: str = ROLE,
+    ) -> dict[str, object]:
         """Return the `device` of a connect request; `signed_at` is the challenge's time, Unix ms."""
         public = self.key.public_key().public_bytes_raw()
         name = hashlib.sha256(public).hexdigest()
         text = "|".join(
-            ("v2", name, CLIENT_ID, CLIENT_MODE, ROLE, ",".join(scopes), str(signed_at), token, nonce)
+            ("v2", name, client_id, client_mode, role, ",".join(scopes), str(signed_at), token, nonce)
         )
         return {
             "id": name,

@@ -1,0 +1,32 @@
+"""What must change in the gateway's panel for it to work below a prefix and inside a frame; nothing else.
+
+Source: OpenClaw's Control UI. The newer generation asks its page where it lives; the older one looks at the
+address bar, and its pages are left as they are.
+"""
+
+import re
+
+# hop by hop, the panel keeps all of its security headers; it may only be framed by our own pages
+_FRAME_ANCESTORS = re.compile(rb"(^|;)(\s*)frame-ancestors\s+[^;]*")
+_BASE_PATH = b'data-openclaw-control-ui-base-path=""'
+_ABSOLUTE = re.compile(rb"""(<[^<>]*?\s(?:href|src)=["'])/(?!/)""")
+
+
+def framed(policy: bytes) -> bytes:
+    """Return a Content-Security-Policy that lets pages of the same origin frame this one."""
+    return _FRAME_ANCESTORS.sub(rb"\1\2frame-ancestors 'self'", policy)
+
+
+def below(page: bytes, prefix: bytes) -> bytes:
+    """Return a page of the panel that finds its parts below `prefix`; inline scripts stay byte for byte."""
+    page = page.replace(_BASE_PATH, b'data-openclaw-control-ui-base-path="%s"' % prefix, 1)
+    return _ABSOLUTE.sub(lambda found: found[1] + prefix + b"/", page)
+
+
+def location_inside(location: str, *, origin: str, prefix: str) -> str:
+    """Return where a redirect of the gateway leads, seen from outside; never out of the prefix to our api."""
+    if location.startswith(origin):
+        location = location.removeprefix(origin) or "/"
+    if location.startswith("/") and not location.startswith("//"):
+        return prefix + location
+    return location
