@@ -51,6 +51,9 @@ RUN /tools/bin/pip --python /opt/buddy/bin/python install --quiet buddy-worker
 FROM installer AS watchdog-files
 RUN /tools/bin/pip --python /opt/buddy/bin/python install --quiet buddy-watchdog
 
+FROM installer AS proxy-files
+RUN /tools/bin/pip --python /opt/buddy/bin/python install --quiet buddy-proxy
+
 FROM installer AS flower-files
 RUN /tools/bin/pip --python /opt/buddy/bin/python install --quiet flower "celery[redis]"
 
@@ -109,6 +112,13 @@ COPY --from=watchdog-files /opt/buddy /opt/buddy
 USER 10001:10001
 HEALTHCHECK CMD ["python", "-ISc", "import http.client as h; c = h.HTTPConnection('127.0.0.1', 3002, timeout=3); c.request('GET', '/health'); raise SystemExit(c.getresponse().status != 200)"]
 CMD ["python", "-m", "buddy_watchdog"]
+
+FROM host AS proxy
+COPY --from=proxy-files /opt/buddy /opt/buddy
+USER 10001:10001
+EXPOSE 3001
+HEALTHCHECK CMD ["python", "-ISc", "import http.client as h; c = h.HTTPConnection('127.0.0.1', 3001, timeout=3); c.request('GET', '/health'); raise SystemExit(c.getresponse().status != 200)"]
+CMD ["python", "-m", "buddy_proxy"]
 
 # Whether the gateway runs is the watchdog's business; this container is well when it can start one.
 FROM host AS openclaw

@@ -26,8 +26,14 @@ def routes(compose: dict[str, Any]) -> dict[str, Any]:
         for key, value in service.get("labels", {}).items():
             words = key.split(".")
             if words[0] == "traefik" and words[1:] != ["enable"]:
-                _put(found, *_as_in_a_file(words[1:], str(value), host=name))
+                _put(found, *_as_in_a_file(words[1:], str(value), host=_host(name, service)))
     return found
+
+
+def _host(name: str, service: dict[str, Any]) -> str:
+    """Return the name by which others reach a service: that of another whose network it shares."""
+    kind, _, other = service.get("network_mode", "").partition(":")
+    return other if kind == "service" else name
 
 
 def _as_in_a_file(words: list[str], text: str, *, host: str) -> tuple[list[str], Any]:

@@ -9,12 +9,12 @@ from typing import Any
 
 import httpx
 import pytest
+from buddy_api.auth import COOKIE
 
 from api.acting import audit, claim, count_rows, finish, messages, row_of
 from api.changing import assert_refused, submitted, task_ids, worker
 from api.conftest import ORIGIN, TOKEN, Api, Served
 from api.sse import Event, EventReader
-from buddy_api.auth import COOKIE
 from buddy_api.routers import wechat
 from buddy_api.usecases import wechat_login
 from buddy_common.schemas.resources import Resource

@@ -27,6 +27,7 @@ from buddy_common.settings import (
 NAMES: list[tuple[type[Settings], str, str, str, object]] = [
     (HomeSettings, "BUDDY_HOME", "home", "/srv/buddy", Path("/srv/buddy")),
     (HomeSettings, "BUDDY_NODE", "node", "vps-1", "vps-1"),
+    (HomeSettings, "BUDDY_PROXY_URL", "proxy_url", "https://n1.example:8443", "https://n1.example:8443"),
     (HomeSettings, "BUDDY_LOG_LEVEL", "log_level", "debug", "debug"),
     (HomeSettings, "BUDDY_BACKUPS_KEEP", "backups_keep", "7", 7),
     (AuthSettings, "BUDDY_SESSION_DAYS", "session_days", "30", 30),

@@ -14,7 +14,7 @@ from buddy_common.settings import ALL_SETTINGS
 from deploy.conftest import COMPOSE_FILE, ROOT, Stage, Variable
 from fakes.ports import free_port
 
-HOST_PLANE = ("worker", "watchdog")
+HOST_PLANE = ("worker", "watchdog", "proxy")
 ENDS_BY_ITSELF = {"migrate"}
 # what the programs of others read
 FOREIGN = re.compile(
@@ -54,9 +54,9 @@ def test_every_variable_is_explained(variables: list[Variable]) -> None:
     assert not {name for name in missing if f"# {name}=" not in settings}
 
 
-def test_the_token_is_given_to_the_api_only(services: Services) -> None:
+def test_the_token_is_given_to_those_only_who_ask_for_it(services: Services) -> None:
     given = [name for name, service in services.items() if "BUDDY_TOKEN" in service.get("environment", {})]
-    assert given == ["api"]
+    assert given == ["api", "proxy"]
 
 
 def test_the_gateway_is_given_no_secret(services: Services) -> None:
@@ -150,7 +150,7 @@ def test_traefiks_address_is_given_to_nobody_else(compose: dict[str, Any], servi
 def test_what_the_gateway_can_reach_asks_for_a_password(services: Services) -> None:
     (network,) = services["openclaw"]["networks"]
     reachable = {name for name, service in services.items() if network in service.get("networks", [])}
-    assert reachable == {"openclaw", "redis", "postgres"}
+    assert reachable == {"openclaw", "redis", "postgres", "traefik"}
 
 
 def test_the_images_are_those_of_the_dockerfile(services: Services, images: dict[str, Stage]) -> None:
@@ -180,7 +180,7 @@ def test_python_comes_from_the_lock_with_hashes(stages: dict[str, Stage]) -> Non
     assert stages["installer"].has("ENV PIP_NO_INDEX=1")
 
 
-CHECKED = ("api", "flower", "watchdog")
+CHECKED = ("api", "flower", "watchdog", "proxy")
 
 
 @pytest.mark.parametrize("status", [200, 503])

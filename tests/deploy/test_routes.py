@@ -13,6 +13,7 @@ from fastapi import FastAPI
 
 from buddy_api.app import create_app
 from buddy_api.config import ApiConfig
+from buddy_proxy.app import PREFIXES
 from deploy.conftest import traefik_file
 
 Http = dict[str, Any]
@@ -40,8 +41,10 @@ def router_of(http: Http, path: str) -> str:
 
 def test_every_route_of_the_api_reaches_the_api(app: FastAPI, http: Http) -> None:
     paths = [path for route in app.routes if (path := getattr(route, "path", None))]
+    streamed = {path for path in paths if path.startswith(PREFIXES)}  # the api's own answer without a proxy
     assert len(paths) > 50
-    assert {router_of(http, path) for path in paths} == {"api"}
+    assert {router_of(http, path) for path in set(paths) - streamed} == {"api"}
+    assert {router_of(http, path) for path in streamed} == {"proxy"}
 
 
 @pytest.mark.parametrize(
@@ -55,6 +58,11 @@ def test_every_route_of_the_api_reaches_the_api(app: FastAPI, http: Http) -> Non
         ("/", "api"),
         ("/v1/flower", "api"),
         ("/no-such-page", "api"),
+        ("/v1/openclaw/chat/completions", "proxy"),
+        ("/v1/openclaw/chat/status", "api"),
+        ("/v1/proxy", "proxy"),
+        ("/v1/proxy/assets/a.js", "proxy"),
+        ("/v1/ws/logs", "proxy"),
     ],
 )
 def test_a_path_reaches_its_service(http: Http, path: str, router: str) -> None:
@@ -83,9 +91,9 @@ def test_every_router_names_an_entry_point_and_a_service_that_are_there(http: Ht
         assert set(router.get("middlewares", [])) <= set(http["middlewares"])
 
 
-def test_all_but_the_api_asks_for_buddys_token(http: Http) -> None:
+def test_all_but_api_and_proxy_which_do_it_themselves_ask_for_buddys_token(http: Http) -> None:
     for name, router in http["routers"].items():
-        assert router.get("middlewares") == (None if name == "api" else ["buddy-token"])
+        assert router.get("middlewares") == (None if name in {"api", "proxy"} else ["buddy-token"])
 
 
 async def test_traefik_asks_a_route_that_refuses_strangers(app: FastAPI, http: Http) -> None:
@@ -109,7 +117,16 @@ def test_the_ports_are_those_that_the_services_listen_on(http: Http, services: d
     assert ports == {
         "api": int(services["api"]["environment"]["BUDDY_WEB_PORT"]),
         "flower": int(services["flower"]["environment"]["FLOWER_PORT"]),
+        "proxy": int(services["proxy"]["environment"]["BUDDY_PROXY_PORT"]),
     }
+
+
+def test_a_service_that_lives_in_the_network_of_another_is_reached_by_its_name(http: Http) -> None:
+    assert http["services"]["proxy"]["loadBalancer"]["servers"] == [{"url": "http://openclaw:3001"}]
+
+
+def test_the_proxy_gets_what_its_app_says_is_its(http: Http) -> None:
+    assert set(re.findall(r"`([^`]*)`", http["routers"]["proxy"]["rule"])) == set(PREFIXES)
 
 
 def test_labels_that_contradict_each_other_are_refused(tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 from datetime import UTC, datetime
 from functools import partial
+from typing import Any
 
 import pytest
 from sqlmodel import Session
@@ -52,8 +53,8 @@ def test_worker_that_finds_the_node_registered_meanwhile_notes_that_it_was_seen(
     really_seen = nodes._seen
     looks = iter([False])
 
-    def seen(session: Session, name: str, *, hostname: str, now: datetime) -> bool:
-        return next(looks, True) and really_seen(session, name, hostname=hostname, now=now)
+    def seen(session: Session, name: str, columns: dict[str, Any]) -> bool:
+        return next(looks, True) and really_seen(session, name, columns)
 
     monkeypatch.setattr(nodes, "_seen", seen)
     touch(database, "local", "host-2")
@@ -68,3 +69,10 @@ def test_nodes_are_listed_by_name(database: Database) -> None:
 
     assert database.call(nodes.names) == ["local", "vps-1", "vps-2"]
     assert [node.name for node in database.call(nodes.listing)] == ["local", "vps-1", "vps-2"]
+
+
+def test_the_address_of_a_nodes_proxy_follows_the_setting(database: Database) -> None:
+    for url in ("https://n1.example", None):
+        database.call(lambda session, url=url: nodes.touch(session, "local", hostname="h", proxy_url=url))  # type: ignore[misc]  # mypy does not see the default's type
+        assert database.call(lambda session: nodes.proxy_url(session, "local")) == url
+    assert database.call(lambda session: nodes.proxy_url(session, "unknown")) is None

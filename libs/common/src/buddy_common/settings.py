@@ -69,6 +69,10 @@ class HomeSettings(Settings):
         pattern=r"(?i)^(debug|info|warning|error)$",
         validation_alias=_env("BUDDY_LOG_LEVEL"),
     )
+    # where the api sends chats and panels of this node that no router took to its proxy
+    proxy_url: str | None = Field(
+        None, pattern=r"^https?://[^\s/?#@]+$", max_length=255, validation_alias=_env("BUDDY_PROXY_URL")
+    )
     backups_keep: int = Field(100, ge=5, validation_alias=_env("BUDDY_BACKUPS_KEEP"))
 
     @property

@@ -34,6 +34,7 @@ from buddy_api.routers import (
     settings,
     skills,
     stats,
+    streams,
     system,
     task_events,
     tasks,
@@ -48,7 +49,7 @@ _SHORT_TOKEN = 16
 _ROUTERS = (
     bots, sessions, skills, plugins, models, chat, openclaw, tasks, wechat, capabilities, experts, system,
     stats, bot_changes, heal, healing, settings, health, auth, nodes, quick_commands, model_probe, gateway,
-    task_events, metrics,
+    task_events, metrics, streams,
 )  # fmt: skip
 
 

@@ -73,8 +73,11 @@ class _Service:
             await asyncio.sleep(BEAT_SECONDS)
 
     async def _register(self) -> None:
+        home = self._config.home
         await self.wiring.database.run(
-            lambda session: nodes.touch(session, self._config.home.node, hostname=socket.gethostname())
+            lambda session: nodes.touch(
+                session, home.node, hostname=socket.gethostname(), proxy_url=home.proxy_url
+            )
         )
 
     async def _leave(self) -> None:

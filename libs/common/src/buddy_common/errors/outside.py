@@ -63,3 +63,16 @@ class StateUnwritableError(BuddyError):
 
     def __init__(self, problem: str) -> None:
         super().__init__(f"{problem} Free space, or give Buddy's user the right to write there.")
+
+
+class NoProxyError(BuddyError):
+    """The node has no proxy that streams could go through."""
+
+    error = "no_proxy"
+    status = HTTPStatus.NOT_IMPLEMENTED
+
+    def __init__(self, node: str) -> None:
+        super().__init__(
+            f"Node {node!r} has no proxy here, so its chats, panel and terminals cannot be reached. Start"
+            " `buddy_proxy` beside its gateway, and name its address there by BUDDY_PROXY_URL."
+        )
