@@ -9,7 +9,6 @@ from typing import Any
 
 import httpx
 import pytest
-from buddy_api.auth import COOKIE
 
 from api.acting import audit, claim, count_rows, finish, messages, row_of
 from api.changing import assert_refused, submitted, task_ids, worker
@@ -17,6 +16,7 @@ from api.conftest import ORIGIN, TOKEN, Api, Served
 from api.sse import Event, EventReader
 from buddy_api.routers import wechat
 from buddy_api.usecases import wechat_login
+from buddy_common.adapters.access import COOKIE
 from buddy_common.schemas.resources import Resource
 from buddy_common.schemas.tasks import TaskStatus
 from buddy_common.schemas.wechat import ChannelState, LoginState, LoginView

@@ -2,7 +2,7 @@
 
 import json
 import time
-from typing import Any
+from typing import Any, Self
 
 import pyte
 from websockets.exceptions import ConnectionClosed
@@ -26,7 +26,7 @@ class Screen:
         )
         self.closed: ConnectionClosed | None = None
 
-    def __enter__(self) -> "Screen":
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:

@@ -121,7 +121,7 @@ def _blames_config(evidence: Evidence, said: str) -> bool:
 
 
 def _up(evidence: Evidence, memory: Memory) -> Finding:
-    probe, disk = evidence.snapshot.probe, _disk_problem(evidence)
+    disk = _disk_problem(evidence)
     if evidence.config.problem is not None:
         return Finding(
             Verdict.CONFIG_BROKEN,
@@ -129,22 +129,26 @@ def _up(evidence: Evidence, memory: Memory) -> Finding:
         )
     if disk is not None:
         return Finding(Verdict.DISK_FULL, f"It runs, but {disk}.")
-    if not probe.ready:
-        return Finding(
-            Verdict.DEGRADED, f"It is up, but not ready: {', '.join(probe.failing) or 'it says no more'}."
-        )
-    if evidence.channels_held_back:
-        return Finding(
-            Verdict.DEGRADED, "It started no channel: it found three unclean starts within five minutes."
-        )
-    if memory.slow_since is not None and evidence.at - memory.slow_since >= SLOW_SECONDS:
-        delay = probe.event_loop_delay_p99_ms or 0.0
-        return Finding(Verdict.DEGRADED, f"Its event loop is slow: {delay:.0f} ms at the 99th percentile.")
+    weakness = _weakness(evidence, memory)
+    if weakness is not None:
+        return Finding(Verdict.DEGRADED, weakness)
     if evidence.quarantined:
         return Finding(
             Verdict.SAFE_MODE, f"It runs without {evidence.quarantined} entries that are in quarantine."
         )
     return Finding(Verdict.READY, "It is ready.")
+
+
+def _weakness(evidence: Evidence, memory: Memory) -> str | None:
+    probe = evidence.snapshot.probe
+    if not probe.ready:
+        return f"It is up, but not ready: {', '.join(probe.failing) or 'it says no more'}."
+    if evidence.channels_held_back:
+        return "It started no channel: it found three unclean starts within five minutes."
+    if memory.slow_since is not None and evidence.at - memory.slow_since >= SLOW_SECONDS:
+        delay = probe.event_loop_delay_p99_ms or 0.0
+        return f"Its event loop is slow: {delay:.0f} ms at the 99th percentile."
+    return None
 
 
 def _not_up(evidence: Evidence, memory: Memory) -> Finding:

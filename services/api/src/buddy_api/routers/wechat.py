@@ -9,7 +9,6 @@ from fastapi import APIRouter, Depends, Header, Path, Query, Request, Response
 from fastapi.responses import JSONResponse
 from fastapi.sse import EventSourceResponse
 
-from buddy_api.auth import require_own_page
 from buddy_api.changes import Change, Changed, change_responses, status_of
 from buddy_api.deps import JOB_ERRORS, LIST_ERRORS, TASK_ID, Caller, Jobs, Node, Wired, Wiring
 from buddy_api.envelope import Envelope, ok, problems
@@ -24,6 +23,7 @@ from buddy_api.usecases.wechat_login import (
 )
 from buddy_api.wechat_events import EXAMPLE, LoginEvents
 from buddy_api.wechat_schemas import CodeHandedIn, LoginCode, VerifyCode, WechatStatus, code_of
+from buddy_common.adapters.access import require_own_page
 from buddy_common.errors import (
     NotReportedError,
     NoWechatLoginError,

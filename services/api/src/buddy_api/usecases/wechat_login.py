@@ -8,9 +8,9 @@ from dataclasses import dataclass
 import structlog
 from sqlmodel import Session
 
-from buddy_api.auth import Operator
 from buddy_api.deps import Wiring
 from buddy_api.usecases.watch_task import read_task
+from buddy_common.adapters.access import Operator
 from buddy_common.db import events
 from buddy_common.errors import (
     BrokerUnavailableError,
