@@ -64,11 +64,8 @@ def cold_start(system: System) -> float:
 def fault(system: System, number: signal.Signals) -> tuple[float, float]:
     """Send the signal to a ready gateway; return the seconds to its detection, and until one is ready."""
     buddy = system.buddy
-    if buddy.finish("/v1/heal/circuit/close")["status"] != "Completed":
-        raise RuntimeError("the circuit cannot be closed")
-    buddy.until(
-        lambda: not buddy.get("/v1/heal/incidents", active="true").json()["data"]["data"], what="calm"
-    )
+    buddy.post("/v1/heal/circuit/close").raise_for_status()
+    buddy.until(lambda: not buddy.get("/v1/heal/incidents", active="true").json()["data"], what="calm")
     (pid,) = system.gateway_pids()
     began, detected = time.monotonic(), 0.0
     os.kill(pid, number)

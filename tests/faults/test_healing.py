@@ -62,7 +62,7 @@ class Ward:
     def prepare(self) -> int:
         """Begin with a ready gateway, no incident, and the whole budget; return the pid."""
         pid = self.system.ensure_running()
-        assert self.buddy.finish("/v1/heal/circuit/close")["status"] == "Completed"
+        self.change("/v1/heal/circuit/close")
         self.until(lambda: not self.incidents(), "no incident is open")
         self.until(self.system.is_ready, "the gateway is ready")
         self.began = time.time()
@@ -77,8 +77,12 @@ class Ward:
     def events(self) -> list[dict[str, Any]]:
         """Return what has happened since the fault, oldest first."""
         since = datetime.fromtimestamp(self.began, UTC).isoformat()
-        rows = self.buddy.get("/v1/heal/events", since=since, limit="200").json()["data"]["data"]
+        rows = self.buddy.get("/v1/heal/events", since=since, limit="200").json()["data"]
         return list(reversed(rows))
+
+    def change(self, path: str, **payload: Any) -> None:
+        answer = self.buddy.post(path, **payload)
+        assert answer.status_code == 200, answer.text
 
     def kinds(self) -> list[str]:
         return [event["kind"] for event in self.events()]
@@ -161,15 +165,15 @@ def test_an_entry_that_blocks_the_start_is_quarantined_and_can_be_released(
         ward.recovers(fault, instead_of=pid)
 
         assert "quarantine" in ward.repairs()
-        rows = ward.buddy.get("/v1/heal/quarantine").json()["data"]["data"]
-        assert [row["path"] for row in rows] == [list(gone)]
+        rows = ward.buddy.get("/v1/heal/quarantine").json()["data"]["quarantine"]
+        (row,) = [row for row in rows if row["path"] == list(gone)]
         holder: Any = ward.system.openclaw.config
         for key in gone[:-1]:
             holder = holder.get(key, {})
         assert gone[-1] not in holder
         assert ward.buddy.status()["verdict"] == "safe_mode"
-        task = ward.buddy.finish(f"/v1/heal/quarantine/{rows[0]['id']}/release")
-        assert task["status"] == "Failed", "OpenClaw still does not take it"
+        answer = ward.buddy.post(f"/v1/heal/quarantine/{row['id']}/release")
+        assert answer.status_code == 400, "OpenClaw still does not take it"
         assert path.exists()
 
 
@@ -204,9 +208,9 @@ def known_good(ward: Ward) -> None:
     """Wait until the config counts as good: the gateway was ready on it for a minute."""
 
     def is_kept() -> bool:
-        rows = ward.buddy.get("/v1/heal/backups", limit="100").json()["data"]["data"]
-        current = ward.buddy.get("/v1/heal/backups").json()["data"]["current"]
-        return any(row["reason"] == "known good" and row["hash"] == current["hash"] for row in rows)
+        found = ward.buddy.get("/v1/heal/backups", limit="100").json()["data"]
+        good = (row for row in found["backups"] if row["reason"] == "known good")
+        return found["current"]["hash"] in [row["hash"] for row in good]
 
     ward.until(is_kept, "the config is kept as known good")
 
@@ -230,11 +234,11 @@ def test_a_port_that_another_program_takes_is_reported_and_the_gateway_is_back_w
     pid = ward.prepare()
     process = psutil.Process(pid)
     process.suspend()
-    ward.buddy.finish("/v1/settings/self-healing", mode="off")
+    ward.change("/v1/settings/self-healing", mode="off")
     process.kill()
     ward.until(lambda: not ward.system.gateway_pids(), "the old one is gone")
     with socket.create_server(("127.0.0.1", ward.system.openclaw.port)):
-        ward.buddy.finish("/v1/settings/self-healing", mode="on")
+        ward.change("/v1/settings/self-healing", mode="on")
         ward.until(lambda: "port_taken" in [event["verdict"] for event in ward.events()], "it is seen")
         assert ward.repairs() == []
 
@@ -244,11 +248,11 @@ def test_a_port_that_another_program_takes_is_reported_and_the_gateway_is_back_w
 def test_a_stop_on_purpose_and_a_maintenance_window_are_left_alone(ward: Ward) -> None:
     pid = ward.prepare()
     until = (datetime.now(UTC) + timedelta(hours=1)).isoformat()
-    ward.buddy.finish("/v1/settings/self-healing", paused_until=until)
+    ward.change("/v1/settings/self-healing", mode="paused", paused_until=until)
     os.kill(pid, signal.SIGKILL)
     ward.until(lambda: "detected" in ward.kinds(), "the crash is seen")
     ward.system.ensure_stopped()
-    ward.buddy.finish("/v1/settings/self-healing", mode="on")
+    ward.change("/v1/settings/self-healing", mode="on")
 
     ward.until(lambda: "ended" in ward.kinds(), "the incident ends with the stop")
 
@@ -266,7 +270,7 @@ def test_five_crashes_in_a_row_open_the_circuit_and_a_call_closes_it(ward: Ward)
         ward.until(lambda: "gave_up" in ward.kinds(), "it is given up")
         assert ward.kinds().count("gave_up") == 1
 
-        assert ward.buddy.finish("/v1/heal/circuit/close")["status"] == "Completed"
+        ward.change("/v1/heal/circuit/close")
 
         ward.until(lambda: bool(ward.system.gateway_pids()) and ward.system.is_ready(), "it is back")
 

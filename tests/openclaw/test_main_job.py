@@ -142,7 +142,7 @@ def test_a_killed_gateway_is_noticed_and_healed_by_itself(system: System) -> Non
 
 
 def heal_events(buddy: Buddy) -> list[dict[str, Any]]:
-    rows: list[dict[str, Any]] = buddy.get("/v1/heal/events").json()["data"]["data"]
+    rows: list[dict[str, Any]] = buddy.get("/v1/heal/events").json()["data"]
     return rows
 
 
