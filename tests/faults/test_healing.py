@@ -69,9 +69,7 @@ class Ward:
         return pid
 
     def incidents(self) -> list[dict[str, Any]]:
-        rows: list[dict[str, Any]] = self.buddy.get("/v1/heal/incidents", active="true").json()["data"][
-            "data"
-        ]
+        rows: list[dict[str, Any]] = self.buddy.get("/v1/heal/incidents", active="true").json()["data"]
         return rows
 
     def events(self) -> list[dict[str, Any]]:
