@@ -56,6 +56,7 @@ faults: setup openclaw ## Kill and flood everything, and walk all changes on bot
 
 bench: setup openclaw ## Measure, each figure beside a reference of the same run
 	$(BIN)/python -m bench.jobs
+	$(BIN)/python -m bench.health
 	$(BIN)/python -m bench.reads
 	$(BIN)/python -m bench.roster
 

@@ -4,31 +4,13 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
-from sqlalchemy import event, text
-from sqlmodel import Session
+from sqlalchemy import event
 
 from api.conftest import Api
 from buddy_common.db import health_checks
 from buddy_common.schemas.verdicts import Verdict
 from common.db.healing_rows import check
-
-MONTH_ROWS = 30 * 86400 // 10
-# one look in ten seconds, one in a thousand of a gateway that hangs
-MONTH = """
-WITH RECURSIVE numbers(number) AS (SELECT 0 UNION ALL SELECT number + 1 FROM numbers WHERE number < :rows - 1)
-INSERT INTO health_checks
-    (node, at_ms, id, state, verdict, response_ms, event_loop_ms, cpu_percent, rss_bytes, disk_percent)
-SELECT 'local', :end_ms - number * 10000, CAST(number AS VARCHAR(64)), 'Running',
-    CASE WHEN number % 1000 = 0 THEN 'hung' ELSE 'ready' END, 4.0, 20.0, 1.5, 104857600, 40.0
-FROM numbers
-"""
-ROLLUPS = """
-INSERT INTO health_rollups
-    (node, at_ms, checks, answered, verdict, response_ms, event_loop_ms, cpu_percent, rss_bytes)
-SELECT node, at_ms / 300000 * 300000, count(*), count(*), min(verdict), avg(response_ms), avg(event_loop_ms),
-    avg(cpu_percent), 104857600
-FROM health_checks GROUP BY node, at_ms / 300000 * 300000
-"""
+from fakes.month_of_health import MONTH_ROWS, fill
 
 
 async def points(api: Api, **query: Any) -> list[dict[str, Any]]:
@@ -72,14 +54,8 @@ async def test_a_wrong_parameter_is_400_and_named(api: Api, query: dict[str, Any
 
 @pytest.mark.timeout(120)
 async def test_a_month_of_260_000_looks_is_answered_from_few_rows_and_hides_no_trouble(api: Api) -> None:
-    end = int(datetime.now(UTC).timestamp() * 1000)
-
-    def fill(session: Session) -> int:
-        session.execute(text(MONTH), {"rows": MONTH_ROWS, "end_ms": end})
-        session.execute(text(ROLLUPS))
-        return int(session.execute(text("SELECT count(*) FROM health_checks")).scalar_one())
-
-    assert await api.wiring.database.run(fill) == MONTH_ROWS
+    now = datetime.now(UTC)
+    assert await api.wiring.database.run(lambda session: fill(session, now)) == MONTH_ROWS
     asked: list[str] = []
 
     def note(_connection: Any, _cursor: Any, statement: str, *_: Any) -> None:
