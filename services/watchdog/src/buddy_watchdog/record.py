@@ -22,6 +22,8 @@ log = structlog.get_logger(__name__)
 # looks need not be in the database at once; events are brought there as they come
 IDLE_SECONDS = 5.0
 LONGEST_WAIT_SECONDS = 60.0
+# a batch takes milliseconds; one that waits for a locked database is not waited for
+CLOSE_SECONDS = 2.0
 # a look takes 300 bytes: a month of them
 CHECKS_BYTES = 64 * 1024 * 1024
 # looks that a full disk does not take; an hour of them is worth no more than that
@@ -50,6 +52,7 @@ class Recorder:
         self._checks_held: deque[str] = deque(maxlen=CHECKS_HELD)
         self._writing = asyncio.Lock()
         self._news = asyncio.Event()
+        self._bringing: asyncio.Future[bool] | None = None
         self._disk_fails = False
         self._database_fails = False
         self._tidied_at = time.monotonic()
@@ -80,6 +83,8 @@ class Recorder:
     async def close(self) -> None:
         """Let go of the files and of the database; what is not there yet is brought by the next watchdog."""
         await self._write()
+        if self._bringing is not None:
+            await asyncio.wait([self._bringing], timeout=CLOSE_SECONDS)
         async with self._writing:
             await asyncio.to_thread(self._close)
 
@@ -104,7 +109,7 @@ class Recorder:
     async def _bring(self) -> bool:
         """Bring everything into the database; False where that was not to be had."""
         try:
-            while await asyncio.to_thread(self._replay.bring_some):
+            while await self._bring_some():
                 pass
             await self._tidy()
         except (BuddyError, OSError) as exc:
@@ -116,6 +121,11 @@ class Recorder:
             log.info("record_in_database_again")
         self._database_fails = False
         return True
+
+    async def _bring_some(self) -> bool:
+        """Bring a batch; a thread goes on when its task is cancelled, and `close` waits for it."""
+        self._bringing = asyncio.ensure_future(asyncio.to_thread(self._replay.bring_some))
+        return await asyncio.shield(self._bringing)
 
     async def _tidy(self) -> None:
         """Let go of a few old rows, now and then."""
