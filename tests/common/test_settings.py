@@ -59,8 +59,6 @@ NAMES: list[tuple[type[Settings], str, str, str, object]] = [
     (ProxySettings, "BUDDY_PROXY_MAX_CHAT_BYTES", "max_chat_bytes", "9", 9),
     (ProxySettings, "BUDDY_PROXY_CONNECTIONS_PER_CLIENT", "connections_per_client", "9", 9),
     (ProxySettings, "BUDDY_PROXY_MAX_FRAME_BYTES", "max_frame_bytes", "9", 9),
-    (ProxySettings, "BUDDY_PROXY_SOCKET_IDLE_SECONDS", "socket_idle_seconds", "9.5", 9.5),
-    (ProxySettings, "BUDDY_PROXY_SOCKET_BUFFER_BYTES", "socket_buffer_bytes", "9", 9),
     (WatchdogSettings, "BUDDY_WATCHDOG_HOST", "host", "::1", "::1"),
     (WatchdogSettings, "BUDDY_WATCHDOG_PORT", "port", "4002", 4002),
     (WatchdogSettings, "BUDDY_CHECK_INTERVAL_SECONDS", "check_interval_seconds", "5", 5.0),

@@ -186,10 +186,6 @@ class ProxySettings(Settings):
     max_frame_bytes: PositiveInt = Field(
         32 * 1024 * 1024, validation_alias=_env("BUDDY_PROXY_MAX_FRAME_BYTES")
     )
-    socket_idle_seconds: Seconds = Field(3600.0, validation_alias=_env("BUDDY_PROXY_SOCKET_IDLE_SECONDS"))
-    socket_buffer_bytes: PositiveInt = Field(
-        1024 * 1024, validation_alias=_env("BUDDY_PROXY_SOCKET_BUFFER_BYTES")
-    )
 
 
 class SocketSettings(Settings):
