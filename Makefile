@@ -7,7 +7,7 @@ MEMBERS := libs/common services/api services/worker services/watchdog services/p
 t ?= tests
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run check test test-postgres fix lock bench faults openclaw docs clean
+.PHONY: help setup run check test test-postgres fix lock bench browser faults openclaw docs clean
 
 help: ## Show this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 15
@@ -40,7 +40,7 @@ test: setup openclaw ## Run the tests; one folder or file: make test t=tests/api
 	$(BIN)/python -m pytest $(t)
 
 test-postgres: setup ## Run all tests that use a database on a PostgreSQL server of their own
-	$(BIN)/python -m pytest --database=postgres -m "not faults and not openclaw" $(t)
+	$(BIN)/python -m pytest --database=postgres -m "not faults and not browser and not openclaw" $(t)
 
 fix: setup ## Format, and mend what can be mended by machine
 	$(BIN)/ruff format .
@@ -53,6 +53,9 @@ lock: ## Choose versions anew and write requirements.lock
 
 faults: setup openclaw ## Kill and flood everything, and walk all changes on both generations (half an hour and more)
 	$(BIN)/python -m pytest -m faults tests/faults tests/openclaw
+
+browser: setup openclaw ## Chat in the gateway's panel with a headless Chromium, in front of both generations
+	$(BIN)/python -m pytest -m browser tests/openclaw
 
 bench: setup openclaw ## Measure, each figure beside a reference of the same run
 	$(BIN)/python -m bench.jobs

@@ -17,6 +17,7 @@ from buddy_common.schemas.processes import ProcessIdentity
 from buddy_common.usecases.gateway_place import GatewayPlace
 from buddy_proxy.app import ProxyApp
 from buddy_proxy.config import ProxyConfig
+from buddy_proxy.http_guard import GuardedHttp
 from buddy_proxy.target import Found, Target
 from buddy_proxy.wiring import Wiring, build_wiring
 from eventually import eventually
@@ -84,7 +85,7 @@ async def serving(app: ProxyApp) -> AsyncIterator[Served]:
     """Run the app on a real server until the block ends."""
     config = uvicorn.Config(
         app,
-        http="httptools",
+        http=GuardedHttp,
         ws="websockets-sansio",
         ws_per_message_deflate=False,
         ws_max_size=app.wiring.config.proxy.max_frame_bytes,

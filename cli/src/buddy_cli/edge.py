@@ -17,6 +17,7 @@ from buddy_common.log import configure_logging
 from buddy_proxy.app import PREFIXES
 from buddy_proxy.app import create_app as create_proxy
 from buddy_proxy.config import ProxyConfig
+from buddy_proxy.http_guard import GuardedHttp
 
 log = structlog.get_logger(__name__)
 
@@ -102,7 +103,7 @@ def main() -> None:
         host=config.web.host,
         port=config.web.port,
         loop="uvloop",
-        http="httptools",
+        http=GuardedHttp,
         ws="websockets-sansio",
         ws_max_size=proxy.proxy.max_frame_bytes,
         ws_per_message_deflate=False,

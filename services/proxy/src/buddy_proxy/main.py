@@ -6,6 +6,7 @@ from buddy_common.log import configure_logging
 from buddy_common.settings import WebSettings
 from buddy_proxy.app import create_app
 from buddy_proxy.config import ProxyConfig
+from buddy_proxy.http_guard import GuardedHttp
 
 
 def main() -> None:
@@ -17,7 +18,7 @@ def main() -> None:
         host=config.proxy.host,
         port=config.proxy.port,
         loop="uvloop",
-        http="httptools",
+        http=GuardedHttp,
         ws="websockets-sansio",
         ws_max_size=config.proxy.max_frame_bytes,
         ws_per_message_deflate=False,  # on loopback and behind Traefik it only costs time
