@@ -2,6 +2,7 @@
 
 import json
 import time
+from contextlib import ExitStack
 from typing import Any, Self
 
 import pyte
@@ -17,7 +18,8 @@ class Screen:
     def __init__(self, url: str, token: str) -> None:
         self._screen = pyte.Screen(COLUMNS, ROWS)
         self._stream = pyte.ByteStream(self._screen)
-        self.socket: ClientConnection = connect(
+        self._stack = ExitStack()
+        self._opening = connect(
             f"{url.replace('http', 'ws', 1)}?cols={COLUMNS}&rows={ROWS}",
             additional_headers={"Authorization": f"Bearer {token}"},
             proxy=None,
@@ -27,10 +29,11 @@ class Screen:
         self.closed: ConnectionClosed | None = None
 
     def __enter__(self) -> Self:
+        self.socket: ClientConnection = self._stack.enter_context(self._opening)
         return self
 
     def __exit__(self, *_: object) -> None:
-        self.socket.close()
+        self._stack.close()
 
     @property
     def text(self) -> str:
