@@ -210,6 +210,21 @@ async def test_login_that_went_well_is_told_to_who_asks_again(api: Api) -> None:
     assert await count_rows(api) == 1
 
 
+async def test_another_login_is_started_at_once_where_that_is_asked_for(
+    api: Api, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with asking(api) as answering:
+        task_id = await begun(api)
+        await say(api, task_id, LoginState.CONFIRMED, done=True)
+        await answering
+    await finish(api, task_id)
+    monkeypatch.setattr(wechat, "CODE_SECONDS", 0.1)
+
+    data = (await api.client.get(PATH, params={"fresh": "true"})).json()["data"]
+
+    assert (data["state"], data["cached"], data["taskID"] == task_id) == ("starting", False, False)
+
+
 @pytest.mark.parametrize(
     ("slug", "status"),
     [("wechat_login_timeout", 504), ("wechat_login_failed", 502), ("wechat_not_installed", 409)],

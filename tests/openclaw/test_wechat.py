@@ -88,14 +88,14 @@ class Wechat:
             assert task["status"] == "Completed", task
 
     @contextlib.contextmanager
-    def listening(self) -> Iterator[Listener]:
+    def listening(self, **query: str) -> Iterator[Listener]:
         """Follow the login; leaving the block hangs up."""
         listener = Listener()
         with contextlib.ExitStack() as stack:
             buddy = self.system.buddy
             headers = {"Accept": "text/event-stream", "Authorization": f"Bearer {buddy.token}"}
             client = stack.enter_context(httpx.Client(headers=headers, timeout=SECONDS, trust_env=False))
-            answer = stack.enter_context(client.stream("GET", f"{buddy.url}{PATH}"))
+            answer = stack.enter_context(client.stream("GET", f"{buddy.url}{PATH}", params=query))
             assert answer.status_code == 200, answer.read()
             thread = threading.Thread(target=_read, args=(answer, listener), daemon=True)
             thread.start()
@@ -104,7 +104,7 @@ class Wechat:
     def log_in(self) -> dict[str, Any]:
         """Scan and confirm; return the end."""
         handed_out = len(self.ilink.codes)
-        with self.listening() as listener:
+        with self.listening(fresh="true") as listener:
             self.ilink.until_codes(handed_out + 1)
             listener.until("qrcode")
             self.ilink.phone("confirmed")
@@ -245,10 +245,7 @@ def test_who_asks_after_the_end_gets_to_know_it_and_starts_nothing(wechat: Wecha
 @pytest.mark.faults
 def test_a_login_that_everybody_has_left_ends_with_its_process(wechat: Wechat) -> None:
     wechat.ensure_installed()
-    wait_until(
-        lambda: wechat.system.buddy.get(PATH).json()["data"]["state"], lambda state: state != "confirmed"
-    )
-    with wechat.listening() as listener:
+    with wechat.listening(fresh="true") as listener:
         task_id = listener.until("qrcode")["taskID"]
         (pid,) = wechat.logins()
 

@@ -80,6 +80,9 @@ async def qrcode(
     node: Node,
     *,
     stream: Annotated[bool, Query(description="As server-sent events, without `Accept`")] = False,
+    fresh: Annotated[
+        bool, Query(description="Start another login, although one has gone well within the last minute")
+    ] = False,
     last_event_id: Annotated[str | None, Header(alias="Last-Event-ID", pattern=TASK_ID)] = None,
 ) -> Response:
     """Log in to WeChat by a QR code: start a login, or join the one that the node has.
@@ -93,7 +96,7 @@ async def qrcode(
     if last_event_id is not None and not await _is_the_one_that_goes_on(w, node, last_event_id):
         return Response(status_code=HTTPStatus.NO_CONTENT)
     await _require_installed(w, node)
-    joined = await join_login(w, node=node, operator=caller)
+    joined = await join_login(w, node=node, operator=caller, fresh=fresh)
     if stream or "text/event-stream" in request.headers.get("accept", ""):
         headers = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
         return EventSourceResponse(_events(w, joined), headers=headers)

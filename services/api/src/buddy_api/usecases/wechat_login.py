@@ -46,8 +46,10 @@ class Joined:
     cached: bool  # it was there before
 
 
-async def join_login(w: Wiring, *, node: str, operator: Operator) -> Joined:
+async def join_login(w: Wiring, *, node: str, operator: Operator, fresh: bool = False) -> Joined:
     """Join the node's login, or start one; of many who ask at once, one starts it.
+
+    One that has just gone well is joined as well, unless a `fresh` one is wanted.
 
     Raises:
         BrokerUnavailableError: the broker cannot be reached.
@@ -58,7 +60,9 @@ async def join_login(w: Wiring, *, node: str, operator: Operator) -> Joined:
     await w.wechat_logins.listen(node, seconds=_grace(w))
     while True:
         view = await w.wechat_logins.last(node)
-        if view is not None and (_was_just_bound(view) or await goes_on(w, view)):
+        if view is not None and (
+            _was_just_bound(view) if view.done and not fresh else await goes_on(w, view)
+        ):
             return Joined(node, view, cached=True)
         if await w.wechat_logins.may_start(node):
             return Joined(node, await _start(w, node, operator), cached=False)
