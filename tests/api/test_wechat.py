@@ -169,6 +169,27 @@ async def test_second_request_joins_the_same_login(api: Api) -> None:
     assert await count_rows(api) == 1
 
 
+async def test_login_that_somebody_starts_between_look_and_turn_is_joined(
+    api: Api, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(wechat, "CODE_SECONDS", 0.1)
+    logins = api.wiring.wechat_logins
+    may_start = logins.may_start
+
+    async def late(node: str) -> bool:
+        monkeypatch.setattr(logins, "may_start", may_start)
+        await api.client.get(PATH)
+        return await may_start(node)
+
+    monkeypatch.setattr(logins, "may_start", late)
+
+    data = (await api.client.get(PATH)).json()["data"]
+
+    assert data["cached"] is True
+    assert await count_rows(api) == 1
+    assert await may_start("local")
+
+
 async def test_login_is_audited_and_its_row_knows_nothing_of_the_code(api: Api) -> None:
     async with asking(api) as answering:
         await show_code(api, await begun(api))

@@ -58,17 +58,17 @@ async def join_login(w: Wiring, *, node: str, operator: Operator, fresh: bool = 
     """
     deadline = time.monotonic() + JOIN_SECONDS
     await w.wechat_logins.listen(node, seconds=_grace(w))
-    while True:
-        view = await w.wechat_logins.last(node)
-        if view is not None and (
-            _was_just_bound(view) if view.done and not fresh else await goes_on(w, view)
-        ):
-            return Joined(node, view, cached=True)
+    while (view := await _running(w, node, fresh=fresh)) is None:
         if await w.wechat_logins.may_start(node):
-            return Joined(node, await _start(w, node, operator), cached=False)
+            # somebody may have started one between our look and our turn
+            if (view := await _running(w, node, fresh=fresh)) is None:
+                return Joined(node, await _start(w, node, operator), cached=False)
+            await w.wechat_logins.gave_up(node)
+            break
         if time.monotonic() > deadline:
             raise WechatLoginError("Another request was about to start a login, and did not.")
         await asyncio.sleep(LOOK_SECONDS)
+    return Joined(node, view, cached=True)
 
 
 async def follow_login(w: Wiring, joined: Joined) -> AsyncIterator[LoginView | None]:
@@ -168,6 +168,15 @@ class _Follower:
             self._joined.node, self._joined.view.task_id, after=self._after
         )
         return views
+
+
+async def _running(w: Wiring, node: str, *, fresh: bool) -> LoginView | None:
+    """Return the login that can be joined, None when there is none."""
+    view = await w.wechat_logins.last(node)
+    if view is None:
+        return None
+    joinable = _was_just_bound(view) if view.done and not fresh else await goes_on(w, view)
+    return view if joinable else None
 
 
 async def _start(w: Wiring, node: str, operator: Operator) -> LoginView:
