@@ -9,6 +9,7 @@ from buddy_common.errors import WechatUnsupportedError
 from buddy_common.schemas.tasks import TaskView
 from buddy_common.schemas.wechat import PLUGIN
 from buddy_common.schemas.wechat_jobs import InstallWechatJob
+from buddy_worker.jobs import RunningJob
 from buddy_worker.usecases.install_wechat import install_wechat, release_for
 from buddy_worker.wiring import Wiring
 from fakes.openclaw_program import FakeOpenClaw
@@ -166,3 +167,23 @@ async def test_its_output_says_what_was_installed(w: Wiring, fake_openclaw: Fake
     assert task.progress == 100
     assert "Installing @tencent-weixin/openclaw-weixin@2.4.9" in task.output
     assert f"OpenClaw has {PLUGIN} 2.4.9: on" in task.output
+
+
+async def test_its_progress_never_falls_back(
+    w: Wiring, fake_openclaw: FakeOpenClaw, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    del fake_openclaw
+    seen: list[int] = []
+    report = RunningJob._report
+
+    async def note(job: RunningJob[Any], **fields: Any) -> None:
+        if "progress" in fields:
+            seen.append(fields["progress"])
+        await report(job, **fields)
+
+    monkeypatch.setattr(RunningJob, "_report", note)
+
+    done(await install(w))
+
+    assert seen == sorted(seen)
+    assert len(set(seen)) > 4

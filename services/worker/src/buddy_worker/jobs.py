@@ -63,6 +63,7 @@ class RunningJob(Generic[AnyJob]):
         self._lines: list[str] = []
         self._written = claim.next_seq
         self._stage: tuple[str, int] | None = None
+        self._least = 0
         self._flushing = asyncio.Lock()
         self._flush_task: asyncio.Task[None] | None = None
         self._later: asyncio.Task[None] | None = None
@@ -88,8 +89,13 @@ class RunningJob(Generic[AnyJob]):
         """What it said last that it does."""
         return None if self._stage is None else self._stage[0]
 
+    def keep_above(self, percent: int) -> None:
+        """Have no later stage say less: what is done as a part of the job counts from 0 by itself."""
+        self._least = percent
+
     async def stage(self, name: str, percent: int) -> None:
         """Say what happens now; the same stage again costs nothing."""
+        percent = max(percent, self._least)
         if self._stage == (name, percent):
             return
         self._stage = (name, percent)

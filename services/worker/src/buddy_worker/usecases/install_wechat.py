@@ -73,10 +73,11 @@ async def install_wechat(job: RunningJob[AnyJob]) -> WechatInstalled:
         applied = await _install(job, release, listed)
     else:
         await job.line(f"{PLUGIN} {found.version if found else ''} is there already, and fits")
+    job.keep_above(75)
     await job.stage("turning the channel on", 75)
     async with hold_gateway(job.host, seconds=GATEWAY_TURN_SECONDS):
         changed = await change_config(job, prepare_channel, base_hash=None)
-    await job.stage("verifying the channel", 90)
+    await job.stage("verifying the channel", 95)
     plugin = await _verified(job)
     return WechatInstalled(
         id=PLUGIN,
