@@ -52,7 +52,9 @@ def shown(value: Any) -> str | None:
     return None if hasattr(value, "__metadata__") else repr(value)
 
 
-@pytest.mark.parametrize(("kind", "name"), [(kind, name) for kind, names in GOOD for name in names], ids=shown)
+@pytest.mark.parametrize(
+    ("kind", "name"), [(kind, name) for kind, names in GOOD for name in names], ids=shown
+)
 def test_a_good_name_is_taken_as_it_is(kind: Any, name: str) -> None:
     assert TypeAdapter(kind).validate_python(name) == name
 
