@@ -83,6 +83,24 @@ async def test_one_that_does_not_answer_is_waited_for_no_longer_than_the_deadlin
     assert SECRET not in str(found)
 
 
+async def test_those_that_do_not_answer_leave_the_threads_of_the_loop_alone() -> None:
+    left = asyncio.Event()
+
+    async def silence(_reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await left.wait()
+        writer.close()
+
+    async with webhook(silence) as url:
+        sending = asyncio.create_task(alerts(*[url] * 40, deadline_seconds=8).notify("t", "b"))
+        await asyncio.sleep(0)
+        async with asyncio.timeout(6):
+            for _ in range(20):
+                await asyncio.to_thread(int)
+        assert not sending.done()
+        left.set()
+        assert len(await sending) == 40
+
+
 async def test_one_that_nobody_listens_at_says_so_without_its_secret() -> None:
     with structlog.testing.capture_logs() as logged:
         (found,) = await alerts(f"json://user:{SECRET}@127.0.0.1:9/{SECRET}").notify("t", "b")

@@ -1,5 +1,6 @@
 """What was taken out of the config is kept on the host."""
 
+import errno
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -65,6 +66,27 @@ def test_what_cannot_be_kept_is_said(tmp_path: Path) -> None:
 
     with pytest.raises(StateUnwritableError):
         Quarantine(tmp_path / "file" / "quarantine.json").add(entry("a"))
+
+
+def test_a_file_that_cannot_be_read_now_is_not_written_over(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "quarantine.json"
+    store = Quarantine(path)
+    store.add(entry("a"))
+
+    def fail(_path: Path) -> bytes:
+        raise OSError(errno.EIO, "Input/output error")
+
+    with monkeypatch.context() as broken:
+        broken.setattr(Path, "read_bytes", fail)
+        with pytest.raises(StateUnwritableError):
+            store.add(entry("b"))
+        with pytest.raises(StateUnwritableError):
+            store.remove("a")
+        assert store.listing() == []
+
+    assert store.listing() == [entry("a")]
 
 
 def test_what_clients_see_has_no_value() -> None:

@@ -6,7 +6,9 @@ has one.
 
 import asyncio
 import re
-from collections.abc import Sequence
+import threading
+from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import count
@@ -58,7 +60,7 @@ class Alerts:
     async def _send(self, place: int, url: str, title: str, body: str) -> Delivery:
         try:
             async with asyncio.timeout(self._deadline + _GRACE_SECONDS):
-                return await asyncio.to_thread(self._send_now, place, url, title, body)
+                return await _in_thread(lambda: self._send_now(place, url, title, body))
         except TimeoutError:
             return Delivery(f"#{place}", ok=False, problem=f"No answer within {self._deadline:.0f} s.")
         except Exception as exc:  # noqa: BLE001 - a service of another's making must not stop a repair
@@ -90,6 +92,35 @@ class Alerts:
         if result:
             return Delivery(target, ok=True)
         return Delivery(target, ok=False, problem=without_secrets(" ".join(said), url) or "It was not taken.")
+
+
+async def _in_thread(work: Callable[[], Delivery]) -> Delivery:
+    """Do it in a thread of its own: those of the event loop are few, and a repair needs them.
+
+    One that hangs is left behind, and does not keep the process from ending.
+    """
+    loop = asyncio.get_running_loop()
+    done: asyncio.Future[Delivery] = loop.create_future()
+
+    def finish(found: Delivery | Exception) -> None:
+        if done.done():  # nobody waits any more
+            return
+        if isinstance(found, Delivery):
+            done.set_result(found)
+        else:
+            done.set_exception(found)
+
+    def run() -> None:
+        found: Delivery | Exception
+        try:
+            found = work()
+        except Exception as exc:  # noqa: BLE001 - it is raised where it is waited for
+            found = exc
+        with suppress(RuntimeError):  # the loop is closed
+            loop.call_soon_threadsafe(finish, found)
+
+    threading.Thread(target=run, name="alert", daemon=True).start()
+    return await done
 
 
 def without_secrets(text: str, url: str) -> str:

@@ -29,11 +29,23 @@ class OwnRecord(Generic[_Value]):
     def read(self) -> _Value | None:
         """Return the value, None where there is none that can be read."""
         try:
+            return self.read_to_change()
+        except StateUnwritableError as exc:
+            log.warning("record_unreadable", file=self.path.name, reason=exc.message)
+        return None
+
+    def read_to_change(self) -> _Value | None:
+        """Return the value, None where there is none: then a new one may be written.
+
+        Raises:
+            StateUnwritableError: it is there, cannot be read now, and must not be written over.
+        """
+        try:
             return self._kind.validate_json(self.path.read_bytes())
         except FileNotFoundError:
             return None
         except OSError as exc:
-            log.warning("record_unreadable", file=self.path.name, reason=exc.strerror)
+            raise StateUnwritableError(f"{self.path} cannot be read: {exc.strerror}.") from exc
         except ValidationError:
             self._put_aside()
         return None
@@ -73,6 +85,7 @@ class OwnRecord(Generic[_Value]):
         try:
             self.path.rename(aside)
         except OSError as exc:
-            log.warning("record_damaged", file=self.path.name, reason=exc.strerror)
-        else:
-            log.warning("record_damaged", file=self.path.name, kept=aside.name)
+            raise StateUnwritableError(
+                f"{self.path} is damaged and cannot be moved: {exc.strerror}."
+            ) from exc
+        log.warning("record_damaged", file=self.path.name, kept=aside.name)

@@ -29,7 +29,7 @@ class Quarantine:
             StateUnwritableError: it is not kept, so it must stay in the config.
         """
         with self._record.alone():
-            others = [row for row in self.listing() if row.id != entry.id]
+            others = [row for row in self._record.read_to_change() or [] if row.id != entry.id]
             self._record.write([*others, entry])
 
     def remove(self, name: str) -> None:
@@ -39,7 +39,7 @@ class Quarantine:
             StateUnwritableError: it is still kept.
         """
         with self._record.alone():
-            rows = self.listing()
+            rows = self._record.read_to_change() or []
             left = [row for row in rows if row.id != name]
             if left != rows:
                 self._record.write(left)

@@ -43,6 +43,6 @@ class SelfHealingFile:
             StateUnwritableError: it cannot be written; what was wanted before still counts.
         """
         with self._record.alone():
-            wishes = edit(self.read())
+            wishes = edit(self._record.read_to_change() or SelfHealing())
             self._record.write(wishes)
         return wishes
