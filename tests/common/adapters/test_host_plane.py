@@ -52,3 +52,21 @@ async def test_backups_are_in_the_folder_of_the_node_unless_told_otherwise(
 
     assert (tmp_path / folder / "records").is_dir()
     await plane.close()
+
+
+@pytest.mark.parametrize(("named", "folder"), [(None, "buddy/nodes/vps-1/reports"), ("r", "r/vps-1")])
+async def test_reports_are_in_the_folder_of_the_node_unless_told_otherwise(
+    redis: Redis, tmp_path: Path, named: str | None, folder: str
+) -> None:
+    plane = build_host_plane(
+        redis,
+        home=HomeSettings(home=tmp_path / "buddy", node="vps-1"),
+        gateway=GatewaySettings(config_dir=tmp_path),
+        openclaw=OpenClawSettings(),
+        watchdog=WatchdogSettings(report_dir=None if named is None else tmp_path / named),
+    )
+
+    await asyncio.to_thread(plane.reports.write, "i1.md", "x")
+
+    assert await asyncio.to_thread((tmp_path / folder / "i1.md").read_text) == "x"
+    await plane.close()
