@@ -7,10 +7,9 @@ from copy import deepcopy
 from datetime import UTC, datetime
 from typing import Any
 
-from buddy_common.adapters.quarantine import Quarantine
-
 from buddy_common.adapters.config_files import ConfigState
 from buddy_common.adapters.finishing import to_its_end
+from buddy_common.adapters.quarantine import Quarantine
 from buddy_common.config_diff import KeyPath, changes_between, show_path, value_at
 from buddy_common.errors import ConfigRejectedError
 from buddy_common.schemas.backups import BackupReason
