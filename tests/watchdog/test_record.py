@@ -118,6 +118,23 @@ async def test_an_event_is_on_the_disk_before_its_writer_goes_on(database_url: s
     await recorder.close()
 
 
+async def test_what_the_gateway_has_said_is_masked_before_it_reaches_the_disk(
+    database_url: str, folder: Path
+) -> None:
+    secret, digest = "sk-planted-secret-1234567890", "5f70bf18" * 8
+    said = {"said": [f"calling with {secret}"], "config_hash": digest, "pid": 7}
+    recorder = await recorder_on(database_url, folder)
+    await recorder.event(
+        event(1, EventKind.REPAIR, reason=secret, outcome=secret, evidence_before=said, evidence_after=said)
+    )
+
+    (text,) = await asyncio.to_thread(lambda: [path.read_text() for path in folder.glob("events-*.jsonl")])
+    assert secret not in text
+    line = json.loads(text)
+    assert line["evidence_after"] == {"said": ["calling with sk-…7890"], "config_hash": digest, "pid": 7}
+    await recorder.close()
+
+
 async def test_the_next_watchdog_brings_what_the_last_one_could_not(
     database: Database, database_url: str, folder: Path
 ) -> None:

@@ -4,6 +4,7 @@ Rather a hash too many is masked than a token too few.
 """
 
 import re
+from typing import Any
 
 from buddy_common.log import mask
 from buddy_common.secret_mask import mask_secret
@@ -28,3 +29,14 @@ def mask_text(text: str) -> str:
     for pattern in (_BOT, _KNOWN, _LONG):
         text = pattern.sub(lambda found: mask_secret(found[0]), text)
     return text
+
+
+def mask_all(value: Any) -> Any:
+    """Return a copy of a JSON value with each text in it masked."""
+    if isinstance(value, str):
+        return mask_text(value)
+    if isinstance(value, list):
+        return [mask_all(item) for item in value]
+    if isinstance(value, dict):
+        return {key: mask_all(item) for key, item in value.items()}
+    return value

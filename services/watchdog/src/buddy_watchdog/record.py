@@ -6,6 +6,7 @@ import time
 from collections import deque
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import structlog
 
@@ -14,6 +15,7 @@ from buddy_common.db.engine import Database, open_engine
 from buddy_common.errors import BuddyError
 from buddy_common.schemas.healing import HealEvent, HealthCheck
 from buddy_common.settings import DatabaseSettings, HomeSettings
+from buddy_common.text_mask import mask_all
 from buddy_watchdog.replay import Replay
 from buddy_watchdog.segments import SEGMENT_BYTES, Segments
 
@@ -32,6 +34,7 @@ CHECKS_KEPT = timedelta(days=30)
 ROLLUPS_KEPT = timedelta(days=365)
 RETENTION_BATCH = 500  # a few ms of the database; 30 days of looks of a second are gone in a night
 RETENTION_SECONDS = 60.0
+_PLAIN = frozenset({"config_hash"})  # it looks like a secret, and is none
 
 
 class Recorder:
@@ -63,8 +66,11 @@ class Recorder:
         await self._write()
 
     async def event(self, event: HealEvent) -> None:
-        """Keep an event for ever; when this returns, it is on the disk, or held until the disk takes it."""
-        self._events_held.append(event.model_dump_json())
+        """Keep an event for ever; when this returns, it is on the disk, or held until the disk takes it.
+
+        What the gateway has said in it is masked: everybody who may ask the API reads it.
+        """
+        self._events_held.append(_discreet(event).model_dump_json())
         await self._write()
         self._news.set()
 
@@ -178,6 +184,22 @@ def build_recorder(home: HomeSettings, database: DatabaseSettings) -> Recorder:
         home.node_state / "record",
         Database(open_engine(database.resolve(home.home))),
         node=home.node,
+    )
+
+
+def _discreet(event: HealEvent) -> HealEvent:
+    def masked(evidence: dict[str, Any] | None) -> dict[str, Any] | None:
+        if evidence is None:
+            return None
+        return {name: value if name in _PLAIN else mask_all(value) for name, value in evidence.items()}
+
+    return event.model_copy(
+        update={
+            "reason": mask_all(event.reason),
+            "outcome": mask_all(event.outcome),
+            "evidence_before": masked(event.evidence_before),
+            "evidence_after": masked(event.evidence_after),
+        }
     )
 
 
