@@ -62,6 +62,7 @@ bench: setup openclaw ## Measure, each figure beside a reference of the same run
 	$(BIN)/python -m bench.health
 	$(BIN)/python -m bench.reads
 	$(BIN)/python -m bench.roster
+	$(BIN)/python -m bench.proxy --gateway
 
 docs: setup ## Write docs/api.md from the OpenAPI document
 	$(BIN)/python -m buddy_api.reference docs/api.md

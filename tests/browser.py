@@ -95,8 +95,8 @@ class Page:
         self.call("Input.insertText", text=text)
         for kind in ("keyDown", "keyUp"):
             key = {"key": "Enter", "code": "Enter", "windowsVirtualKeyCode": 13}
-            typed = {"text": "\r"} if kind == "keyDown" else {}
-            self.call("Input.dispatchKeyEvent", type=kind, **key, **typed)
+            more = {"text": "\r"} if kind == "keyDown" else {}
+            self.call("Input.dispatchKeyEvent", type=kind, **key, **more)
 
 
 ALL_TEXT = """function walk(node) {

@@ -1,4 +1,4 @@
-"""The proxy's application: chats by a short way of their own, all else through Starlette."""
+"""The proxy's application: chats and the panel by a short way of their own, all else through Starlette."""
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -37,13 +37,14 @@ class ProxyApp:
 
     def __init__(self, w: Wiring) -> None:
         self.wiring = w
-        self._chat = RequestId(Chat(w))
+        self._chat, self._panel = RequestId(Chat(w)), RequestId(Panel(w))
+        self._panel_socket = PanelSocket(w)
         self._others = Starlette(
             routes=[
                 Route("/health", _health),
                 Route(CHAT, self._chat, methods=["POST"]),
-                *(Route(path, Panel(w)) for path in (PREFIX, f"{PREFIX}/{{path:path}}")),
-                *(WebSocketRoute(path, PanelSocket(w)) for path in (PREFIX, f"{PREFIX}/{{path:path}}")),
+                *(Route(path, self._panel) for path in (PREFIX, f"{PREFIX}/{{path:path}}")),
+                *(WebSocketRoute(path, self._panel_socket) for path in (PREFIX, f"{PREFIX}/{{path:path}}")),
                 *(WebSocketRoute(path, Socket(w, handler)) for path, handler in SOCKETS.items()),
             ],
             exception_handlers={HTTPException: _problem, BuddyError: _buddy_problem},
@@ -66,10 +67,16 @@ class ProxyApp:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Handle one connection, or the life of the app."""
-        if scope["type"] == "http" and scope["path"] == CHAT:
-            await self._chat(scope, receive, send)
-        else:
-            await self._others(scope, receive, send)
+        await self._app_for(scope)(scope, receive, send)
+
+    def _app_for(self, scope: Scope) -> ASGIApp:
+        """Return who answers; Starlette's layers cost each request and each frame as much as all of ours."""
+        kind, path = scope["type"], scope.get("path", "")
+        if kind == "http" and path == CHAT:
+            return self._chat
+        if kind in {"http", "websocket"} and (path == PREFIX or path.startswith(f"{PREFIX}/")):
+            return self._panel if kind == "http" else self._panel_socket
+        return self._others
 
 
 def create_app(config: ProxyConfig) -> ProxyApp:

@@ -155,8 +155,13 @@ async def _send_page(send: "_Started", answer: Answer, found: Found, *, is_head:
 async def _send_as_it_is(send: "_Started", answer: Answer, found: Found) -> None:
     headers = answer_headers(answer, found)
     await send({"type": "http.response.start", "status": answer.status, "headers": headers})
+    length = answer.header("content-length")
+    left = int(length) if length.isdigit() else -1  # unknown: it ends where the gateway ends it
     while chunk := await answer.chunk():
-        await send({"type": "http.response.body", "body": chunk, "more_body": True})
+        left -= len(chunk)
+        await send({"type": "http.response.body", "body": chunk, "more_body": left != 0})
+        if left == 0:
+            return
     await send({"type": "http.response.body"})
 
 
@@ -220,11 +225,15 @@ class Incoming:
 
     async def left(self) -> None:
         """Return when the client has gone; until the body is whole, whoever reads it finds out."""
+        if not self._whole.is_set():
+            await self._whole_or_gone()
+        if not self._gone.is_set():
+            await disconnected(self._receive)
+
+    async def _whole_or_gone(self) -> None:
         waits = asyncio.ensure_future(self._whole.wait()), asyncio.ensure_future(self._gone.wait())
         try:
             await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
         finally:
             for wait in waits:
                 wait.cancel()
-        if not self._gone.is_set():
-            await disconnected(self._receive)

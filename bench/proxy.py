@@ -1,0 +1,304 @@
+"""What the proxy costs, beside nginx in front of the same upstream, and beside the upstream alone.
+
+`python -m bench.proxy [--seconds S]` prints Markdown tables of one run. nginx is Debian's, with one worker,
+keep-alive to the upstream and `proxy_buffering off`. `--gateway` adds the time to the first word of a chat
+through the real gateway, with the proxy and without. Everything shares the machine's cores, so only the
+ratios mean anything.
+"""
+
+import argparse
+import asyncio
+import json
+import os
+import shutil
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import httpx
+import psutil
+import uvloop
+
+sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))
+from bench.http_load import load
+from bench.stream_upstream import BIG
+from buddy_common.db.engine import open_engine
+from buddy_common.db.migrate import upgrade
+from fakes.ports import free_port
+from openclaw_system import QUESTION, running_system
+from real_openclaw import Generation
+
+TOKEN = "a-token-for-the-bench-0123456789abcdef"  # noqa: S105 - of a server that ends with the bench
+CHAT = "/v1/openclaw/chat/completions"
+
+NGINX = """
+worker_processes 1; daemon off; pid {folder}/nginx.pid; error_log {folder}/error.log;
+events {{ worker_connections 4096; }}
+http {{
+  access_log off; client_body_temp_path {folder}/b; proxy_temp_path {folder}/p; fastcgi_temp_path {folder}/f;
+  uwsgi_temp_path {folder}/u; scgi_temp_path {folder}/s; keepalive_requests 1000000;
+  upstream up {{ server 127.0.0.1:{upstream}; keepalive 128; keepalive_requests 1000000; }}
+  map $http_upgrade $connection_upgrade {{ default upgrade; '' ''; }}
+  server {{
+    listen 127.0.0.1:{port};
+    proxy_http_version 1.1; proxy_buffering off; proxy_read_timeout 300s;
+    proxy_set_header Upgrade $http_upgrade; proxy_set_header Connection $connection_upgrade;
+    proxy_set_header Host 127.0.0.1;
+    location /v1/proxy/ {{ proxy_pass http://up/; }}
+    location {chat} {{ proxy_pass http://up/v1/chat/completions; }}
+  }}
+}}
+"""
+
+
+@dataclass(frozen=True)
+class Place:
+    """One of the three: what is asked, and whose CPU time counts."""
+
+    name: str
+    port: int
+    process: psutil.Process
+
+    def cpu(self) -> float:
+        """Return the CPU seconds that it and its children have used."""
+        family = [self.process, *self.process.children(recursive=True)]
+        return sum(sum(each.cpu_times()[:2]) for each in family)
+
+
+def main() -> None:
+    """Measure and print."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--seconds", type=float, default=5.0)
+    parser.add_argument("--gateway", action="store_true")
+    options = parser.parse_args()
+    with tempfile.TemporaryDirectory() as name, ExitStack() as stack:
+        places = start(Path(name), stack)
+        uvloop.run(measure(places, options.seconds))
+    if options.gateway:
+        first_words()
+
+
+def start(folder: Path, stack: ExitStack) -> list[Place]:
+    """Start upstream, nginx and proxy."""
+    upstream, nginx, proxy = free_port(), free_port(), free_port()
+    python = [sys.executable, "-m"]
+    program = shutil.which("nginx") or "/usr/sbin/nginx"
+    config = folder / "nginx.conf"
+    config.write_text(NGINX.format(folder=folder, upstream=upstream, port=nginx, chat=CHAT))
+    engine = open_engine(f"sqlite:///{folder}/buddy.db")
+    upgrade(engine)
+    engine.dispose()
+    commands = {
+        "upstream": ([*python, "bench.stream_upstream", str(upstream)], upstream),
+        "nginx": ([program, "-p", str(folder), "-c", str(config)], nginx),
+        "proxy": ([*python, "bench.stream_server", str(proxy), str(upstream), str(folder)], proxy),
+    }
+    environment = os.environ | {"BUDDY_TOKEN": TOKEN, "BUDDY_HOME": str(folder)}
+    return [
+        Place(name, port, stack.enter_context(running(command, port, environment)))
+        for name, (command, port) in commands.items()
+    ]
+
+
+@contextmanager
+def running(command: list[str], port: int, environment: dict[str, str]) -> Iterator[psutil.Process]:
+    """Run a server; it listens when the block begins."""
+    process = subprocess.Popen(command, env=environment, cwd=Path(__file__).parents[1])
+    try:
+        deadline = time.monotonic() + 30
+        while not listens(port):
+            if process.poll() is not None or time.monotonic() > deadline:
+                raise RuntimeError(f"{command} does not listen")
+            time.sleep(0.1)
+        yield psutil.Process(process.pid)
+    finally:
+        process.terminate()
+        process.wait(timeout=15)
+
+
+def listens(port: int) -> bool:
+    try:
+        httpx.get(f"http://127.0.0.1:{port}/health", trust_env=False, timeout=2)
+    except httpx.TransportError:
+        return False
+    return True
+
+
+async def measure(places: list[Place], seconds: float) -> None:
+    """Run every load against each place, and print a row for each."""
+    print("| | " + " | ".join(place.name for place in places) + " | proxy / nginx |")
+    print("|---|---|---|---|---|")
+    await row("small JSON, req/s", places, lambda place: small_json(place, seconds))
+    for streams in (20, 50):
+        await latencies(places, streams=streams, seconds=seconds)
+    await row("SSE saturated, chunks/s (32 streams)", places, saturated)
+    await row("20 MB download, MB/s", places, download)
+    await row("WebSocket echo, echoes/s (32 sockets)", places, lambda place: echoes(place, seconds))
+
+
+async def row(name: str, places: list[Place], load_one: Any) -> None:
+    """Print a row of rates."""
+    rates = [await load_one(place) for place in places]
+    cells = " | ".join(f"{rate:,.0f}" for rate in rates)
+    print(f"| {name} | {cells} | **{rates[2] / rates[1]:.2f}** |", flush=True)
+
+
+async def latencies(places: list[Place], *, streams: int, seconds: float) -> None:
+    """Print how long a chunk takes at a rate that saturates nobody."""
+    found = []
+    for place in places:
+        before = place.cpu()
+        times = sorted(await paced(place, streams=streams, chunks=int(100 * seconds)))
+        cpu = (place.cpu() - before) / len(times) * 1e6
+        found.append((statistics.median(times), times[int(len(times) * 0.99)], cpu))
+    cells = " | ".join(f"{p50:.2f} / {p99:.1f} ({cpu:.0f})" for p50, p99, cpu in found)
+    direct = found[0][0]
+    ratio = (found[2][0] - direct) / max(found[1][0] - direct, 1e-9)
+    print(
+        f"| SSE {streams} x 100/s, p50 / p99 ms (CPU us) | {cells} | **{ratio:.2f}** (added p50) |",
+        flush=True,
+    )
+
+
+async def small_json(place: Place, seconds: float) -> float:
+    url = f"http://127.0.0.1:{place.port}/v1/proxy/json"
+    return (await load(url, token=TOKEN, clients=32, requests=int(1200 * seconds))).per_second
+
+
+async def stream(place: Place, *, chunks: int, pause: float) -> list[tuple[float, bytes]]:
+    """Read one chat; return when each piece came, and the piece."""
+    body = json.dumps(
+        {
+            "model": "openclaw/main",
+            "stream": True,
+            "messages": [],
+            "bench_chunks": chunks,
+            "bench_seconds": pause,
+        }
+    ).encode()
+    reader, writer = await asyncio.open_connection("127.0.0.1", place.port, limit=2**22)
+    writer.write(
+        f"POST {CHAT} HTTP/1.1\r\nHost: 127.0.0.1\r\nAuthorization: Bearer {TOKEN}\r\n"
+        f"Content-Type: application/json\r\nContent-Length: {len(body)}\r\n\r\n".encode()
+        + body
+    )
+    head = await reader.readuntil(b"\r\n\r\n")
+    if b" 200 " not in head:
+        raise RuntimeError(head)
+    found = []
+    tail = b""
+    while not tail.endswith(b"0\r\n\r\n"):
+        piece = await reader.read(2**18)
+        if not piece:
+            raise RuntimeError("the stream was cut")
+        found.append((time.perf_counter(), piece))
+        tail = (tail + piece)[-16:]
+    writer.close()
+    return found
+
+
+async def paced(place: Place, *, streams: int, chunks: int) -> list[float]:
+    """Return the milliseconds that each chunk took, by the time that stands in it."""
+    all_found = await asyncio.gather(*(stream(place, chunks=chunks, pause=0.01) for _ in range(streams)))
+    times = []
+    for found in all_found:
+        for came, piece in found:
+            sent = (float(part.partition(b'"')[0]) for part in piece.split(b'"content":"')[1:])
+            times.extend((came - each) * 1000 for each in sent)
+    return times
+
+
+async def saturated(place: Place, *, streams: int = 32, chunks: int = 3000) -> float:
+    began = time.perf_counter()
+    await asyncio.gather(*(stream(place, chunks=chunks, pause=0) for _ in range(streams)))
+    return streams * chunks / (time.perf_counter() - began)
+
+
+async def download(place: Place, *, times: int = 10) -> float:
+    began = time.perf_counter()
+    for _ in range(times):
+        reader, writer = await asyncio.open_connection("127.0.0.1", place.port, limit=2**22)
+        head = f"GET /v1/proxy/big HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {TOKEN}\r\n\r\n"
+        writer.write(head.encode())
+        await reader.readuntil(b"\r\n\r\n")
+        left = BIG
+        while left > 0:
+            left -= len(await reader.read(2**20))
+        writer.close()
+    return times * BIG / 1e6 / (time.perf_counter() - began)
+
+
+def frame(text: bytes) -> bytes:
+    """Return a masked text frame; the mask is zeros, which costs nothing and is allowed."""
+    size = bytes([0x80 | len(text)]) if len(text) < 126 else b"\xfe" + len(text).to_bytes(2, "big")
+    return b"\x81" + size + bytes(4) + text
+
+
+async def socket(place: Place, echoes: int, payload: bytes) -> None:
+    reader, writer = await asyncio.open_connection("127.0.0.1", place.port)
+    writer.write(
+        b"GET /v1/proxy/ws HTTP/1.1\r\nHost: x\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
+        b"Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n"
+        b"Authorization: Bearer " + TOKEN.encode() + b"\r\n\r\n"
+    )
+    head = await reader.readuntil(b"\r\n\r\n")
+    if b" 101 " not in head:
+        raise RuntimeError(head)
+    writer.write(frame(b'{"type":"req","id":"c","method":"connect","params":{}}'))
+    size = (await reader.readexactly(2))[1]
+    await reader.readexactly(size)
+    sent = frame(payload)
+    for _ in range(echoes):
+        writer.write(sent)
+        await reader.readexactly(2 + len(payload))
+    writer.close()
+
+
+async def echoes(place: Place, seconds: float, *, sockets: int = 32) -> float:
+    each = int(150 * seconds)
+    began = time.perf_counter()
+    await asyncio.gather(*(socket(place, each, b"x" * 100) for _ in range(sockets)))
+    return sockets * each / (time.perf_counter() - began)
+
+
+def first_words() -> None:
+    """Print how long the first word of a chat takes through the real gateway."""
+    with tempfile.TemporaryDirectory() as folder, running_system(Generation.NEW, Path(folder)) as system:
+        direct = f"http://127.0.0.1:{system.openclaw.port}/v1/chat/completions"
+        ours = f"{system.buddy.url}{CHAT}"
+        times: dict[str, list[float]] = {direct: [], ours: []}
+        for _ in range(12):
+            times[direct].append(first_word(direct, system.openclaw.token))
+            times[ours].append(first_word(ours, system.buddy.token))
+    medians = [statistics.median(found[2:]) * 1000 for found in (times[direct], times[ours])]
+    print("\n| first byte of a chat, ms | gateway alone | through the proxy |\n|---|---|---|")
+    print(f"| p50 of 10 | {medians[0]:.0f} | {medians[1]:.0f} |")
+
+
+def first_word(url: str, token: str) -> float:
+    body = {
+        "model": "openclaw",
+        "stream": True,
+        "user": "bench",
+        "messages": [{"role": "user", "content": QUESTION}],
+    }
+    headers = {"Authorization": f"Bearer {token}"}
+    began = time.perf_counter()
+    with httpx.stream("POST", url, json=body, headers=headers, timeout=120, trust_env=False) as answer:
+        pieces = answer.iter_raw()
+        next(pieces)
+        took = time.perf_counter() - began
+        for _ in pieces:
+            pass
+    return took
+
+
+if __name__ == "__main__":
+    main()
