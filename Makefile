@@ -61,8 +61,8 @@ bench: setup openclaw ## Measure, each figure beside a reference of the same run
 	$(BIN)/python -m bench.jobs
 	$(BIN)/python -m bench.health
 	$(BIN)/python -m bench.reads
-	$(BIN)/python -m bench.roster
 	$(BIN)/python -m bench.proxy --gateway
+	$(BIN)/python -m bench.roster
 
 docs: setup ## Write docs/api.md from the OpenAPI document
 	$(BIN)/python -m buddy_api.reference docs/api.md

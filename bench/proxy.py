@@ -89,7 +89,9 @@ def start(folder: Path, stack: ExitStack) -> list[Place]:
     """Start upstream, nginx and proxy."""
     upstream, nginx, proxy = free_port(), free_port(), free_port()
     python = [sys.executable, "-m"]
-    program = shutil.which("nginx") or "/usr/sbin/nginx"
+    program = shutil.which("nginx", path=f"{os.environ['PATH']}:/usr/sbin")
+    if program is None:
+        raise SystemExit("nginx is the reference, and is not there: `apt-get install nginx-light`.")
     config = folder / "nginx.conf"
     config.write_text(NGINX.format(folder=folder, upstream=upstream, port=nginx, chat=CHAT))
     engine = open_engine(f"sqlite:///{folder}/buddy.db")
@@ -207,7 +209,7 @@ async def stream(place: Place, *, chunks: int, pause: float) -> list[tuple[float
 async def paced(place: Place, *, streams: int, chunks: int) -> list[float]:
     """Return the milliseconds that each chunk took, by the time that stands in it."""
     all_found = await asyncio.gather(*(stream(place, chunks=chunks, pause=0.01) for _ in range(streams)))
-    times = []
+    times: list[float] = []
     for found in all_found:
         for came, piece in found:
             sent = (float(part.partition(b'"')[0]) for part in piece.split(b'"content":"')[1:])

@@ -7,6 +7,7 @@ import json
 import os
 import sys
 import time
+from collections.abc import Coroutine
 
 import uvloop
 
@@ -81,8 +82,8 @@ class Upstream(asyncio.Protocol):
         else:
             self._transport.write(_HEAD % len(JSON) + JSON)
 
-    def _later(self, work: "asyncio.Future[None] | object") -> None:
-        task = asyncio.ensure_future(work)  # type: ignore[call-overload]
+    def _later(self, work: Coroutine[None, None, None]) -> None:
+        task = asyncio.get_running_loop().create_task(work)
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 

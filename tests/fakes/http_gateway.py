@@ -56,6 +56,11 @@ class HttpGateway:
             await self._runner.cleanup()
             self._runner = None
 
+    @property
+    def connections(self) -> int:
+        """How many are open."""
+        return 0 if self._server is None else len(self._server.connections)
+
     async def _handle(self, request: web.BaseRequest) -> web.StreamResponse:
         assert isinstance(request, web.BaseRequest)
         try:

@@ -87,7 +87,24 @@ async def test_a_chat_arrives_with_the_gateways_credentials_and_without_ours(
         **ASK, "model": "openclaw/main", "user": "alice", "tools": [{"type": "function"}],
     }  # fmt: skip
     assert TOKEN not in str(seen.headers)
-    assert not {"cookie", "origin", "x-forwarded-for"} & set(seen.headers)
+    assert not {"cookie", "origin", "x-forwarded-for", "accept-encoding"} & set(seen.headers)
+
+
+async def test_one_connection_to_the_gateway_serves_one_request_after_the_other(
+    proxy: Served, gateway: HttpGateway
+) -> None:
+    for _ in range(3):
+        gateway.answer = streams(WORD, DONE)
+        assert (await proxy.client.post(CHAT, json=STREAM)).content == WORD + DONE
+        gateway.answer = fine
+        assert (await proxy.client.post(CHAT, json=ASK)).json() == {"ok": 1}
+        assert (await proxy.client.get("/v1/proxy/x")).json() == {"ok": 1}
+    assert gateway.connections == 1
+
+
+async def fine(request: web.Request) -> web.StreamResponse:
+    await request.read()
+    return web.json_response({"ok": 1})
 
 
 async def test_a_stream_comes_as_it_is_written_and_unbuffered(proxy: Served, gateway: HttpGateway) -> None:

@@ -29,7 +29,8 @@ log = structlog.get_logger(__name__)
 PATH = "/v1/chat/completions"
 # what the older generation wants to hear, and the newer passes over
 SCOPES = ("x-openclaw-scopes", "operator.write,operator.read")
-_OURS = frozenset({b"x-openclaw-scopes", b"x-buddy-node", b"origin", b"referer"})
+# an answer is read on its way, so it must not be compressed
+_OURS = frozenset({b"x-openclaw-scopes", b"x-buddy-node", b"origin", b"referer", b"accept-encoding"})
 _AGENT = b"x-openclaw-agent-id"
 # a body that stops coming in; a slow line gets any size through, as long as it moves
 BODY_SECONDS = 60.0
