@@ -1,5 +1,6 @@
 """A headless Chromium, driven over its DevTools protocol; Debian's package is all that is needed."""
 
+import base64
 import contextlib
 import itertools
 import json
@@ -29,7 +30,8 @@ class Page:
         self._socket = socket
         self._ids = itertools.count(1)
         self.errors: list[str] = []  # of the console, and uncaught ones
-        self.contexts: dict[str, int] = {}  # of frames: by their address
+        self.contexts: dict[str, int] = {}  # of frames, by their id
+        self._served: dict[str, str] = {}
         for domain in ("Page", "Runtime", "Log", "Network"):
             self.call(f"{domain}.enable")
 
@@ -47,7 +49,9 @@ class Page:
 
     def _take(self, event: dict[str, Any]) -> None:
         params = event.get("params", {})
-        if event.get("method") == "Runtime.consoleAPICalled" and params["type"] == "error":
+        if event.get("method") == "Fetch.requestPaused":
+            self._fulfil(params)
+        elif event.get("method") == "Runtime.consoleAPICalled" and params["type"] == "error":
             self.errors.append(str([each.get("value", each.get("description")) for each in params["args"]]))
         elif event.get("method") == "Runtime.exceptionThrown":
             self.errors.append(str(params["exceptionDetails"])[:500])
@@ -58,9 +62,26 @@ class Page:
             if context.get("auxData", {}).get("isDefault"):
                 self.contexts[context["auxData"]["frameId"]] = context["id"]
 
+    def serve(self, url: str, page: str) -> None:
+        """Answer this address with a page, as if its server had."""
+        self._served[url] = base64.b64encode(page.encode()).decode()
+        self.call("Fetch.enable", patterns=[{"urlPattern": url}])
+
+    def _fulfil(self, params: dict[str, Any]) -> None:
+        answer = {
+            "requestId": params["requestId"],
+            "responseCode": 200,
+            "responseHeaders": [{"name": "Content-Type", "value": "text/html"}],
+            "body": self._served[params["request"]["url"]],
+        }
+        self._socket.send(
+            json.dumps({"id": next(self._ids), "method": "Fetch.fulfillRequest", "params": answer})
+        )
+
     def open(self, url: str) -> None:
         """Go there."""
-        self.call("Page.navigate", url=url)
+        number = next(self._ids)  # not `call`: the answer comes after the page, which may be ours to serve
+        self._socket.send(json.dumps({"id": number, "method": "Page.navigate", "params": {"url": url}}))
 
     def frame(self, part: str) -> str | None:
         """Return the id of the frame whose address holds `part`."""
@@ -101,7 +122,7 @@ class Page:
 
 ALL_TEXT = """function walk(node) {
   let text = '';
-  for (const child of (node.shadowRoot || node).childNodes) {
+  for (const child of [...(node.shadowRoot?.childNodes ?? []), ...node.childNodes]) {
     if (child.nodeType === 3) text += child.nodeValue + ' ';
     else if (child.nodeType === 1 && !['SCRIPT', 'STYLE'].includes(child.tagName)) text += walk(child);
   }

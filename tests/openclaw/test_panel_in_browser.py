@@ -35,6 +35,13 @@ COMPOSER = """(() => {
 })()"""
 
 
+FRAME_IS_THERE = """(() => {
+  const frame = document.querySelector('iframe');
+  return frame?.contentWindow.location.pathname.startsWith('/v1/proxy/')
+    && frame.contentDocument.readyState === 'complete';
+})()"""
+
+
 @pytest.fixture
 def page(tmp_path: Path, each_system: System) -> Iterator[Page]:
     each_system.ensure_running()
@@ -80,12 +87,11 @@ def test_the_panel_chats_in_a_tab_and_sees_no_token(page: Page, each_system: Sys
 
 def test_the_panel_chats_in_a_frame_of_our_own_page(page: Page, each_system: System) -> None:
     page.errors.clear()
-    page.evaluate(
-        'document.body.innerHTML = \'<iframe src="/v1/proxy/" style="width:1200px;height:800px"></iframe>\''
-    )
-    page.wait(
-        "document.querySelector('iframe').contentDocument?.readyState === 'complete'", seconds=START_SECONDS
-    )
+    own_page = f"{each_system.buddy.url}/a-page-of-ours"
+    page.serve(own_page, '<iframe src="/v1/proxy/" style="width: 1200px; height: 800px"></iframe>')
+    page.open(own_page)
+    page.wait(f"location.href === {own_page!r}", seconds=START_SECONDS)
+    page.wait(FRAME_IS_THERE, seconds=START_SECONDS)
     frame = page.frame("/v1/proxy/")
     assert frame is not None
     chats(page, each_system, frame=frame)
