@@ -107,6 +107,7 @@ async def test_a_line_of_a_megabyte_comes_whole(proxy: Served, logs: Path) -> No
         assert await next_frame(socket) == "next"
 
 
+@pytest.mark.timeout(60)  # so much takes its time on a busy machine
 async def test_a_reader_that_does_not_read_is_told_how_many_lines_it_lost(
     serve: Serve, logs: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -119,7 +120,7 @@ async def test_a_reader_that_does_not_read_is_told_how_many_lines_it_lost(
     ):
         await history(slow)
         await history(quick)
-        for _ in range(30):  # 30 MB, more than all buffers on the way
+        for _ in range(20):  # 20 MB, more than all buffers on the way
             lines = [f"{sent + number} {'x' * 100_000}" for number in range(10)]
             sent += 10
             await asyncio.to_thread(write, logs / "gateway-local.log", *lines)
