@@ -62,6 +62,8 @@ bench: setup openclaw ## Measure, each figure beside a reference of the same run
 	$(BIN)/python -m bench.health
 	$(BIN)/python -m bench.reads
 	$(BIN)/python -m bench.proxy --gateway
+	$(BIN)/python -m bench.log_readers
+	$(BIN)/python -m bench.watchdog
 	$(BIN)/python -m bench.roster
 
 docs: setup ## Write docs/api.md from the OpenAPI document
