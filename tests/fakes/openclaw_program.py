@@ -146,6 +146,8 @@ def plugins(command, spec):
             sys.exit(1)
         sys.exit(0)
     print("Installing " + spec, flush=True)
+    if "OPENCLAW_CLAWHUB_URL" in os.environ:
+        print("Resolving clawhub:" + name, flush=True)
     if fake.get("install_refuses"):
         print(fake["install_refuses"], file=sys.stderr)
         sys.exit(1)

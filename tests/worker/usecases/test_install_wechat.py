@@ -86,6 +86,18 @@ async def test_it_is_installed_and_on_and_the_gateway_lives(
     assert await pid_of_gateway(w) == pid
 
 
+@pytest.mark.parametrize("old", [False, True])
+async def test_clawhub_is_out_of_the_older_openclaws_way(
+    w: Wiring, fake_openclaw: FakeOpenClaw, *, old: bool
+) -> None:
+    if old:
+        is_old(fake_openclaw)
+
+    task = await view(w, (await install(w)).id)
+
+    assert (f"Resolving clawhub:{PLUGIN}" in task.output) is old
+
+
 async def test_once_more_installs_nothing_and_changes_nothing(w: Wiring, fake_openclaw: FakeOpenClaw) -> None:
     done(await install(w))
     before = fake_openclaw.config_file.read_bytes()

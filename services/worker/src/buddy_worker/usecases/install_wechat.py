@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 from pydantic import BaseModel
 
+from buddy_common.adapters.empty_registry import empty_registry
 from buddy_common.adapters.openclaw_version import version_key
 from buddy_common.errors import PluginNotInstalledError, WechatUnsupportedError
 from buddy_common.ports import Progress
@@ -14,6 +15,7 @@ from buddy_worker.usecases.change_config import change_config
 from buddy_worker.usecases.confirm_change import Applied
 from buddy_worker.usecases.gateway_turn import GATEWAY_TURN_SECONDS, hold_gateway
 from buddy_worker.usecases.guarded_command import guarded_command
+from buddy_worker.usecases.known_things import is_new_openclaw
 from buddy_worker.usecases.list_plugins import ListedPlugin, list_plugins
 from buddy_worker.usecases.plugin_before import plugin_before
 from buddy_worker.usecases.plugin_command import install_package, plugin_command
@@ -113,7 +115,10 @@ async def _install(job: RunningJob[AnyJob], release: _Release, listed: dict[str,
             await job.stage(f"removing {found.version}", 20)
             await plugin_command(job, "uninstall", PLUGIN, flags=["--force"])
         await job.stage(f"installing {spec}", 25)
-        await install_package(job, spec, force=False)
+        # the older generation asks ClawHub first, and gives up where that cannot be reached
+        async with empty_registry() as clawhub:
+            asked = {} if await is_new_openclaw(job.host) else {"OPENCLAW_CLAWHUB_URL": clawhub}
+            await install_package(job, spec, force=False, environment=asked)
         await job.stage("checking the plugin", 60)
         if PLUGIN not in await list_plugins(job):
             raise PluginNotInstalledError(f"OpenClaw does not list {PLUGIN!r}.")

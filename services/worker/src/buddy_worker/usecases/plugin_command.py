@@ -1,6 +1,6 @@
 """Run one of OpenClaw's commands that change its plugins; its words go to the job's output."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from buddy_common.adapters.child_process import ChildResult, Stream
 from buddy_worker.jobs import AnyJob, RunningJob
@@ -11,7 +11,12 @@ UNASKED = ("--force", "--accept-capabilities")
 
 
 async def plugin_command(
-    job: RunningJob[AnyJob], verb: str, value: str, *, flags: Sequence[str] = ()
+    job: RunningJob[AnyJob],
+    verb: str,
+    value: str,
+    *,
+    flags: Sequence[str] = (),
+    environment: Mapping[str, str] | None = None,
 ) -> ChildResult:
     """Run `openclaw plugins VERB VALUE --FLAGS` to its end.
 
@@ -28,13 +33,16 @@ async def plugin_command(
         ["plugins", verb],
         values=[value],
         flags=flags,
+        environment=environment,
         lock_descriptors=job.lock_descriptors,
         on_started=job.runs,
         on_line=on_line,
     )
 
 
-async def install_package(job: RunningJob[AnyJob], spec: str, *, force: bool) -> ChildResult:
+async def install_package(
+    job: RunningJob[AnyJob], spec: str, *, force: bool, environment: Mapping[str, str] | None = None
+) -> ChildResult:
     """Install a package; `force` takes one that is there already, or whose source is not known.
 
     Raises:
@@ -42,4 +50,4 @@ async def install_package(job: RunningJob[AnyJob], spec: str, *, force: bool) ->
         OpenClawCliError: OpenClaw refused or failed; the message is its own.
     """
     asks = force and await is_new_openclaw(job.host)
-    return await plugin_command(job, "install", spec, flags=UNASKED if asks else ())
+    return await plugin_command(job, "install", spec, flags=UNASKED if asks else (), environment=environment)
