@@ -74,7 +74,8 @@ def test_an_entry_that_openclaw_does_not_take_stays_where_it_is(system: System, 
     assert task["status"] == "Failed", task
     assert task["errorCode"] in {"config_rejected", "config_undone"}
     assert system.openclaw.config_file.read_bytes() == before
-    assert kept(system) == ["q1"]
+    assert [row.id for row in store.listing()] == ["q1"]
+    wait_until(lambda: kept(system), lambda found: found == ["q1"], seconds=30)  # the watchdog's next look
     assert SECRET not in str(task)
     wait_until(system.is_ready, bool, seconds=START_SECONDS)
 
