@@ -38,6 +38,12 @@ async def test_a_node_with_a_proxy_leads_there_with_path_and_query(api: Api) -> 
     assert (panel.status_code, panel.headers["location"]) == (307, f"{URL}/v1/proxy/a/b?x=1")
 
 
+async def test_the_dashboard_of_a_node_with_a_proxy_is_there(api: Api) -> None:
+    await registered(api, URL)
+    answer = await api.client.get("/v1/openclaw/dashboard-url")
+    assert answer.json()["data"]["url"] == f"{URL}/v1/proxy/"
+
+
 @pytest.mark.parametrize("path", [CHAT, "/v1/proxy/", "/v1/proxy/a"])
 async def test_strangers_do_not_learn_where_proxies_are(api: Api, path: str) -> None:
     await registered(api, URL)

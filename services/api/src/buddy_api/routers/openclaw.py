@@ -8,6 +8,7 @@ from buddy_api.etags import conditional, tagged
 from buddy_api.openclaw_schemas import DashboardUrl
 from buddy_api.schemas import OpenClawStatus, OpenClawVersion
 from buddy_api.usecases.read_status import read_status, read_version
+from buddy_common.db import nodes
 
 router = APIRouter(prefix="/v1/openclaw", tags=["openclaw"])
 
@@ -35,7 +36,7 @@ async def dashboard_url(
     request: Request, _caller: Caller, node: Node, w: Wired, known: IfNoneMatch = None
 ) -> Response:
     """Return where the gateway's panel is; no token stands in the address."""
-    del node
-    own = f"{str(request.base_url).rstrip('/')}/v1/proxy/"
+    elsewhere = await w.database.run(lambda session: nodes.proxy_url(session, node))
+    own = f"{elsewhere or str(request.base_url).rstrip('/')}/v1/proxy/"
     tag, content = tagged(ok(DashboardUrl(url=w.config.web.external_dashboard_url or own)))
     return conditional(content, tag, known)
