@@ -115,6 +115,7 @@ async def test_a_broken_config_leaves_the_bots_that_were_known(
 async def test_without_a_gateway_the_real_look_says_so(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
+    monkeypatch.setenv("BUDDY_REDIS_URL", "redis://127.0.0.1:1")  # never asked
     monkeypatch.setenv("BUDDY_GATEWAY_PORT", str(free_port()))
     monkeypatch.setenv("BUDDY_GATEWAY_SERVICE", "none")
     monkeypatch.setenv("BUDDY_OPENCLAW_CONFIG_DIR", str(tmp_path))

@@ -117,8 +117,13 @@ async def test_there_are_no_more_terminals_than_allowed_and_a_place_becomes_free
             started = await pids(Typist(socket))
             body = await refusal(served, "tui")
             assert (body["code"], body["data"]["error"]) == (429, "too_many_terminals")
-        await eventually(lambda: gone(started), bool, seconds=8)
-        async with asyncio.timeout(5), socket_to(served, "tui") as socket:
+
+        async def taken() -> int:
+            return served.wiring.rooms.tui.places.taken
+
+        await eventually(taken, lambda count: count == 0, seconds=8)
+        assert await gone(started)
+        async with socket_to(served, "tui") as socket:
             assert await pids(Typist(socket))
 
 

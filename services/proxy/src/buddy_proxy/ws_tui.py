@@ -34,7 +34,7 @@ class TuiRoom:
         self._openclaw = openclaw
         self._gateway = gateway
         self._audit = audit
-        self._places = places
+        self.places = places
         self._folder = folder
 
     async def enter(self, websocket: WebSocket, caller: Caller) -> None:
@@ -48,13 +48,13 @@ class TuiRoom:
             DatabaseUnavailableError: it could not be written down who it is.
         """
         size = first_size(websocket)
-        with self._places.place():
+        with self.places.place():
             program = await asyncio.to_thread(self._openclaw.program)
             await self._audit.opened(caller, "openclaw tui")
             process = await self._start(program, size)
             try:
                 await websocket.accept()
-                await serve_terminal(websocket, process, self._places.settings)
+                await serve_terminal(websocket, process, self.places.settings)
             finally:
                 await process.stop()
                 log.info("terminal_closed", exit=str(process.exit or process.problem))
