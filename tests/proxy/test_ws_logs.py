@@ -14,6 +14,7 @@ from buddy_common.schemas.gateway_jobs import RestartGatewayJob
 from eventually import eventually
 from proxy.conftest import Serve, Served
 from proxy.socket_client import history, next_frame, refusal, socket_to
+from proxy.test_hostile import ticket_of
 
 
 @pytest.fixture(autouse=True)
@@ -171,3 +172,13 @@ async def test_the_feed_rests_when_the_last_reader_has_gone(proxy: Served, logs:
         return any("LogFeed" in str(task.get_coro()) for task in asyncio.all_tasks())
 
     assert await eventually(following, lambda still: not still) is False
+
+
+async def test_a_page_of_ours_opens_one_socket_with_a_ticket(proxy: Served, logs: Path) -> None:
+    write(logs / "gateway-local.log", "one")
+    browser = {"headers": {}, "origin": proxy.url}
+    path = f"logs?ticket={await ticket_of(proxy, seconds=60)}"
+
+    async with socket_to(proxy, path, **browser) as socket:
+        assert await history(socket) == ["one"]
+    assert (await refusal(proxy, path, **browser))["code"] == 401
