@@ -161,6 +161,12 @@ def test_the_images_are_those_of_the_dockerfile(services: Services, images: dict
             assert f"/{service['build']['target']}:" in service["image"]
 
 
+def test_the_guide_builds_every_image(images: dict[str, Stage]) -> None:
+    loop = re.search(r"^for target in (.+); do$", (ROOT / "deploy" / "README.md").read_text(), re.MULTILINE)
+    assert loop is not None
+    assert set(loop[1].split()) == set(images)
+
+
 def test_every_build_argument_is_declared(services: Services) -> None:
     declared = set(re.findall(r"^ARG (\w+)", (ROOT / "Dockerfile").read_text(), re.MULTILINE))
     given = {name for service in services.values() for name in service.get("build", {}).get("args", {})}
