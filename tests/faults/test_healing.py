@@ -79,8 +79,15 @@ class Ward:
         return list(reversed(rows))
 
     def change(self, path: str, **payload: Any) -> None:
-        answer = self.buddy.post(path, **payload)
-        assert answer.status_code == 200, answer.text
+        task = self.job(path, **payload)
+        assert task["status"] == "Completed", task
+
+    def job(self, path: str, **payload: Any) -> dict[str, Any]:
+        """Make a change and return its task as it ended, however long it took."""
+        headers = {"Prefer": "respond-async"}
+        answer = self.buddy.request("POST", path, json=payload or None, headers=headers)
+        assert answer.status_code == 202, answer.text
+        return self.buddy.finish_task(answer.json()["data"]["taskID"])
 
     def kinds(self) -> list[str]:
         return [event["kind"] for event in self.events()]
@@ -163,16 +170,21 @@ def test_an_entry_that_blocks_the_start_is_quarantined_and_can_be_released(
         ward.recovers(fault, instead_of=pid)
 
         assert "quarantine" in ward.repairs()
-        rows = ward.buddy.get("/v1/heal/quarantine").json()["data"]["quarantine"]
-        (row,) = [row for row in rows if row["path"] == list(gone)]
+        ward.until(lambda: list(gone) in [row["path"] for row in quarantined(ward)], "it is in quarantine")
+        (row,) = [row for row in quarantined(ward) if row["path"] == list(gone)]
         holder: Any = ward.system.openclaw.config
         for key in gone[:-1]:
             holder = holder.get(key, {})
         assert gone[-1] not in holder
-        assert ward.buddy.status()["verdict"] == "safe_mode"
-        answer = ward.buddy.post(f"/v1/heal/quarantine/{row['id']}/release")
-        assert answer.status_code == 400, "OpenClaw still does not take it"
+        ward.until(lambda: ward.buddy.status()["verdict"] == "safe_mode", "it is in safe mode")
+        task = ward.job(f"/v1/heal/quarantine/{row['id']}/release")
+        assert task["status"] == "Failed", "OpenClaw still does not take it"
         assert path.exists()
+
+
+def quarantined(ward: Ward) -> list[dict[str, Any]]:
+    rows: list[dict[str, Any]] = ward.buddy.get("/v1/heal/quarantine").json()["data"]["quarantine"]
+    return rows
 
 
 @pytest.mark.parametrize(
