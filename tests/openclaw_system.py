@@ -46,8 +46,14 @@ class System:
 
     def heal(self, *, on: bool) -> None:
         """Let the watchdog repair, or only look."""
-        answer = self.buddy.post("/v1/settings/self-healing", mode="on" if on else "off")
-        assert answer.is_success, answer.text
+        answer = self.buddy.request(
+            "POST",
+            "/v1/settings/self-healing",
+            json={"mode": "on" if on else "off"},
+            headers={"Prefer": "respond-async"},
+        )
+        task = self.buddy.finish_task(answer.json()["data"]["taskID"])
+        assert task["status"] == "Completed", task
 
     def gateway_pids(self) -> list[int]:
         """Return the pids of all gateways that run with this state folder."""
