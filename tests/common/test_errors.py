@@ -89,8 +89,11 @@ def test_only_what_may_pass_by_itself_is_retried() -> None:
     assert retried == {
         "BrokerUnavailableError",
         "DatabaseUnavailableError",
+        "GatewaySilentError",
         "GatewayUnreachableError",
         "NoNodeError",
         "NotReportedError",
         "ReaderSilentError",
+        "ShuttingDownError",
+        "StreamBrokenError",
     }
