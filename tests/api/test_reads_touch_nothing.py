@@ -38,7 +38,8 @@ runpy.run_module("buddy_api", run_name="__main__")
 """
 
 
-@pytest.mark.sqlite  # the hook sees how a file of SQLite is opened
+@pytest.mark.timeout(60)  # each call of the hook costs
+@pytest.mark.sqlite  # it sees how a file of SQLite is opened
 async def test_reads_start_no_process_and_open_no_file_to_write(
     redis_url: str, redis: Redis, database_url: str, database: Database, tmp_path: Path
 ) -> None:
