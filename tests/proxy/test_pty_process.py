@@ -22,7 +22,7 @@ Start = Callable[..., Coroutine[Any, Any, PtyProcess]]
 
 SAYS_ITS_SIZE = """
 import os, signal
-def tell(*_): print("size", *os.get_terminal_size(), flush=True)
+def tell(*_): os.write(1, b"size %d %d\\n" % os.get_terminal_size())  # print is not reentrant
 signal.signal(signal.SIGWINCH, tell)
 tell()
 while True: signal.pause()
