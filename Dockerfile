@@ -75,6 +75,8 @@ COPY --from=openclaw-files /opt/openclaw/runtime /opt/openclaw
 ENV PATH=/opt/buddy/bin:/opt/openclaw/bin:/usr/local/bin:/usr/bin:/bin \
     BUDDY_HOME=/home/buddy/.openclaw-buddy \
     BUDDY_OPENCLAW=/opt/openclaw/bin/openclaw
+# a volume begins with what it covers, and OpenClaw logs only where nobody else may write
+RUN install --directory --owner buddy --group buddy --mode 0700 /tmp/openclaw
 
 FROM ${BASE_IMAGE} AS routes
 RUN python3 -m venv /opt/routes
