@@ -5,7 +5,7 @@ import random
 import uuid
 from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from datetime import UTC, datetime
-from typing import Any, Protocol
+from typing import Any
 
 import structlog
 
@@ -16,6 +16,7 @@ from buddy_common.schemas.gateway import Desired
 from buddy_common.schemas.healing import EventKind, HealEvent, SelfHealing
 from buddy_common.schemas.job import NodeLock
 from buddy_common.schemas.verdicts import Verdict
+from buddy_watchdog.chronicle import Chronicle
 from buddy_watchdog.evidence import Evidence, seconds_after_boot
 from buddy_watchdog.healing import (
     REPAIRABLE,
@@ -50,22 +51,6 @@ _KINDS = {
 }
 _STEPPED = ("state", "incident", "circuit_opened_at")
 _TOLD = frozenset({EventKind.DETECTED, EventKind.RECOVERED, EventKind.GAVE_UP})
-
-
-class Chronicle(Protocol):
-    """Where everything is written down, and who tells people."""
-
-    async def event(self, event: HealEvent) -> None:
-        """Keep an event for ever; what is wrong with the disk or the database is not the caller's trouble."""
-        ...
-
-    async def tell(self, event: HealEvent) -> None:
-        """Alert people; never raises."""
-        ...
-
-    async def report(self, event: HealEvent, *, lines: list[str]) -> str | None:
-        """Bring the incident's report up to date and return its name; None where it cannot be written."""
-        ...
 
 
 class Healer:

@@ -16,10 +16,11 @@ from buddy_common.schemas.gateway import Desired, GatewaySnapshot, GatewayState
 from buddy_common.schemas.healing import HealthCheck, SelfHealing
 from buddy_common.schemas.verdicts import Verdict
 from buddy_common.usecases.publish_node import publish_gateway, publish_system
+from buddy_watchdog.chronicle import Chronicle
 from buddy_watchdog.config_look import ConfigLooker
 from buddy_watchdog.evidence import Evidence
 from buddy_watchdog.gather import Gatherer
-from buddy_watchdog.healer import Chronicle, Healer
+from buddy_watchdog.healer import Healer
 from buddy_watchdog.healing import FINE, Phase, Rules
 from buddy_watchdog.held_socket import HeldSocket
 from buddy_watchdog.known_good import READY_SECONDS, KnownGood
