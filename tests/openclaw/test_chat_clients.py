@@ -1,6 +1,7 @@
 """The official OpenAI client through the proxy, on both generations of OpenClaw."""
 
 import base64
+import contextlib
 import os
 import signal
 from collections.abc import Iterator
@@ -23,16 +24,23 @@ PIXEL = base64.b64encode(
 ).decode()
 
 
-@pytest.fixture
-def client(each_system: System) -> Iterator[OpenAI]:
-    each_system.ensure_running()
-    buddy = each_system.buddy
+@contextlib.contextmanager
+def client_of(system: System) -> Iterator[OpenAI]:
+    """The client as people make it, with Buddy's address and token."""
+    system.ensure_running()
+    buddy = system.buddy
     with (
         DefaultHttpxClient(trust_env=False, timeout=START_SECONDS) as http,
         OpenAI(
             base_url=f"{buddy.url}/v1/openclaw", api_key=buddy.token, http_client=http, max_retries=0
         ) as client,
     ):
+        yield client
+
+
+@pytest.fixture
+def client(each_system: System) -> Iterator[OpenAI]:
+    with client_of(each_system) as client:
         yield client
 
 
@@ -77,8 +85,9 @@ def test_an_unknown_bot_makes_no_folder(client: OpenAI, each_system: System) -> 
     assert not list(each_system.openclaw.config_dir.glob("**/workspace-nope"))
 
 
-def test_a_client_that_leaves_ends_the_models_work(client: OpenAI, system: System) -> None:
-    with system.provider.hold() as held:
+def test_a_client_that_leaves_ends_the_models_work(system: System) -> None:
+    """With the newer generation; the older one goes on to the end of its answer, whoever waits for it."""
+    with client_of(system) as client, system.provider.hold() as held:
         stream = client.chat.completions.create(
             model="openclaw", messages=[{"role": "user", "content": QUESTION}], stream=True
         )

@@ -134,9 +134,11 @@ def test_a_killed_gateway_is_noticed_and_healed_by_itself(system: System) -> Non
     buddy.until(lambda: buddy.status()["pid"] != pid, what="the crash is seen", seconds=60)
     buddy.until(lambda: buddy.status()["pid"] not in (None, pid), what="another one is there")
     buddy.until(system.is_ready, what="it is ready")
-    buddy.until(lambda: "repair" in [row["kind"] for row in heal_events(buddy)], what="it is on record")
+    buddy.until(lambda: heal_events(buddy)[0]["kind"] == "repair", what="it is on record")
 
-    first, repair = [row for row in reversed(heal_events(buddy)) if row["kind"] in ("detected", "repair")]
+    rows = heal_events(buddy)
+    mine = [row for row in reversed(rows) if row["incident"] == rows[0]["incident"]]
+    first, repair = [row for row in mine if row["kind"] in ("detected", "repair")]
     assert (first["verdict"], repair["repair"], repair["outcome"][:4]) == ("crashed", "restart", "done")
     assert system.gateway_pids() == [buddy.status()["pid"]]
 
