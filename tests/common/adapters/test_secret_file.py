@@ -10,6 +10,7 @@ from pydantic import SecretStr
 from buddy_common.adapters.secret_file import (
     append_private,
     create_private,
+    known_token,
     read_or_create_secret,
     resolve_token,
 )
@@ -119,3 +120,13 @@ def test_private_log_is_appended_to(tmp_path: Path) -> None:
 
     assert path.read_bytes() == b"one\ntwo\n"
     assert path.stat().st_mode & 0o777 == 0o600
+
+
+def test_who_may_not_make_a_token_knows_only_one_that_is_there(tmp_path: Path) -> None:
+    home = HomeSettings(home=tmp_path / "home")
+
+    assert known_token(AuthSettings(), home) is None
+    assert not home.token_file.exists()
+    made = resolve_token(AuthSettings(), home)
+    assert known_token(AuthSettings(), home) == made
+    assert known_token(AuthSettings(token=SecretStr("given")), home) == "given"

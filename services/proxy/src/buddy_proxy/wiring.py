@@ -1,7 +1,9 @@
 """The real objects of a proxy process."""
 
+import secrets
 from dataclasses import dataclass
 
+import structlog
 from redis.asyncio import Redis
 
 from buddy_common.adapters.access import Authenticator
@@ -13,7 +15,7 @@ from buddy_common.adapters.job_sender import JobSender
 from buddy_common.adapters.openclaw_program import HostOpenClaw
 from buddy_common.adapters.redis_client import open_redis
 from buddy_common.adapters.sealed_payloads import SealedPayloads
-from buddy_common.adapters.secret_file import resolve_token
+from buddy_common.adapters.secret_file import known_token
 from buddy_common.db.engine import Database, open_engine
 from buddy_common.stopping import Stopping
 from buddy_proxy.clients import Clients
@@ -22,6 +24,8 @@ from buddy_proxy.rooms import Rooms, RoomSettings, build_rooms
 from buddy_proxy.running import Running
 from buddy_proxy.target import Target
 from buddy_proxy.upstream import Upstream
+
+log = structlog.get_logger(__name__)
 
 
 @dataclass(frozen=True)
@@ -58,7 +62,7 @@ def build_wiring(config: ProxyConfig) -> Wiring:
     program = HostOpenClaw(config.openclaw, config.home.runtime)
     gateway = build_gateway(config.gateway, program, state=state, home=config.home)
     stopping = Stopping()
-    authenticator = Authenticator(resolve_token(config.auth, config.home), database)
+    authenticator = Authenticator(_token(config), database)
     redis_url = config.broker.require()
     redis = open_redis(redis_url)
     jobs = JobQueue(JobSender(redis_url), database, SealedPayloads(redis), key=authenticator.key)
@@ -87,3 +91,11 @@ def build_wiring(config: ProxyConfig) -> Wiring:
             jobs=jobs,
         ),
     )
+
+
+def _token(config: ProxyConfig) -> str:
+    """Return the token of the control plane; a proxy never makes one that only it would take."""
+    token = known_token(config.auth, config.home)
+    if token is None:
+        log.warning("no_token", advice="Set BUDDY_TOKEN to that of the API: until then nobody is let in.")
+    return token or secrets.token_urlsafe(32)

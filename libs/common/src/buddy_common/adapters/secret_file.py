@@ -23,6 +23,20 @@ def resolve_token(auth: AuthSettings, home: HomeSettings) -> str:
     return read_or_create_secret(home.token_file)
 
 
+def known_token(auth: AuthSettings, home: HomeSettings) -> str | None:
+    """Return the token: the setting, else what is in the file; None: somebody else has to name it.
+
+    Raises:
+        OSError: the file cannot be read.
+    """
+    if auth.token is not None:
+        return auth.token.get_secret_value()
+    try:
+        return home.token_file.read_text().strip() or None
+    except FileNotFoundError:
+        return None
+
+
 def read_or_create_secret(path: Path) -> str:
     """Return the secret in `path`; a missing file is made with a random one, mode 0600.
 
