@@ -35,7 +35,7 @@ def states() -> list[State]:
         State(),
         State(sick_since=90.0),
         State(phase=Phase.INCIDENT, verdict=Verdict.CRASHED, since=50.0, sick_since=50.0, attempts=1),
-        State(phase=Phase.INCIDENT, verdict=Verdict.HUNG, since=50.0, sick_since=50.0, attempts=BUDGET),
+        State(phase=Phase.INCIDENT, verdict=Verdict.HUNG, since=50.0, hung_since=50.0, attempts=BUDGET),
         State(phase=Phase.REPAIRING, verdict=Verdict.CRASHED, since=50.0, sick_since=50.0, attempts=1),
         State(phase=Phase.RECOVERING, verdict=Verdict.CRASHED, since=50.0, attempts=1, fine_since=95.0),
         State(phase=Phase.OPEN, verdict=Verdict.CRASHED, since=50.0, attempts=BUDGET, circuit_open=True),
@@ -157,6 +157,17 @@ def test_a_hang_is_given_a_moment_to_end_by_itself() -> None:
     state, second = step(state, hung, 100.0 + HUNG_SECONDS)
 
     assert (first, second) == ([Act.BEGIN], [Act.REPAIR])
+
+
+def test_a_hang_after_a_long_weakness_is_given_the_same_moment() -> None:
+    weak = State(phase=Phase.INCIDENT, verdict=Verdict.DEGRADED, since=0.0, sick_since=0.0)
+    hung = Seen(Verdict.HUNG)
+
+    state, first = step(weak, hung, 4000.0)
+
+    assert Act.REPAIR not in first
+    assert step(state, hung, 4000.0 + HUNG_SECONDS - 1)[1] == []
+    assert step(state, hung, 4000.0 + HUNG_SECONDS)[1] == [Act.REPAIR]
 
 
 def test_a_passing_weakness_is_no_incident() -> None:

@@ -17,7 +17,7 @@ from buddy_common.schemas.healing import EventKind, Healing, SelfHealing
 from buddy_common.schemas.job import NodeLock
 from buddy_common.schemas.verdicts import Verdict
 from buddy_watchdog import healing as healing_module
-from buddy_watchdog import known_good, runner
+from buddy_watchdog import runner
 from buddy_watchdog.healing import Rules
 from eventually import eventually
 from watchdog.scene import Ward
@@ -138,19 +138,11 @@ async def test_it_runs_in_safe_mode_while_something_is_in_quarantine(ward: Ward)
         )
 
 
-async def test_a_config_that_is_broken_as_a_whole_is_rolled_back_to_the_last_good_one(
-    ward: Ward, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(known_good, "READY_SECONDS", 0.3)
+async def test_a_config_that_is_broken_as_a_whole_is_rolled_back_to_the_last_good_one(ward: Ward) -> None:
     pid = await ward.start()
-    good = ward.fake.config_file.read_bytes()
+    good = await keep_as_good(ward)
     async with ward.watched(interval_seconds=0.1):
-
-        async def backups() -> list[str]:
-            kept = await asyncio.to_thread(ward.host.history.listing)
-            return [backup.name for backup in kept if backup.reason is BackupReason.KNOWN_GOOD]
-
-        await eventually(backups, lambda names: len(names) == 1, seconds=RECOVERY_SECONDS)
+        await is_up(ward)
         ward.fake.config_file.write_text("{ broken")
         os.kill(pid, signal.SIGKILL)
         await comes_to(ward, EventKind.RECOVERED)
@@ -160,6 +152,25 @@ async def test_a_config_that_is_broken_as_a_whole_is_rolled_back_to_the_last_goo
     assert ward.fake.config_file.read_bytes() == good
     reasons = [backup.reason for backup in await asyncio.to_thread(ward.host.history.listing)]
     assert BackupReason.BEFORE_REPAIR in reasons
+
+
+async def test_a_good_config_is_not_replaced_by_an_older_one(ward: Ward) -> None:
+    await keep_as_good(ward)
+    ward.fake.configure(exit=3, say="Error: boom")
+    now = await keep_as_good(ward)
+    await ward.host.state.set_desired(Desired.RUNNING)
+    async with ward.watched(interval_seconds=0.1):
+        await comes_to(ward, EventKind.GAVE_UP)
+
+    assert set(ward.diary.repairs) == {"restart"}
+    assert ward.fake.config_file.read_bytes() == now
+
+
+async def keep_as_good(ward: Ward) -> bytes:
+    """Keep the config as one that the gateway was ready on; with the fake nobody asks it about that."""
+    content = ward.fake.config_file.read_bytes()
+    await asyncio.to_thread(ward.host.history.add, content, {}, reason=BackupReason.KNOWN_GOOD)
+    return content
 
 
 async def test_a_config_that_breaks_under_a_running_gateway_is_told_and_left_alone(ward: Ward) -> None:

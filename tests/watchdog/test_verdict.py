@@ -55,6 +55,7 @@ SLOW = Probe(live=True, started=True, ready=True, event_loop_delay_p99_ms=4000.0
         ),
         (gone(said=("Error: ENOSPC: no space left on device",)), Verdict.DISK_FULL),
         (gone(disk_free_bytes=1024), Verdict.DISK_FULL),
+        (gone(said=("ENOSPC: System limit for number of file watchers reached",)), Verdict.CRASHED),
         (gone(snapshot=snapshot(SILENT, foreign_listener="nginx (pid 7)")), Verdict.PORT_TAKEN),
         (gone(installed=False), Verdict.NOT_INSTALLED),
         (gone(lifecycle_busy=True), Verdict.STARTING),
@@ -76,6 +77,20 @@ def test_one_that_accepts_and_does_not_answer_is_hung_once_its_silence_lasts() -
 
     assert verdict_of(*looks[:2]) is Verdict.DEGRADED
     assert verdict_of(*looks) is Verdict.HUNG
+
+
+def test_one_that_answers_pings_is_not_hung_however_slow_its_health_routes_are() -> None:
+    pinged = alive(20.0, SILENT, socket=SocketLook(connected=True, answered_at=16.0))
+
+    assert verdict_of(alive(0.0), pinged) is Verdict.DEGRADED
+    assert verdict_of(alive(0.0), alive(20.0, SILENT)) is Verdict.HUNG
+
+
+def test_a_disk_that_was_cleared_since_is_full_no_more() -> None:
+    said = gone(1.0, said=("Error: ENOSPC: no space left on device",))
+
+    assert verdict_of(alive(0.0), said) is Verdict.DISK_FULL
+    assert verdict_of(alive(0.0), said, replace(said, at=100.0)) is Verdict.CRASHED
 
 
 def test_a_listener_that_has_never_answered_is_starting_and_no_hang() -> None:
@@ -141,6 +156,7 @@ def test_a_kill_for_want_of_memory_is_told_from_another() -> None:
     ("owner", "code", "expected"),
     [
         (GatewayOwner.SYSTEMD, 0, Verdict.STOPPED),
+        (GatewayOwner.SYSTEMD, 143, Verdict.STOPPED),
         (GatewayOwner.SYSTEMD, 1, Verdict.CRASHED),
         (GatewayOwner.OURS, 0, Verdict.CRASHED),
     ],

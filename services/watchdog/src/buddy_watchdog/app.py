@@ -1,15 +1,26 @@
 """The watchdog's health route; the watching itself lives as long as the app does."""
 
 import asyncio
+import signal
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
+import structlog
 from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import JSONResponse
 from starlette.routing import Route
 
 from buddy_watchdog.runner import Runner
+
+log = structlog.get_logger(__name__)
+
+
+def _end_with(watching: asyncio.Task[None]) -> None:
+    """End the process when the watching has ended by itself: whoever supervises us starts another."""
+    if not watching.cancelled():
+        log.critical("watching_ended", reason=repr(watching.exception()))
+        signal.raise_signal(signal.SIGTERM)
 
 
 def create_app(runner: Runner) -> Starlette:
@@ -18,6 +29,7 @@ def create_app(runner: Runner) -> Starlette:
     @asynccontextmanager
     async def lifespan(_app: Starlette) -> AsyncIterator[None]:
         watching = asyncio.create_task(runner.run_forever())
+        watching.add_done_callback(_end_with)
         yield
         watching.cancel()
         await asyncio.wait([watching])

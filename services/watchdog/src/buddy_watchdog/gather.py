@@ -4,6 +4,7 @@ import asyncio
 import os
 import shutil
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import structlog
@@ -38,7 +39,7 @@ class Gatherer:
         )
         self._process: ProcessIdentity | None = None  # of the look before
         self._last_process: ProcessIdentity | None = None
-        self._log_end = 0  # of the look before
+        self._log_end: int | None = None  # of the look before
         self._said_from = 0  # where the log ended before the last process
         self._said: tuple[int, tuple[str, ...]] | None = None
         self._breaker: tuple[ProcessIdentity, bool] | None = None  # whether it said so at its start
@@ -98,13 +99,13 @@ class Gatherer:
         look = await asyncio.to_thread(self._config.look)
         if not (seen.snapshot.probe.started and self._socket.look.connected):
             self._judged = None
-            return look
+            return replace(look, applied=False)
         known = self._judged
         if known is not None and known[0] == look and known[1].applied:
             return known[1]
         answer = await self._socket.config_answer()
         if answer is None:
-            return look
+            return replace(look, applied=False)
         judged = judged_by_gateway(look, answer)
         self._judged = (look, judged)
         return judged
@@ -113,7 +114,8 @@ class Gatherer:
         """Return the last lines of a process that has gone, and of none before it; they are read once."""
         if seen.process is not None:
             if seen.process != self._process:
-                self._said_from = self._log_end
+                # of a process that was there before us, what it said before our first look is not known
+                self._said_from = log_end if self._log_end is None else self._log_end
             self._process = self._last_process = seen.process
             self._log_end, self._said = log_end, None
             return ()

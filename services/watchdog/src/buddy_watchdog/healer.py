@@ -11,10 +11,8 @@ import structlog
 
 from buddy_common.adapters.host_plane import HostPlane
 from buddy_common.adapters.quarantine import Quarantine
-from buddy_common.errors import StateUnwritableError
-from buddy_common.schemas.gateway import Desired
+from buddy_common.schemas.gateway import GatewayOwner
 from buddy_common.schemas.healing import EventKind, HealEvent, SelfHealing
-from buddy_common.schemas.job import NodeLock
 from buddy_common.schemas.verdicts import Verdict
 from buddy_watchdog.chronicle import Chronicle
 from buddy_watchdog.evidence import Evidence, seconds_after_boot
@@ -32,8 +30,8 @@ from buddy_watchdog.healing import (
     step,
 )
 from buddy_watchdog.installs import running_install
-from buddy_watchdog.repairs.choose import repair
-from buddy_watchdog.repairs.patient import Patient, Repaired, RepairNotes
+from buddy_watchdog.repairs.alone import repair_alone
+from buddy_watchdog.repairs.patient import Repaired
 from buddy_watchdog.state_file import Incident, Remembered, StateFile
 from buddy_watchdog.verdict import Finding
 
@@ -105,6 +103,15 @@ class Healer:
         for event in self._kept.owed:
             await self._chronicle.event(event)
         await self._keep(owed=[])
+
+    async def note_owner(self, owner: GatewayOwner | None) -> None:
+        """Remember who keeps the gateway's process: once that has ended, nothing tells."""
+        await self._keep(owner=owner)
+
+    @property
+    def owner(self) -> GatewayOwner | None:
+        """Who kept the last process that was seen."""
+        return self._kept.owner
 
     async def close(self) -> None:
         """Let go of a repair that is under way: its gateway lives on, the next watchdog looks after it."""
@@ -240,13 +247,24 @@ class Healer:
     async def _repair(self, incident: Incident, evidence: Evidence, finding: Finding) -> None:
         try:
             async with asyncio.timeout(REPAIR_SECONDS):
-                done = await self._repair_alone(incident, evidence, finding)
+                done = await repair_alone(
+                    self._host,
+                    evidence,
+                    finding.verdict,
+                    incident=incident.id,
+                    attempt=self.state.attempts,
+                    store=self._store,
+                )
         except TimeoutError:
             done = Repaired("repair", ok=False, said=f"It was not done after {REPAIR_SECONDS:.0f} s.")
         except Exception as exc:  # a repair that breaks must not end the watching
             log.exception("repair_failed")
             done = Repaired("repair", ok=False, said=f"The repair itself failed: {type(exc).__name__}.")
-        after = await self._look()
+        try:
+            after = await self._look()
+        except Exception:  # what cannot be looked at now is looked at with the next round
+            log.exception("look_after_repair_failed")
+            after = evidence
         event = self._event(
             EventKind.REPAIR,
             incident,
@@ -265,26 +283,6 @@ class Healer:
             notes=[(event, done.lines)] if done.counts else [],
         )
         self._wake()
-
-    async def _repair_alone(self, incident: Incident, evidence: Evidence, finding: Finding) -> Repaired:
-        """Repair while nobody else may touch the gateway or its config."""
-        host = self._host
-        try:
-            held = await asyncio.to_thread(host.locks.try_hold, {NodeLock.LIFECYCLE, NodeLock.CONFIG})
-        except StateUnwritableError as exc:
-            return Repaired("repair", ok=False, said=exc.message)
-        if held is None:
-            return Repaired("repair", ok=False, said="A job of an operator came first.", counts=False)
-        try:
-            if await host.state.desired() is Desired.STOPPED:
-                return Repaired("repair", ok=False, said="It was stopped on purpose.", counts=False)
-            notes = RepairNotes(held.descriptors)
-            patient = Patient(
-                host, evidence=evidence, incident=incident.id, attempt=self.state.attempts, notes=notes
-            )
-            return await repair(patient, finding.verdict, self._store)
-        finally:
-            held.release()
 
     def _spawn(self, work: Coroutine[Any, Any, None]) -> None:
         task = asyncio.create_task(work)

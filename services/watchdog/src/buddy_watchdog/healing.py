@@ -58,6 +58,7 @@ class State(BaseModel):
     verdict: Verdict | None = None  # of the incident
     since: float | None = None  # the incident began
     sick_since: float | None = None  # this verdict, before it counts as an incident
+    hung_since: float | None = None
     attempts: int = 0
     next_repair_at: float = 0.0
     fine_since: float | None = None
@@ -122,7 +123,7 @@ def _seen(state: State, event: Seen, now: float, rules: Rules) -> Step:
     if event.verdict is Verdict.STOPPED:
         return _stopped(state)
     if event.verdict in PASSING:
-        return state.model_copy(update={"fine_since": None, "sick_since": None}), []
+        return state.model_copy(update={"fine_since": None, "sick_since": None, "hung_since": None}), []
     return _sick(state, event, now, rules)
 
 
@@ -137,7 +138,12 @@ def _after_repair(state: State, event: RepairEnded, now: float) -> Step:
     attempts = state.attempts if event.counts else max(0, state.attempts - 1)
     wait = back_off(attempts, event.jitter) if event.counts else FIRST_BACK_OFF_SECONDS
     return state.model_copy(
-        update={"phase": Phase.INCIDENT, "attempts": attempts, "next_repair_at": now + wait}
+        update={
+            "phase": Phase.INCIDENT,
+            "attempts": attempts,
+            "next_repair_at": now + wait,
+            "hung_since": None,
+        }
     ), []
 
 
@@ -151,7 +157,7 @@ def _closed(state: State, now: float) -> Step:
 
 def _fine(state: State, now: float, rules: Rules) -> Step:
     fine_since = state.fine_since if state.fine_since is not None else now
-    state = state.model_copy(update={"fine_since": fine_since, "sick_since": None})
+    state = state.model_copy(update={"fine_since": fine_since, "sick_since": None, "hung_since": None})
     well_for = now - fine_since
     if well_for >= STABLE_SECONDS and (state.attempts or state.circuit_open):
         state = state.model_copy(update={"attempts": 0, "circuit_open": False})
@@ -174,11 +180,17 @@ def _stopped(state: State) -> Step:
 
 
 def _sick(state: State, event: Seen, now: float, rules: Rules) -> Step:
+    sick_since = now if state.sick_since is None else state.sick_since
+    hung_since = now if state.hung_since is None else state.hung_since
+    hung = event.verdict is Verdict.HUNG
     state = state.model_copy(
-        update={"fine_since": None, "sick_since": state.sick_since if state.sick_since is not None else now}
+        update={
+            "fine_since": None,
+            "sick_since": sick_since,
+            "hung_since": hung_since if hung else None,
+        }
     )
-    sick_for = 0.0 if state.sick_since is None else now - state.sick_since
-    if event.verdict is Verdict.DEGRADED and not state.in_incident and sick_for < DEGRADED_SECONDS:
+    if event.verdict is Verdict.DEGRADED and not state.in_incident and now - sick_since < DEGRADED_SECONDS:
         return state, []
     acts: list[Act] = []
     if not state.in_incident:
@@ -190,7 +202,7 @@ def _sick(state: State, event: Seen, now: float, rules: Rules) -> Step:
     if state.circuit_open:
         return state.model_copy(update={"phase": Phase.OPEN}), acts
     state = state.model_copy(update={"phase": Phase.INCIDENT})
-    if event.verdict not in REPAIRABLE or not _is_due(state, event, now, sick_for):
+    if event.verdict not in REPAIRABLE or not _is_due(state, event, now):
         return state, acts
     if state.attempts >= rules.budget:
         return state.model_copy(update={"phase": Phase.OPEN, "circuit_open": True}), [*acts, Act.GIVE_UP]
@@ -198,7 +210,7 @@ def _sick(state: State, event: Seen, now: float, rules: Rules) -> Step:
     return state.model_copy(update=repairing), [*acts, Act.REPAIR]
 
 
-def _is_due(state: State, event: Seen, now: float, sick_for: float) -> bool:
+def _is_due(state: State, event: Seen, now: float) -> bool:
     if event.held_back is not None or now < state.next_repair_at:
         return False
-    return event.verdict is not Verdict.HUNG or sick_for >= HUNG_SECONDS
+    return state.hung_since is None or now - state.hung_since >= HUNG_SECONDS

@@ -12,7 +12,7 @@ from buddy_common.adapters.gateway_link import GatewayLink
 from buddy_common.adapters.host_plane import HostPlane
 from buddy_common.errors import BuddyError, GatewayRpcError, GatewayUnreachableError
 from buddy_common.usecases.gateway_place import gateway_place
-from buddy_watchdog.evidence import SocketLook
+from buddy_watchdog.evidence import SocketLook, seconds_after_boot
 
 log = structlog.get_logger(__name__)
 
@@ -33,6 +33,7 @@ class HeldSocket:
         self._link = GatewayLink(self._where, on_event=self._on_event, on_change=self._on_change)
         self._round_trip_ms: float | None = None
         self._silent = False
+        self._answered_at: float | None = None
         self._said_restart = False
 
     @property
@@ -43,6 +44,7 @@ class HeldSocket:
             connected=connected,
             round_trip_ms=self._round_trip_ms if connected else None,
             silent=self._silent and connected,
+            answered_at=self._answered_at if connected else None,
             said_restart=self._said_restart,
         )
 
@@ -72,8 +74,9 @@ class HeldSocket:
         began = time.monotonic()
         try:
             await self._link.call(_PING, {}, seconds=PONG_SECONDS)
-        except GatewayRpcError:  # it refuses, so it answers
-            pass
+        except GatewayRpcError as exc:
+            if exc.code == "UNKNOWN_METHOD":  # nobody was asked
+                return
         except GatewayUnreachableError:
             if self._link.hello is not None and not self._silent:
                 self._silent = True
@@ -83,6 +86,7 @@ class HeldSocket:
         except BuddyError:  # no connection, and the link says why
             return
         self._silent = False
+        self._answered_at = seconds_after_boot()
         self._round_trip_ms = round((time.monotonic() - began) * 1000, 1)
 
     def _on_event(self, name: str, payload: dict[str, Any]) -> None:

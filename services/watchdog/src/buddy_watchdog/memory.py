@@ -45,11 +45,17 @@ def remember(memory: Memory, evidence: Evidence) -> Memory:
         process=evidence.process,
         owner=evidence.snapshot.owner or memory.owner,
         up=evidence.process if probe.started else memory.up,
-        answered_at=at if probe.live else (memory.answered_at if same else None),
+        answered_at=at if probe.live else _last_answer(memory, evidence, same=same),
         marks=marks,
         moved_at=moved_at,
         slow_since=_since(memory.slow_since, at) if slow else None,
     )
+
+
+def _last_answer(memory: Memory, evidence: Evidence, *, same: bool) -> float | None:
+    """Return when this process last answered a probe or a ping."""
+    known = [at for at in (memory.answered_at, evidence.socket.answered_at) if same and at is not None]
+    return max(known, default=None)
 
 
 def _gone(memory: Memory, evidence: Evidence, *, died: bool) -> Memory:

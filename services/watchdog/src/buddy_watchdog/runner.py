@@ -123,6 +123,7 @@ class Runner:
     async def run_forever(self) -> None:
         """Look every interval, every second while the gateway is in doubt, at once when something happens."""
         await self._healer.load()
+        self._memory = Memory(owner=self._healer.owner)
         async with asyncio.TaskGroup() as group:
             group.create_task(self._socket.run_forever())
             group.create_task(self._diary.run_forever())
@@ -151,6 +152,7 @@ class Runner:
         evidence = await self._gather()
         self._memory = remember(self._memory, evidence)
         finding = judge(evidence, self._memory)
+        await self._healer.note_owner(self._memory.owner)
         wishes = await self._diary.wishes()
         await self._healer.consider(evidence, finding, wishes)
         await self._adopt(evidence, finding)

@@ -8,6 +8,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 
 from buddy_common.adapters.atomic_file import replace_file
 from buddy_common.adapters.processes import boot_id
+from buddy_common.schemas.gateway import GatewayOwner
 from buddy_common.schemas.healing import HealEvent
 from buddy_watchdog.healing import Phase, State
 
@@ -33,6 +34,7 @@ class Remembered(BaseModel):
     boot: str
     state: State = State()
     incident: Incident | None = None
+    owner: GatewayOwner | None = None  # of the last process that was seen
     circuit_opened_at: datetime | None = None
     circuit_closed_at: datetime | None = None  # the operator's last word on it that was acted upon
     owed: list[HealEvent] = []  # not known to be written down yet
@@ -62,7 +64,13 @@ class StateFile:
         if kept.boot != boot_id():
             since = None if state.since is None else now
             state = state.model_copy(
-                update={"since": since, "sick_since": None, "fine_since": None, "next_repair_at": now}
+                update={
+                    "since": since,
+                    "sick_since": None,
+                    "hung_since": None,
+                    "fine_since": None,
+                    "next_repair_at": now,
+                }
             )
         return kept.model_copy(update={"boot": boot_id(), "state": state})
 

@@ -17,9 +17,14 @@ SILENT_SECONDS = 8.0
 OWN_RESTART_SECONDS = 120.0
 LOOP_DEATHS = 3
 SLOW_SECONDS = 20.0  # right after its start the event loop has much to do
+# what it said at its end is true for a while: the disk may have been cleared since
+LAST_WORDS_SECONDS = 60.0
+_CLEAN = (0, 143)
 FULL_BYTES = 32 * 1024 * 1024
 _OUT_OF_MEMORY = re.compile(r"heap out of memory|Reached heap limit|std::bad_alloc|ERR_WORKER_OUT_OF_MEMORY")
-_DISK_FULL = re.compile(r"ENOSPC|no space left on device|EROFS|read-only file system", re.IGNORECASE)
+_DISK_FULL = re.compile(
+    r"ENOSPC(?!: System limit)|no space left on device|EROFS|read-only file system", re.IGNORECASE
+)
 _PORT_TAKEN = re.compile(
     r"EADDRINUSE|another OpenClaw process|already (?:running|listening)|port \d+ is (?:already )?in use"
 )
@@ -86,7 +91,10 @@ def _meant(evidence: Evidence, memory: Memory) -> Finding | None:
 def _was_stopped_by_its_service(evidence: Evidence, memory: Memory) -> bool:
     """Whether somebody has stopped it without us, as with `systemctl stop`: that is a wish, too."""
     managed = memory.owner in {GatewayOwner.SYSTEMD, GatewayOwner.LAUNCHD}
-    return managed and evidence.exit is not None and evidence.exit.code == 0
+    ended = evidence.exit
+    # while it starts, Node.js has no handler for SIGTERM yet; systemd counts that as a clean end, too
+    clean = ended is not None and (ended.code in _CLEAN or ended.signal == "SIGTERM")
+    return managed and clean
 
 
 def _ended(evidence: Evidence, memory: Memory) -> Finding:
@@ -94,7 +102,8 @@ def _ended(evidence: Evidence, memory: Memory) -> Finding:
     said = "\n".join(evidence.said)
     how = f"It has ended ({evidence.exit})" if evidence.exit is not None else "Its process is gone"
     disk = _disk_problem(evidence)
-    if disk is not None or _DISK_FULL.search(said):
+    gone_for = 0.0 if memory.gone_since is None else evidence.at - memory.gone_since
+    if disk is not None or (gone_for < LAST_WORDS_SECONDS and _DISK_FULL.search(said)):
         return Finding(Verdict.DISK_FULL, f"{how}: {disk or 'its disk is full or read-only'}.")
     if memory.was_oom or _OUT_OF_MEMORY.search(said):
         who = "the kernel ended a process to win memory" if memory.was_oom else "its heap was full"

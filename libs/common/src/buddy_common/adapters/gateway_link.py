@@ -80,6 +80,9 @@ class GatewayLink:
                     log.warning("gateway_refuses_us", error=exc.error, reason=exc.message)
                 self.problem = exc
                 failures += 1
+            except Exception:  # a process table or a file that cannot be read now must not end the link
+                log.exception("gateway_link_failed")
+                failures += 1
             await asyncio.sleep(_pause(failures, refused=isinstance(self.problem, GatewayRefusedError)))
 
     async def _hold(self) -> None:

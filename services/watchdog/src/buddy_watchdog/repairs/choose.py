@@ -67,11 +67,14 @@ async def _mend_config(patient: Patient, verdict: Verdict, store: Quarantine) ->
     if state is not None:
         refusal = await _refusal(patient, state)
         culprits = await find_culprits(patient, state, refusal)
+        if not await asyncio.to_thread(patient.host.config_files.is_still, state):
+            await patient.notes.line("openclaw.json was changed meanwhile, and is left as it is.")
+            return None, ""
         taken = await _try_quarantine(patient, store, state, culprits) if culprits else None
         if taken is not None:
             return "quarantine", f"Quarantined {taken}."
-        if refusal is None and verdict is Verdict.CONFIG_ERROR:
-            return None, ""  # whatever it was, OpenClaw takes it now
+        if refusal is None and verdict is not Verdict.CRASH_LOOP:
+            return None, ""  # OpenClaw takes it, and nothing else says that it is the cause
     name = await roll_back(patient)
     if name is None:
         await patient.notes.line("There is no other config that is known to be good.")

@@ -37,8 +37,10 @@ def _roll_back(history: ConfigHistory, live: LiveConfig) -> str | None:
         log.warning("config_unreadable", reason=exc.message)
         return None
     for backup in history.listing():
-        if backup.reason is not BackupReason.KNOWN_GOOD or _same(backup, now):
+        if backup.reason is not BackupReason.KNOWN_GOOD:
             continue
+        if _same(backup, now):  # what is there is the newest good one: it is not the cause
+            return None
         try:
             _, contents = history.get(backup.name)
         except UnknownBackupError:  # damaged
