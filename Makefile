@@ -29,16 +29,16 @@ run: setup ## Start everything on this machine; Ctrl-C stops it, the gateway sta
 openclaw: setup ## Install both OpenClaws that the tests run, each with its Node.js, where missing
 	@$(BIN)/python tests/real_openclaw.py
 
-# tests that start everything with their own processes and ports: one after the other, the rest on two cores
-WHOLE_SYSTEMS := tests/e2e tests/openclaw
+# the real OpenClaw takes both cores for its cold start: one of these tests after the other, the rest two by two
+REAL := tests/openclaw
 
 check: setup openclaw ## Everything that CI checks
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
-	PYTHONHASHSEED=0 $(BIN)/python -m pytest --cov --cov-report= --cov-fail-under=0 -n 2 --dist loadfile $(WHOLE_SYSTEMS:%=--ignore=%)
-	$(BIN)/python -m pytest --cov --cov-append --cov-report=term --durations=30 --durations-min=3 $(WHOLE_SYSTEMS)
+	PYTHONHASHSEED=0 $(BIN)/python -m pytest --cov --cov-report= --cov-fail-under=0 -n 2 --dist loadfile --ignore=$(REAL)
+	$(BIN)/python -m pytest --cov --cov-append --cov-report=term --durations=30 --durations-min=3 $(REAL)
 
 test: setup openclaw ## Run the tests; one folder or file: make test t=tests/api
 	$(BIN)/python -m pytest $(t)
