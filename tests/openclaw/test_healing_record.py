@@ -80,6 +80,7 @@ def test_an_entry_that_openclaw_does_not_take_stays_where_it_is(system: System, 
     wait_until(system.is_ready, bool, seconds=START_SECONDS)
 
 
+@pytest.mark.faults
 def test_a_gateway_that_is_killed_has_an_incident_with_a_report(system: System) -> None:
     pid = system.ensure_running()
     wait_until(system.is_ready, bool, seconds=START_SECONDS)

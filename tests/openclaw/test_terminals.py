@@ -30,19 +30,19 @@ def tui_processes(system: System) -> list[psutil.Process]:
 
 
 def test_a_chat_is_typed_into_openclaws_terminal_and_its_answer_read_from_the_screen(
-    each_system: System,
+    walked_system: System,
 ) -> None:
-    each_system.ensure_running()
-    with terminal(each_system, "tui") as screen:
+    walked_system.ensure_running()
+    with terminal(walked_system, "tui") as screen:
         screen.until("connected", seconds=START_SECONDS)
-        assert tui_processes(each_system)
+        assert tui_processes(walked_system)
         screen.type(QUESTION)
         screen.until(QUESTION, seconds=START_SECONDS)
         screen.type("\r")
         screen.until(ANSWER, seconds=START_SECONDS)
 
-    assert any(QUESTION in str(body) for body in each_system.provider.bodies)
-    wait_until(lambda: tui_processes(each_system), lambda left: not left, seconds=20)
+    assert any(QUESTION in str(body) for body in walked_system.provider.bodies)
+    wait_until(lambda: tui_processes(walked_system), lambda left: not left, seconds=20)
 
 
 def test_openclaws_terminal_follows_the_size_of_the_window(system: System) -> None:
@@ -63,11 +63,11 @@ def test_leaving_openclaws_terminal_closes_the_socket(system: System) -> None:
         assert screen.until_closed(seconds=60).rcvd is not None
 
 
-def test_the_shell_runs_openclaws_command_and_shows_its_words(each_system: System) -> None:
-    each_system.ensure_running()
-    with terminal(each_system, "shell") as screen:
+def test_the_shell_runs_openclaws_command_and_shows_its_words(walked_system: System) -> None:
+    walked_system.ensure_running()
+    with terminal(walked_system, "shell") as screen:
         screen.type("version\r")
-        screen.until(f"OpenClaw {each_system.openclaw.found.version}", seconds=START_SECONDS)
+        screen.until(f"OpenClaw {walked_system.openclaw.found.version}", seconds=START_SECONDS)
         screen.until("Completed.\nbuddy>", seconds=START_SECONDS)  # the prompt comes after the outcome
         screen.type("models list\r")
         screen.until("standin/stand-in-1", seconds=START_SECONDS)

@@ -231,6 +231,7 @@ def assert_received(wechat: Wechat) -> None:
     assert (account["userId"], account["running"]) == (USER, True)
 
 
+@pytest.mark.faults
 def test_who_asks_after_the_end_gets_to_know_it_and_starts_nothing(wechat: Wechat) -> None:
     wechat.ensure_installed()
     end = wechat.log_in()
