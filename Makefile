@@ -37,8 +37,8 @@ check: setup openclaw ## Everything that CI checks
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
-	PYTHONHASHSEED=0 $(BIN)/python -m pytest --cov --cov-report= --cov-fail-under=0 -n 2 --dist loadfile --ignore=$(REAL)
-	$(BIN)/python -m pytest --cov --cov-append --cov-report=term --durations=30 --durations-min=3 $(REAL)
+	PYTHONHASHSEED=0 $(BIN)/python -m pytest --cov --cov-report=term -n 2 --dist loadfile --ignore=$(REAL)
+	$(BIN)/python -m pytest --durations=30 --durations-min=3 $(REAL)
 
 test: setup openclaw ## Run the tests; one folder or file: make test t=tests/api
 	$(BIN)/python -m pytest $(t)

@@ -193,6 +193,20 @@ async def test_check_answers_a_reverse_proxy(api: Api) -> None:
     assert (await api.stranger.get("/v1/auth/check")).status_code == 401
 
 
+@pytest.mark.parametrize(
+    ("origin", "status"), [("http://buddy.test", 200), ("http://evil.test", 403), (None, 403)]
+)
+async def test_check_lets_a_cookie_change_something_from_pages_of_the_same_host_only(
+    api: Api, origin: str | None, status: int
+) -> None:
+    asked = {"X-Forwarded-Method": "POST", "X-Forwarded-Host": "buddy.test"}
+    asked |= {} if origin is None else {"Origin": origin}
+    cookie = {"Cookie": f"guardian_token={TOKEN}"}
+
+    assert (await api.stranger.get("/v1/auth/check", headers=asked | cookie)).status_code == status
+    assert (await api.client.get("/v1/auth/check", headers=asked)).status_code == 200
+
+
 async def test_a_browser_that_wants_the_docs_is_sent_to_the_login_page_first(api: Api) -> None:
     sent = await api.stranger.get("/docs", headers={"Accept": "text/html,*/*"})
     page = await api.stranger.get(f"/{sent.headers['location']}")

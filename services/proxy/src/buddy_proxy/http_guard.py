@@ -30,12 +30,21 @@ class GuardedHttp(HttpToolsProtocol):
         self._await_head()
 
     def data_received(self, data: bytes) -> None:
-        """Read on, unless this is still a head, and a long one."""
+        """Read on, unless this is still a head, or what follows a body, and long."""
+        self._head_bytes += len(data)
         super().data_received(data)
-        if self._is_head and not self.transport.is_closing():
-            self._head_bytes += len(data)
-            if self._head_bytes > MAX_HEAD_BYTES:
-                self._refuse(_TOO_LARGE)
+        if self._head_bytes > MAX_HEAD_BYTES and not self.transport.is_closing():
+            self._refuse(_TOO_LARGE)
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        """Take a header of the head; those that come after a chunked body are nobody's (RFC 9110, 6.5)."""
+        if self._is_head:
+            super().on_header(name, value)
+
+    def on_body(self, body: bytes) -> None:
+        """Take a part of a body: bytes of it are no bytes of a head."""
+        self._head_bytes = 0
+        super().on_body(body)
 
     def on_message_begin(self) -> None:
         """A head begins."""
@@ -45,7 +54,7 @@ class GuardedHttp(HttpToolsProtocol):
 
     def on_headers_complete(self) -> None:
         """The head is whole."""
-        self._is_head = False
+        self._is_head, self._head_bytes = False, 0
         self._forget_timer()
         super().on_headers_complete()
 

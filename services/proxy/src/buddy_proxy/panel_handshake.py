@@ -21,7 +21,6 @@ class Handshake:
         self._device = device
         self._token = token
         self._challenge: dict[str, Any] | None = None
-        self._request_id: str | None = None
         self.is_over = False
 
     def from_gateway(self, frame: str) -> str:
@@ -31,9 +30,9 @@ class Handshake:
             payload = message.get("payload")
             self._challenge = payload if isinstance(payload, dict) else {}
             return frame
-        if message.get("type") != "res" or message.get("id") != self._request_id:
+        if message.get("type") != "res":
             return frame
-        self.is_over = True
+        self.is_over = message.get("ok") is True  # before it, the gateway answers nothing but `connect`
         payload = message.get("payload")
         auth = payload.get("auth") if isinstance(payload, dict) else None
         if not isinstance(auth, dict):
@@ -48,7 +47,6 @@ class Handshake:
         params = message.get("params")
         if message.get("method") != "connect" or not isinstance(params, dict):
             return frame
-        self._request_id = str(message.get("id"))
         client = params.get("client")
         client = client if isinstance(client, dict) else {}
         scopes = params.get("scopes")

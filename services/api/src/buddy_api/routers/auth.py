@@ -2,6 +2,7 @@
 
 from datetime import timedelta
 from http import HTTPStatus
+from urllib.parse import urlsplit
 
 from fastapi import APIRouter, Request, Response
 from pydantic import BaseModel, ConfigDict, Field
@@ -9,7 +10,7 @@ from sqlmodel import Session
 
 from buddy_api.deps import Caller, Wired, Wiring
 from buddy_api.envelope import Envelope, ok, problems
-from buddy_common.adapters.access import ADMIN, COOKIE, Via, client_address
+from buddy_common.adapters.access import ADMIN, COOKIE, SAFE_METHODS, Via, client_address
 from buddy_common.db import events, grants
 from buddy_common.db.grants import GrantKind
 from buddy_common.errors import (
@@ -130,7 +131,21 @@ async def ticket(caller: Caller, w: Wired) -> Envelope[Ticket]:
     return ok(Ticket(ticket=secret, expires_in=seconds))
 
 
-@router.get("/v1/auth/check", status_code=HTTPStatus.OK, responses=problems(NotAuthenticatedError))
-async def check(_caller: Caller) -> Envelope[None]:
-    """Answer 200 to a valid credential and 401 to any other, for a reverse proxy to ask."""
+@router.get(
+    "/v1/auth/check",
+    status_code=HTTPStatus.OK,
+    responses=problems(NotAuthenticatedError, CrossOriginError),
+)
+async def check(request: Request, caller: Caller) -> Envelope[None]:
+    """Answer 200 to a valid credential and 401 to any other, for a reverse proxy to ask.
+
+    What a cookie alone would change behind the reverse proxy must come from a page of the same host.
+    """
+    method = request.headers.get("x-forwarded-method", "GET")
+    if caller.via in {Via.COOKIE, Via.SESSION} and method not in SAFE_METHODS:
+        origin = urlsplit(request.headers.get("origin", "")).netloc
+        if not origin or origin != request.headers.get("x-forwarded-host"):
+            raise CrossOriginError(
+                "A change that only a cookie vouches for must come from a page of this host."
+            )
     return Envelope()
