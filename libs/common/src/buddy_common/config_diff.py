@@ -54,6 +54,11 @@ def value_at(config: Any, path: KeyPath) -> Any:
     return config
 
 
+def stands(config: Any, path: KeyPath) -> bool:
+    """Whether there is anything at a path."""
+    return value_at(config, path) is not _ABSENT
+
+
 def apply_change(config: dict[str, Any], change: KeyChange) -> None:
     """Make one change in place; objects on the way are made where they are missing."""
     for key in change.path[:-1]:

@@ -32,7 +32,6 @@ class SocketLook:
 
     connected: bool = False
     round_trip_ms: float | None = None
-    silent: bool = False  # it is open, and the last ping came to nothing
     answered_at: float | None = None  # the last ping that was answered
     said_restart: bool = False  # the last thing that it said was that it restarts itself
 

@@ -43,7 +43,6 @@ class HeldSocket:
         return SocketLook(
             connected=connected,
             round_trip_ms=self._round_trip_ms if connected else None,
-            silent=self._silent and connected,
             answered_at=self._answered_at if connected else None,
             said_restart=self._said_restart,
         )

@@ -10,7 +10,7 @@ from typing import Any
 from buddy_common.adapters.config_files import ConfigState
 from buddy_common.adapters.finishing import to_its_end
 from buddy_common.adapters.quarantine import Quarantine
-from buddy_common.config_diff import KeyPath, changes_between, show_path, value_at
+from buddy_common.config_diff import KeyPath, changes_between, show_path, stands, value_at
 from buddy_common.errors import ConfigRejectedError
 from buddy_common.schemas.backups import BackupReason
 from buddy_common.schemas.healing import Quarantined
@@ -68,7 +68,7 @@ async def quarantine(
 def let_go_of_what_is_back(store: Quarantine, config: dict[str, Any]) -> None:
     """Forget entries that stand in the config again: put back by hand, by a rollback, or never taken out."""
     for entry in store.listing():
-        if _stands(config, tuple(entry.path)):
+        if stands(config, tuple(entry.path)):
             store.remove(entry.id)
 
 
@@ -98,11 +98,3 @@ def _without(config: dict[str, Any], paths: Sequence[KeyPath]) -> dict[str, Any]
             holder = holder.get(key, {})
         holder.pop(path[-1], None)
     return left
-
-
-def _stands(config: Any, path: KeyPath) -> bool:
-    for key in path:
-        if not isinstance(config, dict) or key not in config:
-            return False
-        config = config[key]
-    return True

@@ -4,7 +4,7 @@ import re
 from collections.abc import Iterable
 from typing import Any
 
-from buddy_common.config_diff import KeyPath
+from buddy_common.config_diff import KeyPath, stands
 
 # `plugins.entries.x: plugin not found`, `channels.x: unknown channel id`
 _PATH = re.compile(r"\b(plugins\.entries|channels)\.([A-Za-z0-9@_/-]+)")
@@ -29,7 +29,7 @@ def suspects(lines: Iterable[str], config: dict[str, Any]) -> list[KeyPath]:
     found: dict[KeyPath, None] = {}
     for line in lines:
         for path in _named_in(line):
-            if _is_there(config, path):
+            if stands(config, path):
                 found[path] = None
     return list(found)
 
@@ -42,11 +42,3 @@ def _named_in(line: str) -> Iterable[KeyPath]:
             yield ("plugins", "entries", name)
     for name in _CHANNEL.findall(line):
         yield ("channels", name)
-
-
-def _is_there(config: Any, path: KeyPath) -> bool:
-    for key in path:
-        if not isinstance(config, dict) or key not in config:
-            return False
-        config = config[key]
-    return True
