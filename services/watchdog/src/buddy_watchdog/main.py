@@ -4,9 +4,7 @@ import uvicorn
 
 from buddy_common.adapters.alerts import Alerts
 from buddy_common.adapters.host_plane import build_host_plane
-from buddy_common.adapters.quarantine import Quarantine
 from buddy_common.adapters.redis_client import open_redis
-from buddy_common.adapters.self_healing import SelfHealingFile
 from buddy_common.log import configure_logging
 from buddy_common.settings import (
     AlertSettings,
@@ -50,10 +48,10 @@ def main() -> None:
         diary=NodeDiary(
             host,
             recorder=build_recorder(home, DatabaseSettings()),
-            wishes=SelfHealingFile(home.node_state / "self-healing.json"),
+            wishes=host.self_healing,
             alerts=alerts,
         ),
-        store=Quarantine(home.node_state / "quarantine.json"),
+        store=host.quarantine,
         file=StateFile(home.node_state / "watchdog.json"),
         rules=Rules(budget=settings.repair_budget, steady_seconds=settings.steady_seconds),
         beside=[wechat],
