@@ -311,7 +311,9 @@ class FakeOpenClaw:
     def configure(self, **fake: Any) -> None:
         """Write the config anew, with a `fake` section that steers the next start."""
         config = {"gateway": {"mode": "local", "port": self.port}, "fake": fake}
-        self.config_file.write_text(json.dumps(config))
+        new = self.config_file.with_suffix(".new")  # in one step, as the real program writes it
+        new.write_text(json.dumps(config))
+        new.replace(self.config_file)
 
 
 def install_fake_openclaw(folder: Path, *, port: int) -> FakeOpenClaw:

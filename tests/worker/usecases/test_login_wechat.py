@@ -278,7 +278,7 @@ async def test_gateway_that_does_not_start_the_account_by_itself_is_told_to(scen
 async def test_older_gateway_loads_its_accounts_anew_after_a_touch_of_the_config(scene: Scene) -> None:
     scene.gateway.methods = {"channels.status"}
     scene.gateway.rows = []
-    running = asyncio.create_task(scene.run({"says": code(), "binds": ACCOUNT}, {"says": CONFIRMED}))
+    await scene.begin({"says": code(), "binds": ACCOUNT}, {"says": CONFIRMED})
 
     def config() -> Any:
         return json.loads(scene.fake.config_file.read_bytes()).get("channels", {}).get(PLUGIN)
@@ -286,7 +286,7 @@ async def test_older_gateway_loads_its_accounts_anew_after_a_touch_of_the_config
     await eventually(lambda: asyncio.to_thread(config), bool, seconds=10)
     scene.gateway.runs(ACCOUNT, at=time.time())
 
-    assert done(await running)["channel"] == "running"
+    assert done(await scene.end())["channel"] == "running"
     assert set(config()) == {"channelConfigUpdatedAt"}
 
 
