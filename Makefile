@@ -61,14 +61,8 @@ faults: setup openclaw ## Kill and flood everything, and walk all changes on bot
 browser: setup openclaw ## Chat in the gateway's panel with a headless Chromium, in front of both generations
 	$(BIN)/python -m pytest -m browser tests/openclaw
 
-bench: setup openclaw ## Measure, each figure beside a reference of the same run
-	$(BIN)/python -m bench.jobs
-	$(BIN)/python -m bench.health
-	$(BIN)/python -m bench.reads
-	$(BIN)/python -m bench.proxy --gateway
-	$(BIN)/python -m bench.log_readers
-	$(BIN)/python -m bench.watchdog
-	$(BIN)/python -m bench.roster
+bench: setup openclaw ## Measure, each figure beside a reference of the same run; the table goes to build/bench.md
+	$(BIN)/python -m bench $(ARGS)
 
 docs: setup ## Write docs/api.md from the OpenAPI document
 	$(BIN)/python -m buddy_api.reference docs/api.md

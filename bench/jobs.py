@@ -21,7 +21,7 @@ import psutil
 import redis
 from celery import Celery
 
-sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))
+from bench.results import Result, keep
 from fakes.broker import BrokerServer
 from fakes.openclaw_program import install_fake_openclaw
 from fakes.ports import free_port
@@ -166,6 +166,7 @@ def print_table(ours: dict[str, list[float]], theirs: dict[str, list[float]]) ->
             f"| {step} | {mine:.1f} | {tails[0]:.1f} | {bare_ones:.1f} | {tails[1]:.1f}"
             f" | {mine / bare_ones:.1f} |"
         )
+        keep(Result(f"job {step}, p50", "ms", mine, bare_ones, "bare Celery"))
 
 
 def print_memory(pid: int) -> None:

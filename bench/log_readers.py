@@ -21,7 +21,7 @@ from pathlib import Path
 import psutil
 from websockets.asyncio.client import ClientConnection, connect
 
-sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))
+from bench.results import Result, keep
 from buddy_common.db.engine import open_engine
 from buddy_common.db.migrate import upgrade
 from fakes.broker import BrokerServer
@@ -71,6 +71,9 @@ def main() -> None:
         asyncio.run(measure("accept only", bare, f"ws://127.0.0.1:{bare_port}/", None, options))
         megabytes = asyncio.run(measure("proxy", proxy, url, log, options))
         print(f"\n{options.readers} readers: {megabytes:.0f} MB of {LIMIT_MB} MB")
+        keep(
+            Result(f"proxy with {options.readers} log readers", "MB", megabytes, LIMIT_MB, "limit", at_most=1)
+        )
 
 
 async def measure(

@@ -26,8 +26,8 @@ import httpx
 import psutil
 import uvloop
 
-sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))
 from bench.http_load import load
+from bench.results import Result, keep
 from bench.stream_upstream import BIG
 from buddy_common.db.engine import open_engine
 from buddy_common.db.migrate import upgrade
@@ -137,19 +137,21 @@ async def measure(places: list[Place], seconds: float) -> None:
     """Run every load against each place, and print a row for each."""
     print("| | " + " | ".join(place.name for place in places) + " | proxy / nginx |")
     print("|---|---|---|---|---|")
-    await row("small JSON, req/s", places, lambda place: small_json(place, seconds))
+    await row("small JSON, req/s", places, lambda place: small_json(place, seconds), 0.15)
     for streams in (20, 50):
         await latencies(places, streams=streams, seconds=seconds)
-    await row("SSE saturated, chunks/s (32 streams)", places, saturated)
+    await row("SSE saturated, chunks/s (32 streams)", places, saturated, 0.7)
     await row("20 MB download, MB/s", places, download)
-    await row("WebSocket echo, echoes/s (32 sockets)", places, lambda place: echoes(place, seconds))
+    await row("WebSocket echo, echoes/s (32 sockets)", places, lambda place: echoes(place, seconds), 0.28)
 
 
-async def row(name: str, places: list[Place], load_one: Any) -> None:
-    """Print a row of rates."""
+async def row(name: str, places: list[Place], load_one: Any, at_least: float | None = None) -> None:
+    """Print a row of rates; `at_least`: what is wanted of nginx's."""
     rates = [await load_one(place) for place in places]
     cells = " | ".join(f"{rate:,.0f}" for rate in rates)
     print(f"| {name} | {cells} | **{rates[2] / rates[1]:.2f}** |", flush=True)
+    what, _, unit = name.partition(", ")
+    keep(Result(f"proxy: {what}", unit, rates[2], rates[1], "nginx", at_least=at_least))
 
 
 async def latencies(places: list[Place], *, streams: int, seconds: float) -> None:
@@ -162,9 +164,10 @@ async def latencies(places: list[Place], *, streams: int, seconds: float) -> Non
         found.append((statistics.median(times), times[int(len(times) * 0.99)], cpu))
     cells = " | ".join(f"{p50:.2f} / {p99:.1f} ({cpu:.0f})" for p50, p99, cpu in found)
     direct = found[0][0]
-    ratio = (found[2][0] - direct) / max(found[1][0] - direct, 1e-9)
+    theirs, ours = max(found[1][0] - direct, 1e-9), found[2][0] - direct
+    keep(Result(f"proxy: added p50, SSE {streams} x 100/s", "ms", ours, theirs, "nginx", at_most=2))
     print(
-        f"| SSE {streams} x 100/s, p50 / p99 ms (CPU us) | {cells} | **{ratio:.2f}** (added p50) |",
+        f"| SSE {streams} x 100/s, p50 / p99 ms (CPU us) | {cells} | **{ours / theirs:.2f}** (added p50) |",
         flush=True,
     )
 
@@ -282,6 +285,7 @@ def first_words() -> None:
     medians = [statistics.median(found[2:]) * 1000 for found in (times[direct], times[ours])]
     print("\n| first byte of a chat, ms | gateway alone | through the proxy |\n|---|---|---|")
     print(f"| p50 of 10 | {medians[0]:.0f} | {medians[1]:.0f} |")
+    keep(Result("proxy: first byte of a chat", "ms", medians[1], medians[0], "gateway alone", at_most=2))
 
 
 def first_word(url: str, token: str) -> float:

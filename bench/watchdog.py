@@ -14,10 +14,12 @@ from pathlib import Path
 
 import psutil
 
+from bench.results import Result, keep
 from openclaw_system import System, running_system
 from real_openclaw import Generation
 
 PATIENCE_SECONDS = 300
+DEATH_SECONDS, HANG_SECONDS = 2.0, 15.0  # within which they are to be detected
 
 
 def main() -> None:
@@ -40,6 +42,9 @@ def main() -> None:
             rounds = [fault(system, number) for _ in range(options.rounds)]
             detected, ready = (statistics.median(column) for column in zip(*rounds, strict=True))
             print(f"| {number.name} | {detected:.2f} s | {ready:.1f} s | {ready / cold:.2f} |")
+            keep(Result(f"{number.name} to ready", "s", ready, cold, "cold start", at_most=1.2))
+            limit = HANG_SECONDS if number is signal.SIGSTOP else DEATH_SECONDS
+            keep(Result(f"{number.name} detected", "s", detected, limit, "limit", at_most=1))
 
 
 def cost(system: System, seconds: float) -> None:
@@ -51,6 +56,7 @@ def cost(system: System, seconds: float) -> None:
     used = (after.user + after.system) - (before.user + before.system)
     memory = process.memory_info().rss / (1024 * 1024)
     print(f"Idle for {lasted:.0f} s: {used / lasted * 100:.2f} % of a core, {memory:.0f} MB.")
+    keep(Result("idle watchdog", "% of a core", used / lasted * 100, 1.0, "limit", at_most=1))
 
 
 def cold_start(system: System) -> float:
