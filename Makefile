@@ -29,22 +29,27 @@ run: setup ## Start everything on this machine; Ctrl-C stops it, the gateway sta
 openclaw: setup ## Install both OpenClaws that the tests run, each with its Node.js, where missing
 	@$(BIN)/python tests/real_openclaw.py
 
-# the real OpenClaw takes both cores for its cold start: one of these tests after the other, the rest two by two
-REAL := tests/openclaw
-
 check: setup openclaw ## Everything that CI checks
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
-	PYTHONHASHSEED=0 $(BIN)/python -m pytest --cov --cov-report=term -n 2 --dist loadfile --ignore=$(REAL)
-	$(BIN)/python -m pytest --durations=30 --durations-min=3 $(REAL)
+	@$(MAKE) --no-print-directory test COVERAGE="--cov --cov-report=term"
+
+# the real OpenClaw takes both cores for its cold start: one of these tests after the other, the rest side by side
+REAL := tests/openclaw
+TOGETHER := PYTHONHASHSEED=0 $(BIN)/python -m pytest -n 3 --dist loadfile
 
 test: setup openclaw ## Run the tests; one folder or file: make test t=tests/api
+ifneq ($(t),tests)
 	$(BIN)/python -m pytest $(t)
+else
+	$(TOGETHER) $(COVERAGE) --durations=20 --durations-min=5 --ignore=$(REAL)
+	$(BIN)/python -m pytest --durations=30 --durations-min=3 $(REAL)
+endif
 
 test-postgres: setup ## Run all tests that use a database on a PostgreSQL server of their own
-	$(BIN)/python -m pytest --database=postgres -m "not faults and not browser and not openclaw" $(t)
+	$(TOGETHER) --database=postgres -m "not faults and not browser and not openclaw" $(t)
 
 fix: setup ## Format, and mend what can be mended by machine
 	$(BIN)/ruff format .
