@@ -277,22 +277,23 @@ async def test_a_wish_that_makes_no_sense_is_refused(api: Api, body: dict[str, A
 
 
 @pytest.mark.parametrize(
-    ("path", "kind", "target", "message"),
+    ("method", "path", "kind", "target", "message"),
     [
-        ("/v1/heal/circuit/close", "buddy.heal.close", "circuit", "熔断已解除"),
-        ("/v1/heal/quarantine/q1/release", "buddy.heal.release", "q1", "已从隔离区恢复"),
-        ("/v1/settings/alerts/test", "buddy.heal.alert", "alerts", "测试告警已发送"),
+        ("POST", "/v1/heal/circuit/close", "buddy.heal.close", "circuit", "熔断已解除"),
+        ("POST", "/v1/heal/quarantine/q1/release", "buddy.heal.release", "q1", "已从隔离区恢复"),
+        ("DELETE", "/v1/heal/quarantine/q1", "buddy.heal.discard", "q1", "已从隔离区删除"),
+        ("POST", "/v1/settings/alerts/test", "buddy.heal.alert", "alerts", "测试告警已发送"),
     ],
 )
 async def test_each_change_is_a_job_and_its_outcome_the_answer(
-    api: Api, path: str, kind: str, target: str, message: str
+    api: Api, method: str, path: str, kind: str, target: str, message: str
 ) -> None:
     async with worker(api, result={"x": 1}):
-        answer = await api.client.post(path)
+        answer = await api.client.request(method, path)
 
     body = answer.json()
     assert (answer.status_code, body["data"]["message"], body["data"]["result"]) == (200, message, {"x": 1})
-    row = await submitted(api, "POST", path)
+    row = await submitted(api, method, path)
     assert (row.kind, row.target, row.module) == (kind, target, "heal")
 
 
@@ -308,8 +309,11 @@ async def test_a_failure_of_the_job_has_its_own_status(api: Api, code: str, stat
     assert (answer.status_code, answer.json()["data"]["error"]) == (status, code)
 
 
-async def test_an_id_that_nothing_in_quarantine_can_have_is_400(api: Api) -> None:
-    answer = await api.client.post("/v1/heal/quarantine/-q/release")
+@pytest.mark.parametrize(
+    ("method", "path"), [("POST", "/v1/heal/quarantine/-q/release"), ("DELETE", "/v1/heal/quarantine/-q")]
+)
+async def test_an_id_that_nothing_in_quarantine_can_have_is_400(api: Api, method: str, path: str) -> None:
+    answer = await api.client.request(method, path)
 
     await assert_refused(api, answer, "entry_id")
 
@@ -324,6 +328,7 @@ async def test_an_id_that_nothing_in_quarantine_can_have_is_400(api: Api) -> Non
         ("GET", "/v1/heal/reports/i1.md"),
         ("GET", "/v1/heal/quarantine"),
         ("POST", "/v1/heal/quarantine/q1/release"),
+        ("DELETE", "/v1/heal/quarantine/q1"),
         ("POST", "/v1/heal/circuit/close"),
         ("GET", "/v1/settings/self-healing"),
         ("POST", "/v1/settings/self-healing"),

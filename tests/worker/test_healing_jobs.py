@@ -13,6 +13,7 @@ from buddy_common.errors import AlertFailedError, ConfigUndoneError
 from buddy_common.schemas.healing import Healing, HealingView, Quarantined, SelfHealing
 from buddy_common.schemas.healing_jobs import (
     CloseCircuitJob,
+    DiscardQuarantineJob,
     ReleaseQuarantineJob,
     SendTestAlertJob,
     SetSelfHealingJob,
@@ -34,6 +35,7 @@ HANDLERS: dict[type[Job], Any] = {
     SetSelfHealingJob: tasks._set,
     CloseCircuitJob: tasks._close,
     ReleaseQuarantineJob: tasks._release,
+    DiscardQuarantineJob: tasks._discard,
     SendTestAlertJob: tasks._send,
 }
 
@@ -194,6 +196,29 @@ async def test_an_unknown_entry_is_told(w: Wiring) -> None:
     task = await run(w, ReleaseQuarantineJob(id="q1"))
 
     assert (task.status, task.errorCode) == (TaskStatus.FAILED, "unknown_quarantine")
+
+
+async def test_an_entry_that_is_discarded_is_forgotten_and_the_config_left_as_it_is(
+    w: Wiring, fake_openclaw: FakeOpenClaw
+) -> None:
+    before = await config(fake_openclaw)
+    await keep(w, "plugins", "entries", "weather", value={"apiKey": SECRET})
+    task = await run(w, DiscardQuarantineJob(id="q1"))
+
+    assert task.status is TaskStatus.COMPLETED, task
+    assert task.result == {"id": "q1", "path": "plugins.entries.weather"}
+    assert SECRET not in task.model_dump_json()
+    assert await kept(w) == []
+    assert (await shown(w)).quarantine == []
+    assert await config(fake_openclaw) == before
+
+
+async def test_an_unknown_entry_is_not_discarded_and_the_others_stay(w: Wiring) -> None:
+    await keep(w, "plugins", "entries", "weather", value={})
+    task = await run(w, DiscardQuarantineJob(id="q2"))
+
+    assert (task.status, task.errorCode) == (TaskStatus.FAILED, "unknown_quarantine")
+    assert await kept(w) == ["q1"]
 
 
 async def test_where_nobody_is_to_be_told_a_test_alert_says_so(w: Wiring) -> None:

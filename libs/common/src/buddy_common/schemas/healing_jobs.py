@@ -6,7 +6,7 @@ from pydantic import AwareDatetime, StringConstraints
 
 from buddy_common.schemas.config_job import ConfigJob
 from buddy_common.schemas.healing import Healing
-from buddy_common.schemas.job import Job, Lane
+from buddy_common.schemas.job import Job, Lane, NodeLock
 from buddy_common.schemas.resources import MIRRORED, Resource
 
 QUARANTINE_ID = r"^[A-Za-z0-9][A-Za-z0-9_-]{0,63}$"
@@ -71,6 +71,22 @@ class ReleaseQuarantineJob(ConfigJob):
     module: ClassVar[str] = "heal"
     action: ClassVar[str] = "release"
     changes: ClassVar[tuple[Resource, ...]] = MIRRORED
+
+    id: QuarantineId
+
+    @property
+    def target(self) -> str | None:
+        """The entry."""
+        return self.id
+
+
+class DiscardQuarantineJob(_HealJob):
+    """Forget an entry for good; no release and no repair is in the middle of it meanwhile."""
+
+    task: ClassVar[str] = "buddy.heal.discard"
+    title: ClassVar[str] = "Discard from quarantine"
+    action: ClassVar[str] = "discard"
+    locks: ClassVar[frozenset[NodeLock]] = frozenset({NodeLock.CONFIG})
 
     id: QuarantineId
 

@@ -15,6 +15,7 @@ from buddy_common.schemas.chat_jobs import EnableChatJob
 from buddy_common.schemas.gateway_jobs import RestartGatewayJob, StartGatewayJob, StopGatewayJob
 from buddy_common.schemas.healing_jobs import (
     CloseCircuitJob,
+    DiscardQuarantineJob,
     ReleaseQuarantineJob,
     SendTestAlertJob,
     SetSelfHealingJob,
@@ -73,6 +74,7 @@ ALL_JOBS: tuple[type[Job], ...] = (
     CloseCircuitJob,
     SendTestAlertJob,
     ReleaseQuarantineJob,
+    DiscardQuarantineJob,
     RunCommandJob,
 )
 _BY_TASK = {job.task: job for job in ALL_JOBS}

@@ -23,7 +23,12 @@ from buddy_common.errors import (
     UnknownReportError,
 )
 from buddy_common.schemas.heal_views import REPORT_NAME, HealEventView, IncidentView, ReportQuestion
-from buddy_common.schemas.healing_jobs import QUARANTINE_ID, CloseCircuitJob, ReleaseQuarantineJob
+from buddy_common.schemas.healing_jobs import (
+    QUARANTINE_ID,
+    CloseCircuitJob,
+    DiscardQuarantineJob,
+    ReleaseQuarantineJob,
+)
 from buddy_common.schemas.verdicts import Verdict
 
 router = APIRouter(prefix="/v1/heal", tags=["heal"])
@@ -137,6 +142,19 @@ async def release(
 ) -> Response:
     """Put an entry back into openclaw.json; one that the gateway cannot live with is taken out again."""
     return await change.make(ReleaseQuarantineJob(id=entry_id, base_hash=base), "已从隔离区恢复")
+
+
+@router.delete(
+    "/quarantine/{entry_id}",
+    response_model=Envelope[Changed],
+    responses=job_responses(UnknownQuarantineError, StateUnwritableError),
+)
+async def discard(
+    change: Change,
+    entry_id: Annotated[str, Path(pattern=QUARANTINE_ID, description="Of the list")],
+) -> Response:
+    """Forget an entry for good; openclaw.json stays as it is."""
+    return await change.make(DiscardQuarantineJob(id=entry_id), "已从隔离区删除")
 
 
 @router.post(

@@ -10,12 +10,14 @@ from buddy_common.errors import AlertFailedError, NoAlertsError
 from buddy_common.schemas.healing import SelfHealing
 from buddy_common.schemas.healing_jobs import (
     CloseCircuitJob,
+    DiscardQuarantineJob,
     ReleaseQuarantineJob,
     SendTestAlertJob,
     SetSelfHealingJob,
 )
 from buddy_worker.jobs import RunningJob
 from buddy_worker.tasks.registry import handles
+from buddy_worker.usecases.discard_quarantine import discard_quarantine
 from buddy_worker.usecases.publish_healing import publish_healing
 from buddy_worker.usecases.release_quarantine import release_quarantine
 
@@ -63,6 +65,11 @@ async def _send(job: RunningJob[SendTestAlertJob]) -> BaseModel:
 @handles(ReleaseQuarantineJob)
 async def _release(job: RunningJob[ReleaseQuarantineJob]) -> BaseModel:
     return await release_quarantine(job)
+
+
+@handles(DiscardQuarantineJob)
+async def _discard(job: RunningJob[DiscardQuarantineJob]) -> BaseModel:
+    return await discard_quarantine(job)
 
 
 async def send_test_alert(node: str, alerts: Alerts) -> AlertsSent:
