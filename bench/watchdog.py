@@ -75,7 +75,7 @@ def fault(system: System, number: signal.Signals) -> tuple[float, float]:
     (pid,) = system.gateway_pids()
     began, detected = time.monotonic(), 0.0
     os.kill(pid, number)
-    while not (system.gateway_pids() not in ([pid], []) and system.is_ready()):
+    while not _is_back(system, pid, resumed=number is signal.SIGSTOP and detected > 0):
         if not detected and buddy.status()["verdict"] not in {"ready", "safe_mode"}:
             detected = time.monotonic() - began
         if time.monotonic() - began > PATIENCE_SECONDS:
@@ -84,6 +84,15 @@ def fault(system: System, number: signal.Signals) -> tuple[float, float]:
     ready = time.monotonic() - began
     buddy.until(lambda: system.is_ready() and buddy.status()["verdict"] == "ready", what="well again")
     return detected, ready
+
+
+def _is_back(system: System, pid: int, *, resumed: bool) -> bool:
+    """Whether another gateway is ready, or this one, where it was `resumed`."""
+    pids = system.gateway_pids()
+    if pids == [pid]:
+        running = resumed and psutil.Process(pid).status() != psutil.STATUS_STOPPED
+        return running and system.is_ready()
+    return bool(pids) and system.is_ready()
 
 
 if __name__ == "__main__":

@@ -8,6 +8,7 @@ from buddy_common.schemas.verdicts import Verdict
 from buddy_watchdog.healing import (
     DEGRADED_SECONDS,
     FINE,
+    FROZEN_SECONDS,
     HUNG_SECONDS,
     PASSING,
     REPAIRABLE,
@@ -45,7 +46,8 @@ def states() -> list[State]:
 
 def events() -> list[Event]:
     seen = [Seen(verdict, held) for verdict, held in product(Verdict, (None, "A job is under way."))]
-    return [*seen, RepairEnded(), RepairEnded(counts=False), CircuitClosed()]
+    frozen = [Seen(Verdict.HUNG, held, frozen=True) for held in (None, "A job is under way.")]
+    return [*seen, *frozen, RepairEnded(), RepairEnded(counts=False), CircuitClosed()]
 
 
 def test_every_verdict_belongs_to_one_kind() -> None:
@@ -157,6 +159,16 @@ def test_a_hang_is_given_a_moment_to_end_by_itself() -> None:
     state, second = step(state, hung, 100.0 + HUNG_SECONDS)
 
     assert (first, second) == ([Act.BEGIN], [Act.REPAIR])
+
+
+def test_a_freeze_is_given_a_blink_only() -> None:
+    frozen = Seen(Verdict.HUNG, frozen=True)
+    state, first = step(State(), frozen, 100.0)
+
+    assert first == [Act.BEGIN]
+    assert step(state, frozen, 100.0 + FROZEN_SECONDS - 0.1)[1] == []
+    assert step(state, frozen, 100.0 + FROZEN_SECONDS)[1] == [Act.REPAIR]
+    assert step(state, Seen(Verdict.HUNG), 100.0 + FROZEN_SECONDS)[1] == []
 
 
 def test_a_hang_after_a_long_weakness_is_given_the_same_moment() -> None:

@@ -121,6 +121,10 @@ class Gateway(Protocol):
         """End it by force, if it is still the same process."""
         ...
 
+    async def resume(self, process: ProcessIdentity) -> None:
+        """Let it go on after a signal has stopped it, if it is still the same process."""
+        ...
+
     async def hold_down(self) -> bool:
         """Keep its service from starting it, where there is no process now; whether it was about to."""
         ...

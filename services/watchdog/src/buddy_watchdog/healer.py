@@ -127,7 +127,8 @@ class Healer:
         if finding.verdict in {Verdict.READY, Verdict.SAFE_MODE}:
             self._fine_at = evidence.at
         held_back = await self._held_back(evidence, finding, wishes)
-        await self._go(self._step(Seen(finding.verdict, held_back), evidence.at), evidence, finding)
+        seen = Seen(finding.verdict, held_back, frozen=evidence.frozen)
+        await self._go(self._step(seen, evidence.at), evidence, finding)
 
     def _step(self, event: Event, now: float) -> Step:
         return step(self.state, event, now, self._rules)

@@ -17,6 +17,8 @@ STABLE_SECONDS = 3600.0
 DEGRADED_SECONDS = 60.0  # channels connect again by themselves; nobody is told of a passing weakness
 # silence that a probe and a ping agree on is a hang; a busy machine gets a little longer to prove it wrong
 HUNG_SECONDS = 12.0
+# to wait longer helps nobody who was stopped by a signal; who stops it for the blink of a snapshot is let be
+FROZEN_SECONDS = 2.0
 
 FINE = frozenset({Verdict.READY, Verdict.SAFE_MODE})
 PASSING = frozenset({Verdict.STARTING, Verdict.DRAINING})
@@ -72,10 +74,11 @@ class State(BaseModel):
 
 @dataclass(frozen=True)
 class Seen:
-    """A verdict; `held_back`: why no repair may be made now."""
+    """A verdict; `held_back`: why no repair may be made now; `frozen`: it was stopped by a signal."""
 
     verdict: Verdict
     held_back: str | None = None
+    frozen: bool = False
 
 
 @dataclass(frozen=True)
@@ -213,4 +216,5 @@ def _sick(state: State, event: Seen, now: float, rules: Rules) -> Step:
 def _is_due(state: State, event: Seen, now: float) -> bool:
     if event.held_back is not None or now < state.next_repair_at:
         return False
-    return state.hung_since is None or now - state.hung_since >= HUNG_SECONDS
+    grace = FROZEN_SECONDS if event.frozen else HUNG_SECONDS
+    return state.hung_since is None or now - state.hung_since >= grace

@@ -1,7 +1,11 @@
-"""Waiting for a process that is not our child to end."""
+"""Waiting for a process that is not our child to end, or to be stopped by a signal."""
 
 import asyncio
 import os
+
+import psutil
+
+LOOK_SECONDS = 1.0  # one small file of /proc
 
 
 async def wait_for_end(pid: int, *, seconds: float) -> bool:
@@ -29,3 +33,18 @@ async def wait_for_end(pid: int, *, seconds: float) -> bool:
     finally:
         loop.remove_reader(descriptor)
         os.close(descriptor)
+
+
+async def wait_for_freeze(pid: int) -> bool:
+    """Return True as soon as the process is stopped by a signal, or cannot be looked at: nobody tells."""
+    while True:
+        if not await asyncio.to_thread(_runs, pid):
+            return True
+        await asyncio.sleep(LOOK_SECONDS)
+
+
+def _runs(pid: int) -> bool:
+    try:
+        return psutil.Process(pid).status() != psutil.STATUS_STOPPED
+    except psutil.Error:
+        return False

@@ -25,7 +25,7 @@ from buddy_watchdog.healing import FINE, Phase, Rules
 from buddy_watchdog.held_socket import HeldSocket
 from buddy_watchdog.known_good import READY_SECONDS, KnownGood
 from buddy_watchdog.memory import Memory, remember
-from buddy_watchdog.process_end import wait_for_end
+from buddy_watchdog.process_end import wait_for_end, wait_for_freeze
 from buddy_watchdog.state_file import StateFile
 from buddy_watchdog.verdict import Finding, judge
 
@@ -212,7 +212,7 @@ class Runner:
             log.warning("read_model_unavailable", reason=exc.message)
 
     async def _pause(self, evidence: Evidence | None, finding: Finding | None) -> None:
-        """Wait for the next look, for the end of the process, or for news of the socket or of a repair."""
+        """Wait for the next look, the process to end or freeze, or news of the socket or of a repair."""
         settled = finding is not None and (
             finding.verdict in _SETTLED or self._healer.state.phase is Phase.OPEN
         )
@@ -223,6 +223,8 @@ class Runner:
         waits = [asyncio.create_task(_is_set(self._news))]
         if process is not None:
             waits.append(asyncio.create_task(wait_for_end(process.pid, seconds=seconds)))
+        if evidence is not None and process is not None and not evidence.frozen:
+            waits.append(asyncio.create_task(wait_for_freeze(process.pid)))
         try:
             await asyncio.wait(waits, timeout=seconds, return_when=asyncio.FIRST_COMPLETED)
         finally:

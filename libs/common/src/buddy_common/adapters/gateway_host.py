@@ -250,6 +250,20 @@ class HostGateway:
         """
         await to_its_end(asyncio.to_thread(self._end, process, signal.SIGKILL))
 
+    async def resume(self, process: ProcessIdentity) -> None:
+        """Let it go on after a signal has stopped it, if it is still the same process.
+
+        Raises:
+            GatewayElsewhereError: it runs in another container.
+            GatewayOfAnotherAccountError: somebody else runs it.
+        """
+        await asyncio.to_thread(self._resume, process)
+
+    def _resume(self, process: ProcessIdentity) -> None:
+        if self._ownership(process).owner is GatewayOwner.CONTAINER:
+            raise GatewayElsewhereError(str(process))
+        self._signal(process, signal.SIGCONT)
+
     def _end(self, process: ProcessIdentity, number: signal.Signals) -> None:
         owned = self._ownership(process)
         if owned.owner is GatewayOwner.CONTAINER:

@@ -13,6 +13,7 @@ from buddy_common.usecases.validate_config import validate_config
 from buddy_watchdog.repairs.patient import Patient, Repaired
 from buddy_watchdog.repairs.quarantine import find_culprits, let_go_of_what_is_back, quarantine
 from buddy_watchdog.repairs.restart import restart
+from buddy_watchdog.repairs.resume import resume_or_restart
 from buddy_watchdog.repairs.rollback import roll_back
 from buddy_watchdog.repairs.terminate import terminate_and_restart
 
@@ -40,6 +41,9 @@ async def _choose(patient: Patient, verdict: Verdict, store: Quarantine) -> tupl
     async def start() -> str:
         return await restart(patient)
 
+    stopped = patient.evidence.process if patient.evidence.frozen else None
+    if stopped is not None and patient.attempt == 1:  # who stops it again has more wrong with it
+        return "resume", lambda: resume_or_restart(patient, stopped)
     if verdict is Verdict.HUNG:
         return "terminate and restart", lambda: terminate_and_restart(patient)
     if verdict in {Verdict.CONFIG_ERROR, Verdict.CRASH_LOOP} or patient.attempt >= LOOP_ATTEMPTS:
