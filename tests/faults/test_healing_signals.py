@@ -1,0 +1,96 @@
+"""The real gateway is ended and frozen, whoever else is down; the watchdog brings it back, once, or gives up.
+
+Run by `make faults`. What it took is written down, and never asserted: a busy machine is no defect.
+"""
+
+import os
+import signal
+import sqlite3
+from datetime import UTC, datetime, timedelta
+
+import psutil
+import pytest
+
+from faults.ward import Ward, kept_config, next_gateway
+
+pytestmark = [pytest.mark.faults, pytest.mark.timeout(900)]
+
+
+@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM, signal.SIGSTOP], ids=lambda n: n.name)
+def test_a_gateway_that_a_signal_ended_or_froze_is_back(ward: Ward, number: signal.Signals) -> None:
+    pid = ward.prepare()
+
+    os.kill(pid, number)
+
+    frozen = number is signal.SIGSTOP
+    events = ward.recovers(number.name, instead_of=None if frozen else pid)
+    assert events[0]["verdict"] == ("hung" if frozen else "crashed")
+    assert ward.repairs() == ["resume" if frozen else "restart"]
+    assert (ward.system.gateway_pids() == [pid]) is frozen
+
+
+def test_a_stop_on_purpose_and_a_maintenance_window_are_left_alone(ward: Ward) -> None:
+    pid = ward.prepare()
+    until = (datetime.now(UTC) + timedelta(hours=1)).isoformat()
+    ward.change("/v1/settings/self-healing", mode="paused", paused_until=until)
+    os.kill(pid, signal.SIGKILL)
+    ward.until(lambda: "detected" in ward.kinds(), "the crash is seen")
+    ward.system.ensure_stopped()
+    ward.change("/v1/settings/self-healing", mode="on")
+
+    ward.until(lambda: "ended" in ward.kinds(), "the incident ends with the stop")
+
+    assert ward.repairs() == []
+    assert ward.system.gateway_pids() == []
+
+
+def test_five_crashes_in_a_row_open_the_circuit_and_a_call_closes_it(ward: Ward) -> None:
+    pid = ward.prepare()
+    alerts = ward.healing.alerts.titled("gave up")
+    with kept_config(ward.system):
+        for _ in range(5):
+            os.kill(pid, signal.SIGKILL)
+            pid = next_gateway(ward, pid)
+        os.kill(pid, signal.SIGKILL)
+        ward.until(lambda: "gave_up" in ward.kinds(), "it is given up")
+        assert ward.kinds().count("gave_up") == 1
+        ward.until(lambda: len(ward.healing.alerts.titled("gave up")) == len(alerts) + 1, "people are told")
+        ward.until_looked(3)
+        assert ward.kinds().count("gave_up") == 1
+        assert len(ward.healing.alerts.titled("gave up")) == len(alerts) + 1
+
+        ward.change("/v1/heal/circuit/close")
+
+        ward.until(lambda: bool(ward.system.gateway_pids()) and ward.system.is_ready(), "it is back")
+
+
+def test_a_watchdog_that_is_killed_in_mid_repair_leaves_one_gateway_and_one_history(ward: Ward) -> None:
+    pid = ward.prepare()
+    os.kill(pid, signal.SIGKILL)
+    ward.until(lambda: bool(set(ward.system.gateway_pids()) - {pid}), "the repair has started one")
+    with ward.system.watched() as seen:
+        os.kill(ward.buddy.children["watchdog"], signal.SIGKILL)
+        events = ward.recovers("watchdog killed in mid repair", instead_of=pid)
+
+    assert all(len(pids) <= 1 for pids in seen)
+    kinds = [event["kind"] for event in events]
+    assert kinds.count("detected") == kinds.count("recovered") == 1
+
+
+def test_it_heals_without_broker_and_database_and_writes_everything_down_later(ward: Ward) -> None:
+    pid = ward.prepare()
+    broker = psutil.Process(ward.buddy.children["broker"])
+    database = sqlite3.connect(ward.buddy.machine.home / "buddy.db", isolation_level=None)
+    database.execute("BEGIN EXCLUSIVE")
+    broker.suspend()
+    try:
+        os.kill(pid, signal.SIGKILL)
+        ward.until(lambda: ward.is_new(pid) and ward.system.is_ready(), "ready without broker and database")
+    finally:
+        broker.resume()
+        database.execute("ROLLBACK")
+        database.close()
+
+    events = ward.recovers("SIGKILL, no broker, no database", instead_of=pid)
+    kinds = [event["kind"] for event in events]
+    assert kinds == ["detected", "repair", "recovered"]
