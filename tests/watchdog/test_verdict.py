@@ -9,7 +9,7 @@ from buddy_common.schemas.processes import ProcessExit
 from buddy_common.schemas.verdicts import Verdict
 from buddy_watchdog.evidence import ConfigLook, Evidence, SocketLook
 from buddy_watchdog.memory import Memory, remember
-from buddy_watchdog.verdict import LOOP_DEATHS, SLOW_SECONDS, STALL_SECONDS, judge
+from buddy_watchdog.verdict import CONTAINER_SECONDS, LOOP_DEATHS, SLOW_SECONDS, STALL_SECONDS, judge
 from watchdog.looks import GATEWAY, NEXT, READY, SILENT, STARTING, alive, gone, snapshot, wanted
 
 
@@ -167,3 +167,30 @@ def test_a_service_that_was_stopped_without_us_is_left_alone(
     before = alive(0.0, snapshot=snapshot(READY, owner=owner))
 
     assert verdict_of(before, gone(1.0, ended=ProcessExit(code=code))) is expected
+
+
+def test_an_end_together_with_its_container_is_no_crash_unless_nothing_comes_of_it() -> None:
+    ended = gone(1.0, ended=ProcessExit(code=0), container_up=False)
+
+    assert verdict_of(alive(0.0), ended) is Verdict.DRAINING
+    assert verdict_of(alive(0.0), ended, replace(ended, at=CONTAINER_SECONDS + 2)) is Verdict.CRASHED
+    assert remember(remember(Memory(), alive(0.0)), ended).deaths == ()
+
+
+def test_a_container_that_has_just_started_gets_its_time_to_start_the_gateway() -> None:
+    ended = gone(1.0, ended=ProcessExit(code=0), container_up=True)
+
+    assert verdict_of(ended) is Verdict.STARTING
+    assert verdict_of(ended, replace(ended, at=CONTAINER_SECONDS + 2)) is Verdict.CRASHED
+
+
+@pytest.mark.parametrize(
+    "looks",
+    [
+        [alive(0.0), gone(1.0, ended=ProcessExit(code=0), container_up=True)],  # somebody sent it SIGTERM
+        [gone(1.0, ended=ProcessExit(signal="SIGKILL"), container_up=True)],
+        [gone(1.0, ended=ProcessExit(code=0))],
+    ],
+)
+def test_any_other_end_is_a_crash_at_once_with_a_container_as_without(looks: list[Evidence]) -> None:
+    assert verdict_of(*looks) is Verdict.CRASHED

@@ -55,6 +55,8 @@ class Evidence:
     program_problem: str | None = None
     lifecycle_busy: bool = False  # an operator's job starts, stops or replaces the gateway
     repairing: bool = False  # we ourselves do
+    # where there is no process: whether the container that starts it takes requests; None: it has none
+    container_up: bool | None = None
     config_busy: bool = False  # an operator's job changes the config or the plugins
     config: ConfigLook = field(default_factory=ConfigLook)
     socket: SocketLook = field(default_factory=SocketLook)
@@ -74,6 +76,7 @@ class Evidence:
             "age_seconds": round(self.age_seconds, 1),
             "exit": None if self.exit is None else str(self.exit),
             "frozen": self.frozen,
+            "container_up": self.container_up,
             "listens": self.listens,
             "foreign_listener": self.snapshot.foreign_listener,
             "live": probe.live,

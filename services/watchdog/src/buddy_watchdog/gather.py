@@ -10,6 +10,7 @@ from pathlib import Path
 import structlog
 
 from buddy_common.adapters.host_plane import HostPlane
+from buddy_common.adapters.init_socket import listens
 from buddy_common.errors import StateUnwritableError
 from buddy_common.schemas.gateway import OpenClawInstall
 from buddy_common.schemas.job import NodeLock
@@ -74,6 +75,7 @@ class Gatherer:
             program_problem=_problem(install),
             lifecycle_busy=lifecycle_busy,
             repairing=repairing,
+            container_up=await self._container_up() if seen.process is None else None,
             config_busy=config_busy and not repairing,
             config=config,
             socket=self._socket.look,
@@ -94,6 +96,10 @@ class Gatherer:
         except StateUnwritableError as exc:  # then no job can hold them either
             log.warning("locks_unusable", reason=exc.message)
             return False, False
+
+    async def _container_up(self) -> bool | None:
+        init = self._host.gateway_settings.init
+        return None if init is None else await asyncio.to_thread(listens, init)
 
     async def _look_at_config(self, seen: Observation) -> ConfigLook:
         look = await asyncio.to_thread(self._config.look)

@@ -19,6 +19,8 @@ class Memory:
 
     process: ProcessIdentity | None = None
     owner: GatewayOwner | None = None  # of the last process that there was
+    # of the gateway that is gone: the container that starts it is another one than it had
+    container_is_new: bool = True
     up: ProcessIdentity | None = None  # the process that has once said that it is started
     answered_at: float | None = None
     moved_at: float = 0.0
@@ -43,6 +45,7 @@ def remember(memory: Memory, evidence: Evidence) -> Memory:
     return replace(
         memory,
         process=evidence.process,
+        container_is_new=_container_is_new(memory, evidence),
         owner=evidence.snapshot.owner or memory.owner,
         up=evidence.process if probe.started else memory.up,
         answered_at=at if probe.live else _last_answer(memory, evidence, same=same),
@@ -50,6 +53,13 @@ def remember(memory: Memory, evidence: Evidence) -> Memory:
         moved_at=moved_at,
         slow_since=_since(memory.slow_since, at) if slow else None,
     )
+
+
+def _container_is_new(memory: Memory, evidence: Evidence) -> bool:
+    """Whether no process was seen since we look, or since its container was seen to stop."""
+    if evidence.process is not None:
+        return False
+    return memory.container_is_new or evidence.container_up is False
 
 
 def _last_answer(memory: Memory, evidence: Evidence, *, same: bool) -> float | None:
@@ -62,7 +72,11 @@ def _gone(memory: Memory, evidence: Evidence, *, died: bool) -> Memory:
     """Note a death that nobody asked for, and since when there is no process."""
     at = evidence.at
     deaths = tuple(death for death in memory.deaths if at - death < DEATHS_SECONDS)
-    meant = evidence.lifecycle_busy or evidence.snapshot.desired is Desired.STOPPED
+    meant = (
+        evidence.lifecycle_busy
+        or evidence.snapshot.desired is Desired.STOPPED
+        or evidence.container_up is False
+    )
     said_restart = evidence.socket.said_restart
     if died and not meant and not said_restart:
         deaths = (*deaths, at)

@@ -15,6 +15,8 @@ STALL_SECONDS = 60.0
 SILENT_SECONDS = 8.0
 # OpenClaw that restarts itself was back after 38 s on a busy machine
 OWN_RESTART_SECONDS = 120.0
+# a container has ended, and we with it, after 10 s; one that starts takes its gateway's lock within a few
+CONTAINER_SECONDS = 30.0
 LOOP_DEATHS = 3
 SLOW_SECONDS = 20.0  # right after its start the event loop has much to do
 # what it said at its end is true for a while: the disk may have been cleared since
@@ -85,16 +87,29 @@ def _meant(evidence: Evidence, memory: Memory) -> Finding | None:
     gone_for = 0.0 if memory.gone_since is None else evidence.at - memory.gone_since
     if memory.said_restart and gone_for < OWN_RESTART_SECONDS:
         return Finding(Verdict.STARTING, "It said that it restarts itself.")
+    return _with_its_container(evidence, memory) if gone_for < CONTAINER_SECONDS else None
+
+
+def _with_its_container(evidence: Evidence, memory: Memory) -> Finding | None:
+    """Return that it ended with its container, or is about to start with it; neither is a crash."""
+    if evidence.container_up is False:
+        return Finding(Verdict.DRAINING, "Its container is being stopped, and it has ended with it.")
+    if evidence.container_up and memory.container_is_new and _ended_well(evidence):
+        return Finding(Verdict.STARTING, "It had ended in good order, and its container starts it.")
     return None
 
 
 def _was_stopped_by_its_service(evidence: Evidence, memory: Memory) -> bool:
     """Whether somebody has stopped it without us, as with `systemctl stop`: that is a wish, too."""
     managed = memory.owner in {GatewayOwner.SYSTEMD, GatewayOwner.LAUNCHD}
+    return managed and _ended_well(evidence)
+
+
+def _ended_well(evidence: Evidence) -> bool:
+    """Whether it ended as one does that is asked to."""
     ended = evidence.exit
     # while it starts, Node.js has no handler for SIGTERM yet; systemd counts that as a clean end, too
-    clean = ended is not None and (ended.code in _CLEAN or ended.signal == "SIGTERM")
-    return managed and clean
+    return ended is not None and (ended.code in _CLEAN or ended.signal == "SIGTERM")
 
 
 def _ended(evidence: Evidence, memory: Memory) -> Finding:

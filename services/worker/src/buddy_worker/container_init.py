@@ -21,9 +21,9 @@ from contextlib import suppress
 from types import FrameType
 from typing import Any
 
+from buddy_common.adapters.init_socket import CLIENT_SECONDS, listens
 from buddy_common.adapters.keeper import SET_CHILD_SUBREAPER, descendants
 
-CLIENT_SECONDS = 5.0  # one that asks for more time keeps the dead unburied
 LOOK_AGAIN_MS = 100
 _MOST_DESCRIPTORS = 16
 _MOST_BYTES = 4 * 1024 * 1024
@@ -110,17 +110,6 @@ def _listen(path: str) -> socket.socket:
         os.umask(before)
     listener.listen()
     return listener
-
-
-def listens(path: str) -> bool:
-    """Whether a process answers at the path."""
-    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as client:
-        client.settimeout(CLIENT_SECONDS)
-        try:
-            client.connect(path)
-        except OSError:
-            return False
-        return True
 
 
 def _uid_of(client: socket.socket) -> int:
