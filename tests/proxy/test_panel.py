@@ -31,7 +31,7 @@ async def test_the_page_is_framed_and_finds_its_parts_below_the_prefix(
     headers = {
         "Content-Type": "text/html; charset=utf-8",
         "X-Frame-Options": "DENY",
-        "Content-Security-Policy": "default-src 'self'; frame-ancestors 'none'",
+        "Content-Security-Policy": "script-src 'self' 'sha256-abc'; frame-ancestors 'none'",
         "X-Content-Type-Options": "nosniff",
         "ETag": '"1"',
     }
@@ -43,7 +43,9 @@ async def test_the_page_is_framed_and_finds_its_parts_below_the_prefix(
     assert b'base-path="/v1/proxy"' in response.content
     assert b'src="/v1/proxy/assets/a.js"' in response.content
     assert "x-frame-options" not in response.headers
-    assert response.headers["content-security-policy"] == "default-src 'self'; frame-ancestors 'self'"
+    assert response.headers["content-security-policy"] == (
+        "script-src 'self' 'sha256-abc'; frame-ancestors 'self'"
+    )
     assert response.headers["x-content-type-options"] == "nosniff"
     assert response.headers["cache-control"] == "no-store"
     assert "etag" not in response.headers
@@ -239,3 +241,26 @@ async def test_a_gateway_that_says_nothing_is_a_504(serve: Serve, gateway: HttpG
     gateway.answer = never
     async with serve(silence_seconds=0.2) as proxy:
         assert (await proxy.client.get("/v1/proxy/x")).status_code == 504
+
+
+@pytest.mark.parametrize("status", [200, 206, 404])
+@pytest.mark.parametrize("kind", ["text/html", "image/svg+xml"])
+async def test_a_page_that_an_agent_wrote_cannot_act_with_our_cookie(
+    proxy: Served, gateway: HttpGateway, kind: str, status: int
+) -> None:
+    page = b"<svg xmlns='http://www.w3.org/2000/svg'><script>fetch('/v1/gateway/stop')</script></svg>"
+    answers(gateway, lambda: web.Response(status=status, body=page, headers={"Content-Type": kind}))
+    response = await proxy.stranger.get("/v1/proxy/__openclaw__/canvas/x", headers=COOKIE)
+    sandbox = response.headers["content-security-policy"].partition(";")[0].split()
+    assert sandbox[0] == "sandbox"
+    assert "allow-same-origin" not in sandbox
+    assert response.headers["x-content-type-options"] == "nosniff"
+
+
+async def test_what_is_not_modified_keeps_the_policy_that_it_came_with(
+    proxy: Served, gateway: HttpGateway
+) -> None:
+    answers(gateway, lambda: web.Response(status=304, headers={"ETag": '"1"'}))
+    response = await proxy.client.get("/v1/proxy/sw.js", headers={"If-None-Match": '"1"'})
+    assert response.status_code == 304
+    assert "content-security-policy" not in response.headers

@@ -23,6 +23,7 @@ from buddy_common.errors import (
 from buddy_proxy.headers import cookie_inside, cookies_for_gateway, from_gateway, to_gateway
 from buddy_proxy.panel_page import below, framed, location_inside
 from buddy_proxy.panel_path import PREFIX, gateway_path
+from buddy_proxy.panel_policy import confined
 from buddy_proxy.problems import envelope, send_problem
 from buddy_proxy.running import End, disconnected
 from buddy_proxy.target import Found
@@ -37,6 +38,7 @@ _REPLACED = frozenset({b"x-frame-options", b"content-security-policy", b"locatio
 _OF_A_PAGE = frozenset({b"content-length", b"etag", b"last-modified", b"cache-control", b"accept-ranges"})
 # a page is rewritten, so it must come whole and plain
 _NOT_OF_A_PAGE = frozenset({"accept-encoding", "if-none-match", "if-modified-since", "if-range", "range"})
+_WITHOUT_BODY = frozenset({204, 304})
 _DROPPED = frozenset({b"referer", b"x-buddy-node"})
 
 
@@ -139,7 +141,8 @@ def answer_headers(answer: Answer, found: Found) -> list[tuple[bytes, bytes]]:
             cookie = cookie_inside(value.decode("latin-1"), PREFIX)
             if cookie is not None:
                 headers.append((name, cookie.encode("latin-1")))
-    return headers
+    # without a body there is no page, and a 304 would change the policy of one that is stored
+    return headers if answer.status in _WITHOUT_BODY else confined(headers)
 
 
 async def _send_page(send: "_Started", answer: Answer, found: Found, *, is_head: bool) -> None:
