@@ -8,12 +8,12 @@ from pathlib import Path
 import uvicorn
 
 from buddy_common.adapters.gateway_device import load_device
+from buddy_common.adapters.http_guard import GuardedHttp
 from buddy_common.log import configure_logging
 from buddy_common.schemas.processes import ProcessIdentity
 from buddy_common.usecases.gateway_place import GatewayPlace
 from buddy_proxy.app import ProxyApp
 from buddy_proxy.config import ProxyConfig
-from buddy_proxy.http_guard import GuardedHttp
 from buddy_proxy.target import Found, Target
 from buddy_proxy.wiring import build_wiring
 

@@ -15,6 +15,7 @@ from api.sse import EventReader
 from buddy_api.app import create_app, wiring_of
 from buddy_api.config import ApiConfig
 from buddy_api.deps import Wiring
+from buddy_common.adapters.http_guard import GuardedHttp
 from buddy_common.db import nodes
 from buddy_common.schemas.job import Lane
 from eventually import eventually
@@ -31,6 +32,11 @@ class Api:
     wiring: Wiring
     client: httpx.AsyncClient
     stranger: httpx.AsyncClient
+
+
+async def login_of(api: Api, token: str = TOKEN) -> httpx.Response:
+    """Sign the stranger in."""
+    return await api.stranger.post("/login", json={"token": token})
 
 
 @dataclass
@@ -98,7 +104,7 @@ def client_of(app: FastAPI, *, token: str | None = None) -> httpx.AsyncClient:
 async def serve(api: Api) -> AsyncIterator[Served]:
     """Put a real server on a free port before the api: answers arrive as they are written."""
     settings = uvicorn.Config(
-        api.app, port=0, http="httptools", ws="none", lifespan="off", log_config=None, access_log=False
+        api.app, port=0, http=GuardedHttp, ws="none", lifespan="off", log_config=None, access_log=False
     )
     server = uvicorn.Server(settings)
     running = asyncio.create_task(server.serve())

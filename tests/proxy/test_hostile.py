@@ -10,9 +10,9 @@ from aiohttp import web
 from websockets.asyncio.client import connect
 from websockets.exceptions import InvalidStatus
 
+from buddy_common.adapters import http_guard
 from buddy_common.db import grants
 from buddy_common.db.grants import GrantKind
-from buddy_proxy import http_guard
 from fakes.http_gateway import TOKEN as GATEWAY_TOKEN
 from fakes.http_gateway import HttpGateway, read
 from proxy.conftest import TOKEN, Served, comes_true

@@ -12,12 +12,12 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from buddy_api.app import create_app as create_api
 from buddy_api.config import ApiConfig
+from buddy_common.adapters.http_guard import GuardedHttp
 from buddy_common.entry import run_entry
 from buddy_common.log import configure_logging
 from buddy_proxy.app import PREFIXES
 from buddy_proxy.app import create_app as create_proxy
 from buddy_proxy.config import ProxyConfig
-from buddy_proxy.http_guard import GuardedHttp
 
 log = structlog.get_logger(__name__)
 

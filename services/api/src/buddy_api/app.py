@@ -6,12 +6,13 @@ from contextlib import asynccontextmanager
 import structlog
 from fastapi import FastAPI
 
+from buddy_api.bodies import BodyLimit, ask_before_reading
 from buddy_api.config import ApiConfig
 from buddy_api.deps import Wiring, build_wiring
 from buddy_api.docs import install_docs
 from buddy_api.errors import install_error_handlers
 from buddy_api.login_page import install_login_page
-from buddy_api.middleware import BodyLimit, RequestContext
+from buddy_api.middleware import RequestContext
 from buddy_api.routers import (
     auth,
     bot_changes,
@@ -79,6 +80,7 @@ def create_app(config: ApiConfig) -> FastAPI:
     for module in _ROUTERS:
         # not `include_router`: what is included so is matched twice for each request
         app.router.routes.extend(module.router.routes)
+    ask_before_reading(app)
     install_login_page(app)
     install_docs(app, public=config.auth.docs_public)
     app.add_middleware(BodyLimit, limit_bytes=config.web.max_body_bytes)

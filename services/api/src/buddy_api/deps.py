@@ -130,8 +130,12 @@ class SignedIn(SecurityBase):
         self.scheme_name = "HTTPBearer"
 
     async def __call__(self, request: Request) -> Operator:
-        """Return the authenticated caller."""
-        return await wiring_of(request).authenticator.authenticate(request)
+        """Return the authenticated caller; of one request it is found out once."""
+        known = request.scope.setdefault("state", {}).get("operator")
+        if not isinstance(known, Operator):
+            known = await wiring_of(request).authenticator.authenticate(request)
+            request.scope["state"]["operator"] = known
+        return known
 
 
 operator = SignedIn()

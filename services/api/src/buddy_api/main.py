@@ -4,6 +4,7 @@ import uvicorn
 
 from buddy_api.app import create_app
 from buddy_api.config import ApiConfig
+from buddy_common.adapters.http_guard import GuardedHttp
 from buddy_common.log import configure_logging
 
 
@@ -16,7 +17,7 @@ def main() -> None:
         host=config.web.host,
         port=config.web.port,
         loop="uvloop",
-        http="httptools",
+        http=GuardedHttp,
         log_config=None,  # ours is set up already
         access_log=False,  # our own has no query strings
         server_header=False,

@@ -1,4 +1,4 @@
-"""Pure ASGI layers: request id, security headers, body limit, access log, metrics."""
+"""A pure ASGI layer: request id, security headers, access log, metrics."""
 
 import logging
 import time
@@ -12,7 +12,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from buddy_api.errors import problem_response
 from buddy_common.adapters.access import SAFE_METHODS, client_address
-from buddy_common.errors import BodyTooLargeError, BuddyError
+from buddy_common.errors import BuddyError
 from buddy_common.request_id import HEADER, choose_request_id
 
 _LOGGER = "buddy_api.access"
@@ -117,44 +117,3 @@ class _Exchange:
             headers.append((_REQUEST_ID, self.request_id.encode()))
             message["headers"] = headers
         await self._send(message)
-
-
-class BodyLimit:
-    """Refuses bodies above a size: by their declared length at once, else while they come in."""
-
-    def __init__(self, app: ASGIApp, *, limit_bytes: int) -> None:
-        self._app = app
-        self._limit = limit_bytes
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Handle one request."""
-        if scope["type"] != "http" or _has_no_body(scope):
-            await self._app(scope, receive, send)
-            return
-        declared = Headers(scope=scope).get("content-length", "0")
-        if not declared.isdigit() or int(declared) > self._limit:
-            await problem_response(BodyTooLargeError(self._limit))(scope, receive, send)
-            return
-        received = 0
-
-        async def receive_bounded() -> Message:
-            nonlocal received
-            message = await receive()
-            received += len(message.get("body", b""))
-            if received > self._limit:
-                raise BodyTooLargeError(self._limit)
-            return message
-
-        async def send_unless_refused(message: Message) -> None:
-            """Whatever the app made of the exception above, the client learns the real reason."""
-            if received <= self._limit:
-                await send(message)
-            elif message["type"] == "http.response.start":
-                await problem_response(BodyTooLargeError(self._limit))(scope, receive, send)
-
-        await self._app(scope, receive_bounded, send_unless_refused)
-
-
-def _has_no_body(scope: Scope) -> bool:
-    """Whether the request announces none (RFC 9112 section 6.3)."""
-    return not any(name in {b"content-length", b"transfer-encoding"} for name, _ in scope["headers"])

@@ -2,11 +2,11 @@
 
 import uvicorn
 
+from buddy_common.adapters.http_guard import GuardedHttp
 from buddy_common.log import configure_logging
 from buddy_common.settings import WebSettings
 from buddy_proxy.app import create_app
 from buddy_proxy.config import ProxyConfig
-from buddy_proxy.http_guard import GuardedHttp
 
 
 def main() -> None:

@@ -79,6 +79,7 @@ from buddy_common.errors.outside import (
 from buddy_common.errors.requests import (
     AmbiguousNodeError,
     BodyTooLargeError,
+    BodyTooSlowError,
     CrossOriginError,
     InvalidRequestError,
     NotAuthenticatedError,
@@ -122,6 +123,7 @@ __all__ = [
     "AlertFailedError",
     "AmbiguousNodeError",
     "BodyTooLargeError",
+    "BodyTooSlowError",
     "BotExistsError",
     "BotFileError",
     "BrokerUnavailableError",

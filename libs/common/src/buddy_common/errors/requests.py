@@ -86,6 +86,16 @@ class BodyTooLargeError(BuddyError):
         super().__init__(f"The body is larger than {limit_bytes} bytes.", limit_bytes=limit_bytes)
 
 
+class BodyTooSlowError(BuddyError):
+    """The request body did not come in whole in the time that it may take."""
+
+    error = "body_too_slow"
+    status = HTTPStatus.REQUEST_TIMEOUT
+
+    def __init__(self, limit_seconds: float) -> None:
+        super().__init__(f"The body did not come in within {limit_seconds:.0f} s.")
+
+
 class TooManyConnectionsError(BuddyError):
     """This address has as many streams and sockets open as one may have."""
 

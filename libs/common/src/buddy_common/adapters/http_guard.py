@@ -1,6 +1,7 @@
-"""HTTP heads that never end: uvicorn would keep on reading them, and remember all of it.
+"""HTTP that never ends: uvicorn would keep on reading heads, and bodies that nobody wants any more.
 
-Leans on two hooks of httptools that uvicorn's protocol class has; the tests would notice if they moved.
+Needs the extra `buddy-common[web]`. Leans on hooks of httptools that uvicorn's protocol class has; the tests
+would notice if they moved.
 """
 
 import asyncio
@@ -13,15 +14,18 @@ log = structlog.get_logger(__name__)
 # Node's limit is 16 KiB; the paths and cookies of people stay far below
 MAX_HEAD_BYTES = 64 * 1024
 HEAD_SECONDS = 20.0
+# a client that has its answer may go on sending for so long, or it would not get to read it
+LINGER_SECONDS = 5.0
 _TOO_LARGE = b"HTTP/1.1 431 Request Header Fields Too Large\r\nConnection: close\r\nContent-Length: 0\r\n\r\n"
 _TOO_SLOW = b"HTTP/1.1 408 Request Timeout\r\nConnection: close\r\nContent-Length: 0\r\n\r\n"
 
 
 class GuardedHttp(HttpToolsProtocol):
-    """uvicorn's HTTP/1.1, with a bound to the size of a head and to the time that it may take."""
+    """uvicorn's HTTP/1.1, with a bound to the size of a head, to its time, and to that of a refused body."""
 
     _head_bytes = 0
     _is_head = True
+    _in_body = False
     _timer: asyncio.TimerHandle | None = None
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as uvicorn narrows it
@@ -54,9 +58,22 @@ class GuardedHttp(HttpToolsProtocol):
 
     def on_headers_complete(self) -> None:
         """The head is whole."""
-        self._is_head, self._head_bytes = False, 0
+        self._is_head, self._head_bytes, self._in_body = False, 0, True
         self._forget_timer()
         super().on_headers_complete()
+
+    def on_message_complete(self) -> None:
+        """The body is whole."""
+        self._in_body = False
+        self._forget_timer()
+        super().on_message_complete()
+
+    def on_response_complete(self) -> None:
+        """The client has its answer; a body that still comes in is for nobody."""
+        super().on_response_complete()
+        if self._in_body and self.cycle.response_complete:
+            self._forget_timer()
+            self._timer = self.loop.call_later(LINGER_SECONDS, self.timeout_keep_alive_handler)
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Nothing is waited for any more."""
