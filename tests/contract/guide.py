@@ -19,6 +19,7 @@ class GuideRoute:
     status: int = 200
     message: str = "success"
     data: Any = None
+    body: Any = None
 
     @property
     def key(self) -> str:

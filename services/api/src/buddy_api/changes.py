@@ -19,8 +19,11 @@ from buddy_common.errors import (
     BuddyError,
     ConfigChangedError,
     ConfigRejectedError,
+    DeadlineExceededError,
     GatewayConfigError,
     IncludeUnsupportedError,
+    JobCancelledError,
+    JobInterruptedError,
 )
 from buddy_common.schemas.job import Job
 from buddy_common.schemas.tasks import TaskAccepted, TaskStatus, TaskView
@@ -30,6 +33,9 @@ _ENDED_BADLY = {
     TaskStatus.CANCELLED: HTTPStatus.CONFLICT,
     TaskStatus.INTERRUPTED: HTTPStatus.SERVICE_UNAVAILABLE,
 }
+
+# how a task can end, whatever it does
+_TASK_ERRORS = (JobCancelledError, JobInterruptedError, DeadlineExceededError, BuddyError)
 
 # what a route that changes `openclaw.json` can answer because of it
 CONFIG_ERRORS = (
@@ -130,15 +136,23 @@ async def base_hash(
 BaseHash = Annotated[str | None, Depends(base_hash)]
 
 
-def change_responses(*errors: type[BuddyError]) -> dict[int | str, dict[str, Any]]:
-    """Return OpenAPI's `responses` of a route that changes openclaw.json."""
-    return job_responses(*CONFIG_ERRORS, *errors)
+def change_responses(
+    *errors: type[BuddyError], message: str | None = None
+) -> dict[int | str, dict[str, Any]]:
+    """Return OpenAPI's `responses` of a route that changes openclaw.json; `message` is what it says then."""
+    responses = job_responses(*CONFIG_ERRORS, *errors)
+    if message is not None:
+        done = {"status": "success", "message": message, "taskID": "task-1774656000-9f3c1a7e", "result": {}}
+        example = ok(done).model_dump()
+        responses[HTTPStatus.OK.value] = {"content": {"application/json": {"example": example}}}
+    return responses
 
 
 def job_responses(*errors: type[BuddyError]) -> dict[int | str, dict[str, Any]]:
     """Return the same of a route whose change leaves openclaw.json alone."""
     accepted = {"model": Envelope[TaskAccepted], "description": "It goes on in the background"}
-    return {HTTPStatus.ACCEPTED.value: accepted, **problems(*dict.fromkeys((*JOB_ERRORS, *errors)))}
+    found = problems(*dict.fromkeys((*JOB_ERRORS, *errors, *_TASK_ERRORS)))
+    return {HTTPStatus.ACCEPTED.value: accepted, **found}
 
 
 def _failure(view: TaskView) -> JSONResponse:

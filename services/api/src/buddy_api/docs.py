@@ -11,7 +11,8 @@ from fastapi.params import Depends as DependsParameter
 from fastapi.responses import RedirectResponse
 
 from buddy_api.deps import Wired, operator
-from buddy_common.errors import NotAuthenticatedError, NotFoundError
+from buddy_api.envelope import problems_beside_a_stream
+from buddy_common.errors import BodyTooLargeError, NotAuthenticatedError, NotFoundError
 
 _ASSETS = {
     "swagger-ui-bundle.js": "text/javascript",
@@ -33,7 +34,7 @@ def install_docs(app: FastAPI, *, public: bool) -> None:
 
     document = app.openapi
     # the way that FastAPI's guide "Extending OpenAPI" shows
-    app.openapi = lambda: _without_422(document())  # type: ignore[method-assign]
+    app.openapi = lambda: _completed(document())  # type: ignore[method-assign]
 
     @app.get("/openapi.json", include_in_schema=False, dependencies=guard)
     async def openapi() -> dict[str, Any]:
@@ -65,11 +66,17 @@ def install_docs(app: FastAPI, *, public: bool) -> None:
         return Response(contents[name], media_type=_ASSETS[name])
 
 
-def _without_422(document: dict[str, Any]) -> dict[str, Any]:
-    """Take out what FastAPI adds by itself: what is malformed is 400 here."""
+def _completed(document: dict[str, Any]) -> dict[str, Any]:
+    """Say what the layers around the routes answer; what is malformed is 400 here, and never 422."""
+    too_large = problems_beside_a_stream(BodyTooLargeError)[BodyTooLargeError.status]
     for operations in document["paths"].values():
         for operation in operations.values():
-            operation["responses"].pop("422", None)
+            responses = operation["responses"]
+            responses.pop("422", None)
+            if "requestBody" in operation:
+                responses["413"] = too_large
+            if any(each["name"].lower() == "if-none-match" for each in operation.get("parameters", ())):
+                responses["304"] = {"description": "The client has this version"}
     for name in ("HTTPValidationError", "ValidationError"):
         document["components"]["schemas"].pop(name, None)
     return document

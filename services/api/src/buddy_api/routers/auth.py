@@ -15,6 +15,7 @@ from buddy_common.db import events, grants
 from buddy_common.db.grants import GrantKind
 from buddy_common.errors import (
     CrossOriginError,
+    DatabaseUnavailableError,
     InvalidRequestError,
     NotAuthenticatedError,
     TooManyAttemptsError,
@@ -54,7 +55,12 @@ class Ticket(BaseModel):
     expires_in: int = Field(description="Seconds")
 
 
-@router.post("/login", responses=problems(NotAuthenticatedError, InvalidRequestError, TooManyAttemptsError))
+@router.post(
+    "/login",
+    responses=problems(
+        NotAuthenticatedError, InvalidRequestError, TooManyAttemptsError, DatabaseUnavailableError
+    ),
+)
 async def login(body: Login, request: Request, response: Response, w: Wired) -> Envelope[None]:
     """Exchange the token for a session cookie."""
     address = client_address(request)
@@ -99,7 +105,9 @@ async def _record_refusal(w: Wiring, address: str, *, detail: str) -> None:
     )
 
 
-@router.post("/v1/auth/logout", responses=problems(NotAuthenticatedError, CrossOriginError))
+@router.post(
+    "/v1/auth/logout", responses=problems(NotAuthenticatedError, CrossOriginError, DatabaseUnavailableError)
+)
 async def logout(request: Request, response: Response, _caller: Caller, w: Wired) -> Envelope[None]:
     """End this session; the token itself stays valid."""
     secret = request.cookies.get(COOKIE)
@@ -109,13 +117,15 @@ async def logout(request: Request, response: Response, _caller: Caller, w: Wired
     return Envelope()
 
 
-@router.get("/v1/auth/me", responses=problems(NotAuthenticatedError))
+@router.get("/v1/auth/me", responses=problems(NotAuthenticatedError, DatabaseUnavailableError))
 async def me(caller: Caller) -> Envelope[Me]:
     """Say who the caller is."""
     return ok(Me(user=caller.name, via=caller.via))
 
 
-@router.post("/v1/auth/ticket", responses=problems(NotAuthenticatedError, CrossOriginError))
+@router.post(
+    "/v1/auth/ticket", responses=problems(NotAuthenticatedError, CrossOriginError, DatabaseUnavailableError)
+)
 async def ticket(caller: Caller, w: Wired) -> Envelope[Ticket]:
     """Issue a ticket: one use, one minute."""
     seconds = w.config.auth.ticket_seconds
@@ -134,7 +144,7 @@ async def ticket(caller: Caller, w: Wired) -> Envelope[Ticket]:
 @router.get(
     "/v1/auth/check",
     status_code=HTTPStatus.OK,
-    responses=problems(NotAuthenticatedError, CrossOriginError),
+    responses=problems(NotAuthenticatedError, CrossOriginError, DatabaseUnavailableError),
 )
 async def check(request: Request, caller: Caller) -> Envelope[None]:
     """Answer 200 to a valid credential and 401 to any other, for a reverse proxy to ask.

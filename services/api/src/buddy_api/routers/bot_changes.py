@@ -33,6 +33,13 @@ from buddy_common.schemas.names import ArchiveName, BotId, FolderPath, Label, Mo
 
 router = APIRouter(prefix="/v1/openclaw/bots", tags=["bots"])
 
+# what the guide says of each
+_ADDED = "创建成功"
+_UPDATED = "配置已更新"
+_RENAMED = "名称修改成功"
+_MODEL_SET = "模型修改成功"
+_DELETED = "机器人已彻底移除"
+
 # of `update`: fields that may also stand beside `config`
 _FLAT = ("name", "model", "emoji")
 _FOLDER: TypeAdapter[str] = TypeAdapter(FolderPath)
@@ -41,7 +48,11 @@ _FOLDER: TypeAdapter[str] = TypeAdapter(FolderPath)
 class AddBot(BaseModel):
     """A new bot."""
 
-    model_config = ConfigDict(json_schema_extra={"example": {"id": "bot_1", "model": "yovole/glm-5"}})
+    model_config = ConfigDict(
+        json_schema_extra={
+            "example": {"id": "bot_1", "model": "yovole/glm-5", "workspace": "/srv/openclaw/workspace-bot_1"}
+        }
+    )
 
     id: BotId
     model: ModelRef | None = Field(default=None, description="`provider/id`, or an id that one provider has")
@@ -146,17 +157,19 @@ class RestoreBot(BaseModel):
 @router.post(
     "/add",
     response_model=Envelope[Changed],
-    responses=change_responses(BotExistsError, UnknownModelError, WorkspaceInUseError),
+    responses=change_responses(BotExistsError, UnknownModelError, WorkspaceInUseError, message=_ADDED),
 )
 async def add(body: AddBot, change: Change, base: BaseHash) -> Response:
     """Add a bot, with a workspace of its own."""
-    return await change.make(AddBotJob(**body.model_dump(), base_hash=base), "创建成功")
+    return await change.make(AddBotJob(**body.model_dump(), base_hash=base), _ADDED)
 
 
 @router.post(
     "/template",
     response_model=Envelope[Changed],
-    responses=change_responses(BotExistsError, UnknownExpertError, UnknownModelError, WorkspaceInUseError),
+    responses=change_responses(
+        BotExistsError, UnknownExpertError, UnknownModelError, WorkspaceInUseError, message=_ADDED
+    ),
 )
 async def template(body: FromTemplate, w: Wired, change: Change, base: BaseHash) -> Response:
     """Add a bot that is what an expert template says: all of it, or nothing."""
@@ -170,47 +183,51 @@ async def template(body: FromTemplate, w: Wired, change: Change, base: BaseHash)
         files={"SOUL.md": expert.soul[body.lang], "IDENTITY.md": expert.identity[body.lang]},
         base_hash=base,
     )
-    return await change.make(job, "创建成功")
+    return await change.make(job, _ADDED)
 
 
 @router.post(
     "/update",
     response_model=Envelope[Changed],
-    responses=change_responses(UnknownBotError, UnknownModelError, WorkspaceInUseError),
+    responses=change_responses(UnknownBotError, UnknownModelError, WorkspaceInUseError, message=_UPDATED),
 )
 async def update(body: UpdateBot, change: Change, base: BaseHash) -> Response:
     """Change what a bot's entry in openclaw.json says; a key whose value is null goes."""
     if not body.changes:
         raise InvalidRequestError("config: name at least one field to change.")
-    return await change.make(UpdateBotJob(id=body.id, config=body.changes, base_hash=base), "配置已更新")
+    return await change.make(UpdateBotJob(id=body.id, config=body.changes, base_hash=base), _UPDATED)
 
 
-@router.post("/set-identity", response_model=Envelope[Changed], responses=change_responses(UnknownBotError))
+@router.post(
+    "/set-identity",
+    response_model=Envelope[Changed],
+    responses=change_responses(UnknownBotError, message=_RENAMED),
+)
 async def set_identity(body: SetIdentity, change: Change, base: BaseHash) -> Response:
     """Change the name under which a bot appears, its emoji, theme or avatar."""
     if not any((body.name, body.emoji, body.theme, body.avatar)):
         raise InvalidRequestError("name: give a name, an emoji, a theme or an avatar.")
-    return await change.make(SetBotIdentityJob(**body.model_dump(), base_hash=base), "名称修改成功")
+    return await change.make(SetBotIdentityJob(**body.model_dump(), base_hash=base), _RENAMED)
 
 
 @router.post(
     "/set-model",
     response_model=Envelope[Changed],
-    responses=change_responses(UnknownBotError, UnknownModelError),
+    responses=change_responses(UnknownBotError, UnknownModelError, message=_MODEL_SET),
 )
 async def set_model(body: SetModel, change: Change, base: BaseHash) -> Response:
     """Give a bot another model."""
-    return await change.make(SetBotModelJob(**body.model_dump(), base_hash=base), "模型修改成功")
+    return await change.make(SetBotModelJob(**body.model_dump(), base_hash=base), _MODEL_SET)
 
 
 @router.post(
     "/delete",
     response_model=Envelope[Changed],
-    responses=change_responses(UnknownBotError, ProtectedBotError),
+    responses=change_responses(UnknownBotError, ProtectedBotError, message=_DELETED),
 )
 async def delete(body: BotOf, change: Change, base: BaseHash) -> Response:
     """Take a bot out; `bots/restore` brings it back with its workspace and its sessions."""
-    return await change.make(DeleteBotJob(id=body.id, base_hash=base), "机器人已彻底移除")
+    return await change.make(DeleteBotJob(id=body.id, base_hash=base), _DELETED)
 
 
 @router.post(

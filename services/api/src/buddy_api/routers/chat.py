@@ -29,11 +29,12 @@ class EnableChat(BaseModel):
 
 
 _ON = EnableChat()
+_TURNED_ON = "聊天功能已开启，请重启网关"
 
 
-@router.post("/enable", response_model=Envelope[Changed], responses=change_responses())
+@router.post("/enable", response_model=Envelope[Changed], responses=change_responses(message=_TURNED_ON))
 async def enable_chat(change: Change, base: BaseHash, body: EnableChat | None = None) -> Response:
     """Turn the gateway's chat API on, or off with `enabled: false`; `result.applied` says whether at once."""
     enabled = (body or _ON).enabled
-    message = "聊天功能已开启，请重启网关" if enabled else "聊天功能已关闭"
+    message = _TURNED_ON if enabled else "聊天功能已关闭"
     return await change.make(EnableChatJob(enabled=enabled, base_hash=base), message)

@@ -8,7 +8,7 @@ from buddy_api.deps import Caller, IfNoneMatch, Wired
 from buddy_api.envelope import Envelope, ok, problems
 from buddy_api.etags import conditional, tagged
 from buddy_api.experts import ExpertView
-from buddy_common.errors import InvalidRequestError, NotAuthenticatedError
+from buddy_common.errors import DatabaseUnavailableError, InvalidRequestError, NotAuthenticatedError
 
 router = APIRouter(prefix="/v1/openclaw", tags=["experts"])
 
@@ -16,7 +16,7 @@ router = APIRouter(prefix="/v1/openclaw", tags=["experts"])
 @router.get(
     "/experts",
     response_model=Envelope[list[ExpertView]],
-    responses=problems(NotAuthenticatedError, InvalidRequestError),
+    responses=problems(NotAuthenticatedError, InvalidRequestError, DatabaseUnavailableError),
 )
 async def experts(
     _caller: Caller,

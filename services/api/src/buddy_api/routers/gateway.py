@@ -3,7 +3,7 @@
 from http import HTTPStatus
 
 from fastapi import APIRouter
-from pydantic import BaseModel
+from pydantic import BaseModel, ConfigDict, Field
 
 from buddy_api.deps import JOB_ERRORS, Jobs
 from buddy_api.envelope import Envelope, ok, problems
@@ -17,7 +17,9 @@ router = APIRouter(prefix="/v1/gateway", tags=["gateway"], responses=problems(*J
 class StopOptions(BaseModel):
     """How to stop."""
 
-    force: bool = False  # do not wait for running chats
+    model_config = ConfigDict(json_schema_extra={"example": {"force": False}})
+
+    force: bool = Field(default=False, description="Do not wait for running chats")
 
 
 _NO_OPTIONS = StopOptions()

@@ -1,10 +1,11 @@
 """Figures for Prometheus; behind the token, as everything is."""
 
 from fastapi import APIRouter, Response
+from fastapi.responses import PlainTextResponse
 from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, Gauge, generate_latest
 
 from buddy_api.deps import Caller, Wired
-from buddy_api.envelope import problems
+from buddy_api.envelope import problems_beside_a_stream
 from buddy_common.db import tasks
 from buddy_common.errors import DatabaseUnavailableError, NotAuthenticatedError
 
@@ -13,8 +14,8 @@ router = APIRouter(tags=["metrics"])
 
 @router.get(
     "/metrics",
-    response_class=Response,
-    responses=problems(NotAuthenticatedError, DatabaseUnavailableError),
+    response_class=PlainTextResponse,
+    responses=problems_beside_a_stream(NotAuthenticatedError, DatabaseUnavailableError),
 )
 async def metrics(_caller: Caller, w: Wired) -> Response:
     """Return this process's counters and the number of tasks by node and status."""
