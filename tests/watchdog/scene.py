@@ -2,9 +2,10 @@
 
 import asyncio
 import json
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,7 @@ from buddy_common.settings import GatewaySettings, HomeSettings, OpenClawSetting
 from buddy_common.usecases.follow_startup import Patience
 from buddy_common.usecases.start_gateway import start_gateway
 from buddy_watchdog.healing import Rules
+from buddy_watchdog.incidents import wall_clock
 from buddy_watchdog.runner import Runner
 from buddy_watchdog.state_file import StateFile
 from fakes.openclaw_program import FakeOpenClaw
@@ -62,7 +64,13 @@ class Ward:
         found: dict[str, Any] = json.loads(self.fake.config_file.read_text())
         return found
 
-    def runner(self, *, interval_seconds: float = INTERVAL_SECONDS, host: HostPlane | None = None) -> Runner:
+    def runner(
+        self,
+        *,
+        interval_seconds: float = INTERVAL_SECONDS,
+        host: HostPlane | None = None,
+        clock: Callable[[], datetime] = wall_clock,
+    ) -> Runner:
         return Runner(
             host or self.host,
             interval_seconds=interval_seconds,
@@ -70,13 +78,16 @@ class Ward:
             store=self.store,
             file=StateFile(self.folder / "watchdog.json"),
             rules=Rules(steady_seconds=0.3),
+            clock=clock,
         )
 
     @asynccontextmanager
-    async def watched(self, *, interval_seconds: float = INTERVAL_SECONDS) -> AsyncIterator[Runner]:
+    async def watched(
+        self, *, interval_seconds: float = INTERVAL_SECONDS, clock: Callable[[], datetime] = wall_clock
+    ) -> AsyncIterator[Runner]:
         """Run the watchdog's loop, and end it."""
         host = await asyncio.to_thread(host_plane, self.url, self.fake)
-        runner = self.runner(interval_seconds=interval_seconds, host=host)
+        runner = self.runner(interval_seconds=interval_seconds, host=host, clock=clock)
         task = asyncio.create_task(runner.run_forever())
         try:
             yield runner

@@ -4,7 +4,7 @@ import asyncio
 import random
 import uuid
 from collections.abc import Awaitable, Callable, Coroutine, Sequence
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any
 
 import structlog
@@ -29,6 +29,7 @@ from buddy_watchdog.healing import (
     Step,
     step,
 )
+from buddy_watchdog.incidents import seconds_to_recover, wall_clock, with_incident
 from buddy_watchdog.installs import running_install
 from buddy_watchdog.repairs.alone import repair_alone
 from buddy_watchdog.repairs.patient import Repaired
@@ -64,8 +65,10 @@ class Healer:
         look: Callable[[], Awaitable[Evidence]],
         wake: Callable[[], None],
         rules: Rules,
+        clock: Callable[[], datetime] = wall_clock,
     ) -> None:
-        """`look` takes fresh evidence, `wake` asks for a look at once."""
+        """`look` takes fresh evidence, `wake` asks for a look at once; `clock` is what people see."""
+        self._clock = clock
         self._host = host
         self._chronicle = chronicle
         self._file = file
@@ -137,7 +140,7 @@ class Healer:
         """Return why no repair may be made now."""
         if finding.verdict not in REPAIRABLE or self.repairing:
             return None
-        if not wishes.allows_repairs(datetime.now(UTC)):
+        if not wishes.allows_repairs(self._clock()):
             return "Self-healing is off, or paused."
         if evidence.lifecycle_busy or evidence.config_busy:
             return "A job of an operator is under way."
@@ -157,7 +160,7 @@ class Healer:
         Killed in between, the next watchdog writes them: each has its id from the beginning.
         """
         state, acts = taken
-        kept = self._with_incident(state, acts)
+        kept = with_incident(self._kept, state, acts, self._clock())
         incident = kept.incident or self._kept.incident
         entries = list(notes)
         if incident is not None:
@@ -179,25 +182,11 @@ class Healer:
             self._kept = kept
             await asyncio.to_thread(self._file.save, kept)
 
-    def _with_incident(self, state: State, acts: list[Act]) -> Remembered:
-        kept, now = self._kept, datetime.now(UTC)
-        incident, opened = kept.incident, kept.circuit_opened_at
-        if Act.BEGIN in acts:
-            incident = Incident(id=f"{now:%Y%m%d-%H%M%S}-{uuid.uuid4().hex[:8]}", began=now)
-        if incident is not None:
-            up_at = (incident.up_at or now) if state.fine_since is not None else None
-            incident = incident.model_copy(update={"up_at": up_at})
-        if Act.RECOVER in acts or Act.END in acts:
-            incident = None
-        if state.circuit_open != (opened is not None):
-            opened = now if state.circuit_open else None
-        return kept.model_copy(update={"state": state, "incident": incident, "circuit_opened_at": opened})
-
     def _seen(
         self, kind: EventKind, incident: Incident, evidence: Evidence, finding: Finding, state: State
     ) -> HealEvent:
         """Return the event of something that was seen, and not done."""
-        up_at = incident.up_at or datetime.now(UTC)
+        recovered = kind is EventKind.RECOVERED
         return self._event(
             kind,
             incident,
@@ -205,7 +194,7 @@ class Healer:
             attempt=state.attempts,
             evidence_before=evidence.shown(),
             seconds_to_detect=self._seconds_to_detect(evidence) if kind is EventKind.DETECTED else None,
-            seconds_to_recover=_seconds(incident.began, up_at) if kind is EventKind.RECOVERED else None,
+            seconds_to_recover=seconds_to_recover(incident, state, self._clock()) if recovered else None,
         )
 
     def _event(self, kind: EventKind, incident: Incident, finding: Finding, **more: Any) -> HealEvent:
@@ -213,7 +202,7 @@ class Healer:
             id=uuid.uuid4().hex,
             incident=incident.id,
             node=self._host.node,
-            at=datetime.now(UTC),
+            at=self._clock(),
             kind=kind,
             verdict=finding.verdict,
             reason=finding.reason,
@@ -289,7 +278,3 @@ class Healer:
         task = asyncio.create_task(work)
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
-
-
-def _seconds(began: datetime, ended: datetime) -> float:
-    return round((ended - began).total_seconds(), 1)

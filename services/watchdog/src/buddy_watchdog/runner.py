@@ -3,8 +3,8 @@
 import asyncio
 import time
 import uuid
-from collections.abc import Sequence
-from datetime import UTC, datetime
+from collections.abc import Callable, Sequence
+from datetime import datetime
 from typing import Protocol
 
 import structlog
@@ -23,6 +23,7 @@ from buddy_watchdog.gather import Gatherer
 from buddy_watchdog.healer import Healer
 from buddy_watchdog.healing import FINE, Phase, Rules
 from buddy_watchdog.held_socket import HeldSocket
+from buddy_watchdog.incidents import wall_clock
 from buddy_watchdog.known_good import READY_SECONDS, KnownGood
 from buddy_watchdog.memory import Memory, remember
 from buddy_watchdog.process_end import wait_for_end, wait_for_freeze
@@ -95,8 +96,10 @@ class Runner:
         file: StateFile,
         rules: Rules,
         beside: Sequence[Watch] = (),
+        clock: Callable[[], datetime] = wall_clock,
     ) -> None:
-        """`beside`: what is watched together with the gateway."""
+        """`beside`: what is watched together with the gateway; `clock`: what people see."""
+        self._clock = clock
         self._host = host
         self._interval = interval_seconds
         self._diary = diary
@@ -112,7 +115,14 @@ class Runner:
         self._ready_since: float | None = None
         self._checked: tuple[float, Verdict | None] = (0.0, None)
         self._healer = Healer(
-            host, chronicle=diary, file=file, store=store, look=self._gather, wake=self._news.set, rules=rules
+            host,
+            chronicle=diary,
+            file=file,
+            store=store,
+            look=self._gather,
+            wake=self._news.set,
+            rules=rules,
+            clock=clock,
         )
 
     @property
@@ -190,7 +200,7 @@ class Runner:
             HealthCheck(
                 id=uuid.uuid4().hex,
                 node=self._host.node,
-                at=datetime.now(UTC),
+                at=self._clock(),
                 state=_shown(snapshot, finding).state,
                 verdict=finding.verdict,
                 response_time_ms=probe.latency_ms,

@@ -22,6 +22,7 @@ class Incident(BaseModel):
 
     id: str
     began: datetime
+    began_after_boot: float | None = None  # None: before this boot
     told: list[str] = []  # kinds of events that people were alerted of
     up_at: datetime | None = None  # when the gateway was first seen well again
 
@@ -61,7 +62,10 @@ class StateFile:
         state = kept.state
         if state.phase is Phase.REPAIRING:
             state = state.model_copy(update={"phase": Phase.INCIDENT, "next_repair_at": now})
+        incident = kept.incident
         if kept.boot != boot_id():
+            if incident is not None:
+                incident = incident.model_copy(update={"began_after_boot": None})
             since = None if state.since is None else now
             state = state.model_copy(
                 update={
@@ -72,7 +76,7 @@ class StateFile:
                     "next_repair_at": now,
                 }
             )
-        return kept.model_copy(update={"boot": boot_id(), "state": state})
+        return kept.model_copy(update={"boot": boot_id(), "state": state, "incident": incident})
 
     def save(self, remembered: Remembered) -> None:
         """Keep it; a disk that is full is a log line: the watching goes on."""

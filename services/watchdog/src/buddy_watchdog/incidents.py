@@ -1,0 +1,36 @@
+"""Which incident is open after a step, and how long one took: pure."""
+
+import uuid
+from collections.abc import Sequence
+from datetime import UTC, datetime
+
+from buddy_watchdog.healing import Act, State
+from buddy_watchdog.state_file import Incident, Remembered
+
+
+def wall_clock() -> datetime:
+    """Return the present as people know it; nothing is decided by it, since it may be set."""
+    return datetime.now(UTC)
+
+
+def with_incident(kept: Remembered, state: State, acts: Sequence[Act], now: datetime) -> Remembered:
+    """Return what is remembered with the new state, and the incident that begins or ends with it."""
+    incident, opened = kept.incident, kept.circuit_opened_at
+    if Act.BEGIN in acts:
+        name = f"{now:%Y%m%d-%H%M%S}-{uuid.uuid4().hex[:8]}"
+        incident = Incident(id=name, began=now, began_after_boot=state.since)
+    if incident is not None:
+        up_at = (incident.up_at or now) if state.fine_since is not None else None
+        incident = incident.model_copy(update={"up_at": up_at})
+    if Act.RECOVER in acts or Act.END in acts:
+        incident = None
+    if state.circuit_open != (opened is not None):
+        opened = now if state.circuit_open else None
+    return kept.model_copy(update={"state": state, "incident": incident, "circuit_opened_at": opened})
+
+
+def seconds_to_recover(incident: Incident, state: State, now: datetime) -> float:
+    """Return how long it took until it was well; by the clock only where a reboot lies in between."""
+    if incident.began_after_boot is not None and state.fine_since is not None:
+        return round(state.fine_since - incident.began_after_boot, 1)
+    return round(max(0.0, ((incident.up_at or now) - incident.began).total_seconds()), 1)
