@@ -23,10 +23,8 @@ def test_a_port_that_another_program_takes_is_reported_and_the_gateway_is_back_w
     ward: Ward,
 ) -> None:
     pid = ward.prepare()
-    process = psutil.Process(pid)
-    process.suspend()
     ward.change("/v1/settings/self-healing", mode="off")
-    process.kill()
+    os.kill(pid, signal.SIGKILL)
     ward.until(lambda: not ward.system.gateway_pids(), "the old one is gone")
     with socket.create_server(("127.0.0.1", ward.system.openclaw.port)):
         ward.change("/v1/settings/self-healing", mode="on")
