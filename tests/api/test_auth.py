@@ -92,11 +92,47 @@ async def test_login_attempts_are_limited_even_for_the_right_token(api: Api) -> 
     assert answer.json()["data"]["error"] == "too_many_attempts"
 
 
-async def test_every_refused_login_leaves_an_event_the_limited_ones_too(api: Api) -> None:
-    for _ in range(7):
+async def test_beyond_the_limit_one_event_stands_for_all_refused_logins_of_a_minute(api: Api) -> None:
+    for _ in range(20):
         await login(api, "wrong")
     events = (await api.client.get("/v1/system/events", params={"action": "login"})).json()["data"]
-    assert [event["detail"] for event in events] == ["too many attempts"] * 2 + ["invalid token"] * 5
+    assert [event["detail"] for event in events] == ["too many attempts"] + ["invalid token"] * 5
+
+
+@pytest.mark.parametrize("method", ["GET", "POST"])
+async def test_wrong_tokens_are_limited_per_address_and_the_right_one_gets_in(method: str, api: Api) -> None:
+    wrong = [await me(api, f"wrong-{number}", method=method) for number in range(7)]
+
+    assert [answer.status_code for answer in wrong] == [401] * 5 + [429] * 2
+    assert wrong[6].json()["data"]["error"] == "too_many_attempts"
+    assert 1 <= int(wrong[6].headers["retry-after"]) <= 61
+    assert (await api.client.get("/v1/auth/me")).status_code == 200
+    assert (await login(api)).status_code == 200
+
+
+async def me(api: Api, token: str, *, method: str = "GET", **headers: str) -> httpx.Response:
+    path = "/v1/auth/me" if method == "GET" else "/v1/openclaw/bots/add"
+    return await api.stranger.request(method, path, headers={"Authorization": f"Bearer {token}", **headers})
+
+
+async def test_a_forged_forwarded_address_makes_no_new_guesses(api: Api) -> None:
+    headers = [{"X-Forwarded-For": f"198.51.100.{number}"} for number in range(6)]
+    answers = [await me(api, "wrong", **each) for each in headers]
+    assert answers[-1].status_code == 429
+
+
+async def test_tokens_are_guessed_no_faster_by_cookie(api: Api) -> None:
+    cookies = [{"Cookie": f"{COOKIE}=guess-{number}"} for number in range(6)]
+    answers = [await api.stranger.get("/v1/auth/me", headers=cookie) for cookie in cookies]
+    assert [answer.status_code for answer in answers] == [401] * 5 + [429]
+
+
+async def test_a_page_whose_session_has_ended_is_told_so_however_often_it_asks(api: Api) -> None:
+    ended = {"Cookie": f"{COOKIE}=a-session-of-last-week"}
+    for _ in range(10):
+        assert (await api.stranger.get("/v1/auth/me", headers=ended)).status_code == 401
+    for _ in range(10):
+        assert (await api.stranger.get("/v1/auth/me")).status_code == 401  # nothing is no guess
 
 
 async def test_a_forged_forwarded_address_changes_nothing_without_a_trusted_proxy(api: Api) -> None:

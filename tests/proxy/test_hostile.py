@@ -273,3 +273,23 @@ async def test_no_token_stands_in_any_answer_or_log(
     for secret in (TOKEN, GATEWAY_TOKEN, ticket):
         assert secret not in said
         assert secret not in logged
+
+
+@pytest.mark.parametrize("path", ["/v1/proxy/x", CHAT.decode()])
+async def test_wrong_tokens_are_limited_and_the_right_one_gets_in(
+    proxy: Served, seen: list[tuple[str, str, bytes]], path: str
+) -> None:
+    guesses = [
+        await proxy.stranger.post(path, json={}, headers={"Authorization": f"Bearer guess-{number}"})
+        for number in range(6)
+    ]
+    assert [answer.status_code for answer in guesses] == [401] * 5 + [429]
+    assert int(guesses[-1].headers["retry-after"]) >= 1
+    with pytest.raises(InvalidStatus) as refused:
+        async with connect(
+            f"ws://127.0.0.1:{proxy.port}/v1/ws/logs", additional_headers={"Authorization": "x"}, proxy=None
+        ):
+            pass
+    assert refused.value.response.status_code == 429
+    assert (await proxy.client.post("/v1/proxy/x")).status_code == 200
+    assert len(seen) == 1

@@ -12,10 +12,10 @@ from redis.asyncio import Redis
 from buddy_api.config import ApiConfig
 from buddy_api.experts import Experts
 from buddy_api.known_nodes import KnownNodes
-from buddy_api.login_limit import LoginLimit
 from buddy_api.mirrored import Lists
 from buddy_api.task_changes import TaskChanges
 from buddy_common.adapters.access import Authenticator, Operator
+from buddy_common.adapters.attempts import Attempts
 from buddy_common.adapters.job_queue import JobQueue
 from buddy_common.adapters.job_sender import JobSender
 from buddy_common.adapters.presence import Presence
@@ -61,7 +61,7 @@ class Wiring:
     changes: TaskChanges
     presence: Presence
     authenticator: Authenticator
-    login_limit: LoginLimit
+    attempts: Attempts
     jobs: JobQueue
     metrics: CollectorRegistry
     stopping: Stopping
@@ -71,6 +71,7 @@ class Wiring:
         """Let go of connections and threads."""
         self.jobs.close()
         await self.redis.aclose()
+        await self.attempts.close()
         self.database.engine.dispose()
 
 
@@ -82,7 +83,10 @@ def build_wiring(config: ApiConfig) -> Wiring:
     stream = TaskStream(redis)
     stopping = Stopping()
     read_model, requests = ReadModel(redis), RefreshRequests(redis)
-    authenticator = Authenticator(resolve_token(config.auth, config.home), database)
+    token = resolve_token(config.auth, config.home)
+    per_minute = config.auth.login_attempts_per_minute
+    attempts = Attempts(redis_url=redis_url, per_minute=per_minute, key=token.encode())
+    authenticator = Authenticator(token, database, attempts)
     return Wiring(
         config=config,
         database=database,
@@ -96,7 +100,7 @@ def build_wiring(config: ApiConfig) -> Wiring:
         changes=TaskChanges(stream, stopping),
         presence=Presence(redis),
         authenticator=authenticator,
-        login_limit=LoginLimit(redis_url=redis_url, per_minute=config.auth.login_attempts_per_minute),
+        attempts=attempts,
         jobs=JobQueue(JobSender(redis_url), database, SealedPayloads(redis), key=authenticator.key),
         metrics=CollectorRegistry(),
         stopping=stopping,

@@ -7,6 +7,7 @@ import structlog
 from redis.asyncio import Redis
 
 from buddy_common.adapters.access import Authenticator
+from buddy_common.adapters.attempts import Attempts
 from buddy_common.adapters.gateway_host import HostGateway
 from buddy_common.adapters.host_plane import build_gateway
 from buddy_common.adapters.host_state import FileHostState
@@ -34,6 +35,7 @@ class Wiring:
 
     config: ProxyConfig
     database: Database
+    attempts: Attempts
     authenticator: Authenticator
     clients: Clients
     gateway: HostGateway
@@ -50,6 +52,7 @@ class Wiring:
         await self.rooms.close()
         self.jobs.close()
         await self.redis.aclose()
+        await self.attempts.close()
         await self.upstream.close()
         await self.gateway.close()
         self.database.engine.dispose()
@@ -62,13 +65,16 @@ def build_wiring(config: ProxyConfig) -> Wiring:
     program = HostOpenClaw(config.openclaw, config.home.runtime)
     gateway = build_gateway(config.gateway, program, state=state, home=config.home)
     stopping = Stopping()
-    authenticator = Authenticator(_token(config), database)
     redis_url = config.broker.require()
+    token, per_minute = _token(config), config.auth.login_attempts_per_minute
+    attempts = Attempts(redis_url=redis_url, per_minute=per_minute, key=token.encode())
+    authenticator = Authenticator(token, database, attempts)
     redis = open_redis(redis_url)
     jobs = JobQueue(JobSender(redis_url), database, SealedPayloads(redis), key=authenticator.key)
     return Wiring(
         config=config,
         database=database,
+        attempts=attempts,
         authenticator=authenticator,
         clients=Clients(limit=config.proxy.connections_per_client),
         gateway=gateway,

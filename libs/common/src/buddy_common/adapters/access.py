@@ -4,6 +4,7 @@ Needs the extra `buddy-common[web]`.
 """
 
 import secrets
+from collections import OrderedDict
 from dataclasses import dataclass
 from enum import StrEnum
 from functools import lru_cache
@@ -12,6 +13,7 @@ from urllib.parse import urlsplit
 
 from starlette.requests import HTTPConnection
 
+from buddy_common.adapters.attempts import Attempts, Kind
 from buddy_common.db import grants
 from buddy_common.db.engine import Database
 from buddy_common.errors import CrossOriginError, NotAuthenticatedError
@@ -19,6 +21,7 @@ from buddy_common.errors import CrossOriginError, NotAuthenticatedError
 COOKIE = "guardian_token"
 SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
 ADMIN = "admin"
+ENDED_COOKIES = 1024  # that are remembered
 
 
 class Via(StrEnum):
@@ -40,11 +43,13 @@ class Operator:
 
 
 class Authenticator:
-    """Checks credentials against the token and the stored grants."""
+    """Checks credentials against the token and the stored grants, and how often somebody may be wrong."""
 
-    def __init__(self, token: str, database: Database) -> None:
+    def __init__(self, token: str, database: Database, attempts: Attempts) -> None:
         self.key = token.encode()  # sessions, tickets and digests of secrets end with it
         self._database = database
+        self._attempts = attempts
+        self._ended: OrderedDict[int, None] = OrderedDict()  # cookies that are wrong, by their hash
 
     def is_token(self, candidate: str) -> bool:
         """Compare in constant time."""
@@ -55,12 +60,15 @@ class Authenticator:
 
         Raises:
             NotAuthenticatedError: no credential, or none that is valid.
+            TooManyAttemptsError: the same, and this address has been wrong too often.
             CrossOriginError: a cookie came with a change from another site, or a WebSocket did.
         """
         if connection.scope["type"] == "websocket" and "origin" in connection.headers:
             require_same_origin(connection)  # browsers let any page open one, and send our cookie along
         via = await self._credential(connection)
         if via is None:
+            if self._is_guess(connection):
+                await self._attempts.count(Kind.GUESS, client_address(connection))
             raise NotAuthenticatedError(
                 "Not signed in, or the token is wrong. Send `Authorization: Bearer <token>`;"
                 " `buddy token` shows it."
@@ -90,6 +98,21 @@ class Authenticator:
             )
             return Via.TICKET if used else None
         return None
+
+    def _is_guess(self, connection: HTTPConnection) -> bool:
+        """Whether a credential that is wrong could be a try: not the cookie of a session that has ended.
+
+        Browsers go on sending such a cookie, always the same.
+        """
+        if "authorization" in connection.headers:
+            return True
+        cookie = hash(connection.cookies.get(COOKIE, ""))
+        if COOKIE not in connection.cookies or cookie in self._ended:
+            return False
+        self._ended[cookie] = None
+        if len(self._ended) > ENDED_COOKIES:
+            self._ended.popitem(last=False)
+        return True
 
 
 def _only_reads(connection: HTTPConnection) -> bool:

@@ -66,9 +66,10 @@ class TooManyAttemptsError(BuddyError):
     error = "too_many_attempts"
     status = HTTPStatus.TOO_MANY_REQUESTS
 
-    def __init__(self, retry_after_seconds: int) -> None:
+    def __init__(self, retry_after_seconds: int, *, is_first: bool = True) -> None:
         super().__init__(f"Too many attempts. Try again in {retry_after_seconds} s.")
         self.retry_after_seconds = retry_after_seconds
+        self.is_first = is_first  # in this minute: further ones are not worth a record
 
     @property
     def headers(self) -> dict[str, str]:

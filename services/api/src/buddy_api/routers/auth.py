@@ -11,6 +11,7 @@ from sqlmodel import Session
 from buddy_api.deps import Caller, Wired, Wiring
 from buddy_api.envelope import Envelope, ok, problems
 from buddy_common.adapters.access import ADMIN, COOKIE, SAFE_METHODS, Via, client_address
+from buddy_common.adapters.attempts import Kind
 from buddy_common.db import events, grants
 from buddy_common.db.grants import GrantKind
 from buddy_common.errors import (
@@ -65,9 +66,10 @@ async def login(body: Login, request: Request, response: Response, w: Wired) -> 
     """Exchange the token for a session cookie."""
     address = client_address(request)
     try:
-        await w.login_limit.attempt(address)
-    except TooManyAttemptsError:
-        await _record_refusal(w, address, detail="too many attempts")
+        await w.attempts.count(Kind.LOGIN, address)
+    except TooManyAttemptsError as exc:
+        if exc.is_first:  # else whoever tries fills the database
+            await _record_refusal(w, address, detail="too many attempts")
         raise
     if not w.authenticator.is_token(body.token):
         await _record_refusal(w, address, detail="invalid token")
