@@ -7,7 +7,7 @@ MEMBERS := libs/common services/api services/worker services/watchdog services/p
 t ?= tests
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run check test test-postgres fix lock bench browser faults soak openclaw docs clean
+.PHONY: help setup run check test test-postgres fix lock bench browser faults soak chaos openclaw docs clean
 
 help: ## Show this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 15
@@ -63,9 +63,11 @@ lock: ## Choose versions anew and write requirements.lock
 faults: setup openclaw ## Kill and flood everything, and walk all changes on both generations (half an hour and more)
 	$(BIN)/python -m pytest -m faults tests/faults tests/openclaw
 
-minutes ?= 30
-soak: setup openclaw ## Read, chat and restart for 30 minutes with nothing wrong: no repair, no incident; make soak minutes=2
-	PYTHONPATH=tests $(BIN)/python -m faults.soak --minutes $(minutes)
+soak: setup openclaw ## Read, chat and restart for 30 minutes with nothing wrong: no repair, no incident; ARGS="--minutes 2" for less
+	PYTHONPATH=tests $(BIN)/python -m faults.soak $(ARGS)
+
+chaos: setup openclaw ## Soak everything under load and faults; ten minutes, or make chaos ARGS="--minutes 3 --seed 7"
+	PYTHONPATH=tests $(BIN)/python -m chaos $(ARGS)
 
 browser: setup openclaw ## Chat in the gateway's panel with a headless Chromium, in front of both generations
 	$(BIN)/python -m pytest -m browser tests/openclaw

@@ -1,0 +1,231 @@
+"""The ledger: one line per promise, whether it was kept, and what that was judged by. Pure."""
+
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from chaos.facts import Attempt, End, Facts, Said
+
+CONFIG = "config: "  # keys of openclaw.json begin with this: only they may be rolled back
+SHOWN = 5  # of many troubles
+SLACK_SECONDS = 1.0  # between the clocks and looks of different observers
+_TAKING = {"rollback", "quarantine"}  # repairs that may take an acknowledged change away
+_LAST = {"recovered", "ended"}
+
+
+@dataclass(frozen=True)
+class Line:
+    """One promise."""
+
+    promise: str
+    detail: str  # what was looked at
+    troubles: tuple[str, ...] = ()
+
+    @property
+    def passed(self) -> bool:
+        """Whether it was kept."""
+        return not self.troubles
+
+
+def line(promise: str, detail: str, troubles: list[str], *, seen: int) -> Line:
+    """Return a line; one for which nothing was looked at has not been proved."""
+    if seen == 0:
+        troubles = [*troubles, "there was nothing to look at"]
+    return Line(promise, detail, tuple(troubles))
+
+
+def faults(facts: Facts) -> Line:
+    """Every fault was made, and what it hit came back."""
+    troubles = [f"{blow.fault}: {blow.problem}" for blow in facts.blows if blow.problem is not None]
+    troubles += facts.unmade
+    made = len(facts.blows)
+    if made != facts.planned:
+        troubles.append(f"{facts.planned - made} of {facts.planned} faults were not made")
+    return line("every fault was made, and what it hit was back", f"{made} faults", troubles, seen=made)
+
+
+def changes_kept(facts: Facts) -> Line:
+    """What was acknowledged is there, unless a rollback or a quarantine that is on record took it away."""
+    taken_at = [row.at for row in facts.rows if row.repair in _TAKING]
+    troubles, excused, acknowledged = [], 0, 0
+    for key, attempts in _by_key(facts).items():
+        last = _last_acknowledged(attempts)
+        if last is None:
+            continue
+        acknowledged += sum(attempt.said is Said.ACKNOWLEDGED for attempt in attempts)
+        later = attempts[attempts.index(last) + 1 :]
+        final = facts.finals.get(key)
+        if final in {last.value, *(attempt.value for attempt in later)}:
+            continue
+        if key.startswith(CONFIG) and any(at >= last.ended - SLACK_SECONDS for at in taken_at):
+            excused += 1
+        else:
+            troubles.append(f"{key} is {final!r}, acknowledged was {last.value!r}")
+    detail = f"{acknowledged} acknowledged, {excused} keys rolled back with an event"
+    return line("every acknowledged change is there", detail, troubles, seen=acknowledged)
+
+
+def refusals_kept(facts: Facts) -> Line:
+    """What was refused was not made after all."""
+    refused = [attempt for attempt in facts.attempts if attempt.said is Said.REFUSED]
+    troubles = [
+        f"{attempt.key} is {attempt.value!r}, which was refused"
+        for attempt in refused
+        if facts.finals.get(attempt.key) == attempt.value
+        and not any(
+            other.said is not Said.REFUSED and (other.key, other.value) == (attempt.key, attempt.value)
+            for other in facts.attempts
+        )
+    ]
+    return Line("no refused change was made", f"{len(refused)} refused", tuple(troubles))
+
+
+def tasks_ended(facts: Facts) -> Line:
+    """Every task that a client was given has ended."""
+    rows = {task.id: task for task in facts.tasks}
+    troubles = [f"{task} is lost" for task in sorted(facts.accepted - rows.keys())]
+    troubles += [f"{task.id} ({task.kind}) is {task.status}" for task in facts.tasks if not task.is_final]
+    counts = Counter(task.status for task in facts.tasks)
+    detail = f"{len(facts.accepted)} accepted; rows: {_counted(counts)}"
+    return line("every accepted task has ended", detail, troubles, seen=len(facts.accepted))
+
+
+def tasks_ran_once(facts: Facts) -> Line:
+    """No task ran more often than its kind may."""
+    troubles = [
+        f"{task.id} ({task.kind}) ran {task.attempts} times"
+        for task in facts.tasks
+        if task.attempts > (2 if task.may_repeat else 1)
+    ]
+    again = sum(task.attempts > 1 for task in facts.tasks)
+    return line(
+        "no task ran twice where it must not",
+        f"{again} ran again where they may",
+        troubles,
+        seen=len(facts.tasks),
+    )
+
+
+def heals_recorded(facts: Facts) -> Line:
+    """Every heal event is in a file and in the database, once."""
+    on_disk = Counter(event.id for event in facts.journal)
+    in_rows = Counter(event.id for event in facts.rows)
+    troubles = [f"{name} is only in a file" for name in on_disk.keys() - in_rows.keys()]
+    troubles += [f"{name} is only in the database" for name in in_rows.keys() - on_disk.keys()]
+    for where, counts in (("the files", on_disk), ("the database", in_rows)):
+        troubles += [f"{name} is {count} times in {where}" for name, count in counts.items() if count > 1]
+    return line(
+        "every heal event is recorded exactly once", f"{len(in_rows)} events", troubles, seen=len(in_rows)
+    )
+
+
+def incidents_ended(facts: Facts) -> Line:
+    """Every incident began once and has ended once."""
+    kinds: dict[str, list[str]] = {}
+    for event in facts.rows:
+        kinds.setdefault(event.incident, []).append(event.kind)
+    troubles = []
+    for incident, happened in kinds.items():
+        if happened.count("detected") != 1:
+            troubles.append(f"{incident} began {happened.count('detected')} times")
+        if sum(kind in _LAST for kind in happened) != 1:
+            troubles.append(f"{incident} has ended {sum(kind in _LAST for kind in happened)} times")
+    return line("every incident has ended", f"{len(kinds)} incidents", troubles, seen=len(kinds))
+
+
+def config_whole(facts: Facts) -> Line:
+    """`openclaw.json` was whole whenever the schedule had not broken it."""
+    troubles = [
+        f"not whole for {broken.ended - broken.began:.1f} s"
+        for broken in facts.config_broken
+        if not any(
+            window.began - SLACK_SECONDS <= broken.began and broken.ended <= window.ended + SLACK_SECONDS
+            for window in facts.corruptions
+        )
+    ]
+    detail = f"{facts.config_looks} looks, {len(facts.corruptions)} times corrupted by the schedule"
+    return line("openclaw.json was whole", detail, troubles, seen=facts.config_looks)
+
+
+def one_gateway(facts: Facts) -> Line:
+    """There were never two gateways at once."""
+    most = facts.gateways_at_once
+    troubles = [f"{most} ran at the same time"] if most > 1 else []
+    return line("never two gateways", f"{most} at most", troubles, seen=most)
+
+
+def requests_proper(facts: Facts) -> Line:
+    """What came as an answer was one."""
+    bad = Counter(f"{r.kind} {r.what}: {r.said}" for r in facts.requests if r.end is End.IMPROPER)
+    counts = Counter(request.said for request in facts.requests)
+    return line(
+        "every answer was a proper one", _counted(counts), _most(bad), seen=counts.total() - counts["cut"]
+    )
+
+
+def requests_in_time(facts: Facts) -> Line:
+    """Nobody waited beyond the deadline."""
+    hung = Counter(f"{r.kind} {r.what}" for r in facts.requests if r.end is End.HUNG)
+    longest = max((r.ended - r.began for r in facts.requests), default=0)
+    return line("no request hung", f"longest {longest:.1f} s", _most(hung), seen=len(facts.requests))
+
+
+def requests_cut(facts: Facts) -> Line:
+    """A connection broke only where the process at its other end was killed or frozen."""
+    windows = list(facts.web_windows())
+    cut = [request for request in facts.requests if request.end is End.CUT]
+    bad = Counter(
+        f"{r.kind} {r.what}: {r.said}"
+        for r in cut
+        if not any(w.touches(r.began - SLACK_SECONDS, r.ended + SLACK_SECONDS) for w in windows)
+    )
+    detail = f"{len(cut)} cut, the web process was down {len(windows)} times"
+    return line("connections broke only with the web process", detail, _most(bad), seen=len(facts.requests))
+
+
+def settled(facts: Facts) -> Line:
+    """All came to rest, without help."""
+    return Line("all came to rest in time", "after the last fault", tuple(facts.unsettled))
+
+
+def works_again(facts: Facts) -> Line:
+    """Every kind of client is served in the end."""
+    troubles = [f"{kind}: {problem}" for kind, problem in facts.works_again.items() if problem is not None]
+    kinds = ", ".join(facts.works_again)
+    return line("every kind of client works again", kinds, troubles, seen=len(facts.works_again))
+
+
+def render(title: str, lines: list[Line]) -> str:
+    """Return the ledger as Markdown."""
+    rows = [title, "", "| | promise | looked at |", "|---|---|---|"]
+    for entry in lines:
+        rows.append(f"| {'pass' if entry.passed else 'FAIL'} | {entry.promise} | {entry.detail} |")
+        rows += [f"| | | {trouble.replace('|', '/')} |" for trouble in entry.troubles[:SHOWN]]
+        if len(entry.troubles) > SHOWN:
+            rows.append(f"| | | … and {len(entry.troubles) - SHOWN} more |")
+    return "\n".join(rows) + "\n"
+
+
+CHECKS: tuple[Callable[[Facts], Line], ...] = (
+    faults, changes_kept, refusals_kept, tasks_ended, tasks_ran_once, heals_recorded, incidents_ended,
+    config_whole, one_gateway, requests_proper, requests_in_time, requests_cut, settled, works_again,
+)  # fmt: skip
+
+
+def _by_key(facts: Facts) -> dict[str, list[Attempt]]:
+    keys: dict[str, list[Attempt]] = {}
+    for attempt in sorted(facts.attempts, key=lambda attempt: attempt.began):
+        keys.setdefault(attempt.key, []).append(attempt)
+    return keys
+
+
+def _last_acknowledged(attempts: list[Attempt]) -> Attempt | None:
+    return next((a for a in reversed(attempts) if a.said is Said.ACKNOWLEDGED), None)
+
+
+def _counted(counts: Counter[str]) -> str:
+    return ", ".join(f"{name} × {count}" for name, count in counts.most_common())
+
+
+def _most(counts: Counter[str]) -> list[str]:
+    return [f"{what} ({count} ×)" if count > 1 else what for what, count in counts.most_common()]

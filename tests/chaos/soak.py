@@ -1,0 +1,206 @@
+"""One soak from its first client to the last look: load, faults, rest, and what is there in the end."""
+
+import asyncio
+import contextlib
+import sys
+import time
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import ExitStack
+
+from chaos.caller import Caller
+from chaos.chats import Chatter
+from chaos.clients import Client, ListReader, LogReader, TaskPoller, keep_on
+from chaos.facts import Facts, Window
+from chaos.faults import Faults, NotThereError, until
+from chaos.finals import final_values, heal_rows, open_incidents, task_rows
+from chaos.samplers import ConfigSampler, GatewaySampler, JournalKeeper, ProcessSampler, Sampler, is_whole
+from chaos.schedule import Fault
+from chaos.stage import Stage, show
+from chaos.writers import BOT_NAME, FILE, LATER_BOT_NAME, PROVIDER_URL, Operator, RowWriter, Writer
+
+KNOWN_GOOD_SECONDS = 280.0  # the gateway has to be ready on the config for a minute
+PLATEAU_LOOKS = 8
+CALM_LOOKS = 5
+SETTLE_SECONDS = 280.0
+AGAIN_TRIES = 2  # a pool's connection may be one that a process that was killed has left
+
+
+class Soak:
+    """A run on a stage; what it sees goes into the facts."""
+
+    def __init__(self, stage: Stage, schedule: list[Fault], facts: Facts) -> None:
+        self._stage = stage
+        self._schedule = schedule
+        self._facts = facts
+        facts.planned = len(schedule)
+        home = stage.machine.home
+        self._journal = JournalKeeper(home, stage.machine.folder / "journal")
+        self._usage = ProcessSampler(stage, facts)
+        self._samplers: list[Sampler] = [
+            ConfigSampler(stage.config_file, facts), GatewaySampler(stage, facts), self._usage, self._journal
+        ]  # fmt: skip
+
+    def run(self) -> None:
+        """Run it all; the system is stopped in the end."""
+        with ExitStack() as looking:
+            for sampler in self._samplers:
+                looking.enter_context(sampler)
+            asyncio.run(self._run())
+            self._stop()
+        self._facts.journal = self._journal.events()
+        for sampler in self._samplers:
+            if sampler.problem is not None:
+                self._facts.unsettled.append(f"{type(sampler).__name__}: {sampler.problem!r}")
+
+    async def _run(self) -> None:
+        if self._stage.is_real:  # what a rollback goes back to
+            say("waiting until the config counts as known to be good")
+            await until(self._is_known_good, seconds=KNOWN_GOOD_SECONDS, what="no known-good config")
+        async with self._clients() as clients:
+            await self._load_and_faults(clients)
+            await self._settle()
+            await self._again(clients)
+        self._facts.calm = await self._stretch(CALM_LOOKS)
+        self._facts.tasks = task_rows(self._stage)
+        self._facts.rows = heal_rows(self._stage)
+        self._facts.finals = await final_values(self._stage, self._facts)
+
+    async def _load_and_faults(self, clients: list[Client]) -> None:
+        stop = asyncio.Event()
+        async with asyncio.TaskGroup() as group:
+            for client in clients:
+                group.create_task(keep_on(client, stop))
+            self._facts.plateau = await self._stretch(PLATEAU_LOOKS)
+            try:
+                await self._all_faults()
+            finally:
+                stop.set()
+                say("the clients stop")
+
+    async def _all_faults(self) -> None:
+        faults = Faults(self._stage, self._facts)
+        began = time.monotonic()
+        async with asyncio.TaskGroup() as group:
+            for fault in self._schedule:
+                await asyncio.sleep(max(0.0, began + fault.at - time.monotonic()))
+                say(f"{time.monotonic() - began:5.0f} s  {fault}")
+                group.create_task(faults.make(fault))
+
+    async def _stretch(self, looks: int) -> Window:
+        """Return a stretch of time in which all processes were looked at so often."""
+        began, first = time.time(), self._usage.looks
+        await until(lambda: self._usage.looks >= first + looks, seconds=SETTLE_SECONDS, what="no look")
+        return Window(began, time.time())
+
+    @contextlib.asynccontextmanager
+    async def _clients(self) -> AsyncIterator[list[Client]]:
+        callers: list[Caller] = []
+
+        def caller(kind: str) -> Caller:
+            callers.append(Caller(kind, self._stage.buddy.url, self._stage.buddy.token, self._facts))
+            return callers[-1]
+
+        try:
+            yield list(_clients(caller, chats=self._stage.is_real))
+        finally:
+            for one in callers:
+                await one.close()
+
+    async def _settle(self) -> None:
+        """Wait until all has come to rest; what does not, in time, is told."""
+        say("waiting for rest")
+        conditions: dict[str, Callable[[], bool]] = {
+            "the api is not ready": self._stage.buddy.is_ready,
+            "the gateway is not ready": self._gateway_is_ready,
+            "openclaw.json is not whole": lambda: is_whole(self._stage.config_file.read_bytes()),
+            "a task has not ended": lambda: all(task.is_final for task in task_rows(self._stage)),
+            "an incident is open": lambda: not open_incidents(self._stage),
+            "a heal event is not in the database": self._is_brought,
+            "a process is unknown": lambda: not self._stage.strangers(),
+            "up.json names other processes than those that run": self._is_written_down,
+        }
+        deadline = time.monotonic() + SETTLE_SECONDS
+        for problem, condition in conditions.items():
+            left = max(5.0, deadline - time.monotonic())
+            try:
+                await until(_without_errors(condition), seconds=left, what=problem)
+            except NotThereError as exc:
+                self._facts.unsettled.append(f"{exc}")
+        self._facts.strangers |= set(await asyncio.to_thread(self._stage.strangers))
+
+    async def _again(self, clients: list[Client]) -> None:
+        """Let each kind of client do what it does once more; each of them counts."""
+        for client in clients:
+            problem = None
+            for _ in range(AGAIN_TRIES):
+                problem = await client.once()
+                if problem is None:
+                    break
+            self._facts.works_again[client.caller.kind] = problem
+
+    def _is_known_good(self) -> bool:
+        found = self._stage.buddy.get("/v1/heal/backups", limit="100").json()["data"]
+        good = [row["hash"] for row in found["backups"] if row["reason"] == "known good"]
+        return found["current"]["hash"] in good
+
+    def _gateway_is_ready(self) -> bool:
+        return self._stage.buddy.status()["ready"] is True
+
+    def _is_brought(self) -> bool:
+        return {event.id for event in self._journal.events()} <= {row.id for row in heal_rows(self._stage)}
+
+    def _is_written_down(self) -> bool:
+        running = {name: process.pid for name, process in self._stage.parts().items()}
+        return {**self._stage.buddy.children, **_apart(running)} == running
+
+    def _stop(self) -> None:
+        """Stop the gateway, then Buddy; whatever runs after that is left over."""
+        say("stopping")
+        task = self._stage.buddy.finish("/v1/gateway/stop")
+        if task["status"] != "Completed":
+            self._facts.left.append(f"the gateway's stop: {task['status']}: {task['error']}")
+        if not self._stage.buddy.stop():
+            self._facts.left.append("buddy up had to be killed")
+        self._facts.left += [show(process) for process in self._stage.running()]
+
+
+def say(text: str) -> None:
+    """Tell whoever watches the run how far it is."""
+    sys.stdout.write(f"{time.strftime('%H:%M:%S')}  {text}\n")
+    sys.stdout.flush()
+
+
+def _clients(caller: Callable[[str], Caller], *, chats: bool) -> Iterator[Client]:
+    openclaw = "/v1/openclaw"
+    yield ListReader(caller("reader of lists"))
+    yield TaskPoller(caller("poller of tasks"))
+    yield LogReader(caller("reader of Buddy's log"), "buddy")
+    yield LogReader(caller("reader of the gateway's log"), "gateway")
+    yield Writer(caller("writer of a bot"), BOT_NAME, f"{openclaw}/bots/set-identity")
+    yield Writer(
+        caller("writer of a bot, later"), LATER_BOT_NAME, f"{openclaw}/bots/set-identity", later=True
+    )
+    yield Writer(caller("writer of a provider"), PROVIDER_URL, f"{openclaw}/models/provider")
+    yield Writer(caller("writer of a file"), FILE, f"{openclaw}/bots/file")
+    yield RowWriter(caller("writer of rows"))
+    yield Operator(caller("operator"))
+    if chats:
+        yield Chatter(caller("chat"), streamed=False)
+        yield Chatter(caller("streamed chat"), streamed=True)
+
+
+def _apart(running: dict[str, int]) -> dict[str, int]:
+    """Return what is no child of `buddy up`."""
+    return {name: pid for name, pid in running.items() if name in ("supervisor", "gateway")}
+
+
+def _without_errors(condition: Callable[[], bool]) -> Callable[[], bool]:
+    """Return a condition that is not met as long as nothing answers."""
+
+    def is_met() -> bool:
+        try:
+            return condition()
+        except (OSError, RuntimeError, LookupError, ValueError):
+            return False
+
+    return is_met
