@@ -6,8 +6,9 @@ and exits 78 with a reason when the config blocks the start. `plugins install` w
 log of processes, and `plugins list` lists what was installed; a plugin can be the gateway's end.
 `channels login` says, asks and binds what `fake.login` holds; `tui` is a terminal program that repeats what
 is typed, and has a child. `config validate` refuses what is no JSON, what `fake.invalid` says, and entries
-of plugins and channels whose name begins with `ghost`; so does a start. The config's `fake` section steers
-it, a file `version` beside the program says which version it is.
+of plugins and channels whose name begins with `ghost`; so does a start. `doctor --lint`
+says what `fake.doctor` holds. The config's `fake` section steers it,
+a file `version` beside the program says which version it is.
 """
 
 import json
@@ -96,6 +97,19 @@ def log(what):
     # each process says when it began and when it ended; appending a short line is atomic
     with open(os.path.join(state, "processes.log"), "a") as file:
         file.write(json.dumps([what, os.getpid(), time.time()]) + "\n")
+
+
+def doctor():
+    log("doctor")
+    for line in fake.get("doctor", []):
+        print(line, flush=True)
+        if line == "it waits":
+            time.sleep(600)
+    sys.exit(1 if fake.get("doctor") else 0)
+
+
+if sys.argv[1:] == ["doctor", "--lint"]:
+    doctor()
 
 
 def known_plugins():

@@ -34,6 +34,9 @@ class TestDiary:
     async def tell(self, event: HealEvent) -> None:
         self.told.append(event)
 
+    async def make_way(self) -> None:
+        pass
+
     async def report(self, event: HealEvent, *, lines: list[str]) -> str | None:
         self.lines += lines
         return f"{event.incident}.md"

@@ -93,3 +93,12 @@ def test_what_a_gateway_says_cannot_end_its_block_or_a_row_of_a_table() -> None:
 
     assert "`````text\n```\n# no heading\n````\n`````" in text
     assert "| 原因 Reason | a \\| b # not a heading |" in text
+
+
+def test_what_the_doctor_said_is_in_the_report_and_masked() -> None:
+    asked = report_text(ReportParts("local", "i1", ENTRIES, "", (), doctor=[f"[warning] a key {SECRET}"]))
+
+    assert "## OpenClaw 自检 OpenClaw's own check" in asked
+    assert "[warning] a key" in asked
+    assert SECRET not in asked
+    assert "自检" not in text_of(*ENTRIES)

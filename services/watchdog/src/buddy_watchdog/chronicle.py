@@ -16,6 +16,10 @@ class Chronicle(Protocol):
         """Alert people; never raises."""
         ...
 
+    async def make_way(self) -> None:
+        """Stop at once what could slow a repair down."""
+        ...
+
     async def report(self, event: HealEvent, *, lines: list[str]) -> str | None:
         """Bring the incident's report up to date and return its name; None where it cannot be written."""
         ...

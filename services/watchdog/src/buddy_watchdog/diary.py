@@ -8,6 +8,7 @@ from buddy_common.adapters.quarantine import Quarantine
 from buddy_common.adapters.self_healing import SelfHealingFile
 from buddy_common.schemas.healing import (
     ActiveIncident,
+    EventKind,
     HealEvent,
     HealingView,
     HealthCheck,
@@ -15,7 +16,8 @@ from buddy_common.schemas.healing import (
     SelfHealing,
 )
 from buddy_common.schemas.resources import Resource
-from buddy_watchdog.healer import Healer
+from buddy_watchdog.doctor import Doctor
+from buddy_watchdog.healer import DONE, Healer
 from buddy_watchdog.record import Recorder
 from buddy_watchdog.report import Reporter
 from buddy_watchdog.tell import Teller
@@ -31,6 +33,8 @@ class NodeDiary:
         self._recorder = recorder
         self._wishes = wishes
         self._reporter = Reporter(host, host.device_file.with_name("report.json"))
+        self._doctor = Doctor(host)
+        self._asking: asyncio.Task[None] | None = None
         self._teller = Teller(host.node, alerts, self._reporter)
 
     async def event(self, event: HealEvent) -> None:
@@ -39,7 +43,25 @@ class NodeDiary:
 
     async def report(self, event: HealEvent, *, lines: list[str]) -> str | None:
         """Bring the incident's report up to date and return its name; None where it cannot be written."""
-        return await self._reporter.report(event, lines=lines)
+        name = await self._reporter.report(event, lines=lines)
+        if name is not None and self._is_after_a_repair(event):
+            await self.make_way()
+            self._asking = asyncio.create_task(self._ask_doctor(event.incident))
+        return name
+
+    async def make_way(self) -> None:
+        """Send the doctor away: a repair begins, or everything ends. It is asked again after that."""
+        if self._asking is not None:
+            self._asking.cancel()
+            self._asking = None
+
+    def _is_after_a_repair(self, event: HealEvent) -> bool:
+        """Whether nothing is repaired any more for the moment, and the doctor was not asked yet."""
+        helped = event.kind is EventKind.REPAIR and (event.outcome or "").startswith(DONE)
+        return (helped or event.kind is EventKind.GAVE_UP) and self._reporter.lacks_doctor(event.incident)
+
+    async def _ask_doctor(self, incident: str) -> None:
+        await self._reporter.add_doctor(incident, await self._doctor.look())
 
     async def tell(self, event: HealEvent) -> None:
         """Alert people; never raises."""
@@ -88,5 +110,9 @@ class NodeDiary:
         await self._recorder.run_forever()
 
     async def close(self) -> None:
-        """Let go of the files and of the database."""
+        """Let go of the doctor, the files and the database."""
+        asking = self._asking
+        await self.make_way()
+        if asking is not None:
+            await asyncio.wait([asking])
         await self._recorder.close()

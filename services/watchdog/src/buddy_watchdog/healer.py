@@ -48,6 +48,7 @@ _KINDS = {
     Act.RECOVER: EventKind.RECOVERED,
     Act.END: EventKind.ENDED,
 }
+DONE = "done"  # how the outcome of a repair that helped begins
 _STEPPED = ("state", "incident", "circuit_opened_at")
 _TOLD = frozenset({EventKind.DETECTED, EventKind.RECOVERED, EventKind.GAVE_UP})
 
@@ -236,6 +237,7 @@ class Healer:
 
     async def _repair(self, incident: Incident, evidence: Evidence, finding: Finding) -> None:
         try:
+            await self._chronicle.make_way()
             async with asyncio.timeout(REPAIR_SECONDS):
                 done = await repair_alone(
                     self._host,
@@ -261,7 +263,7 @@ class Healer:
             finding,
             attempt=self.state.attempts,
             repair=done.name,
-            outcome=f"{'done' if done.ok else 'failed'}: {done.said}",
+            outcome=f"{DONE if done.ok else 'failed'}: {done.said}",
             evidence_before=evidence.shown(),
             evidence_after=after.shown(),
         )

@@ -1,7 +1,8 @@
 """One Markdown report per incident, written anew with each event: what was, what was done, what now."""
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 
 import structlog
@@ -34,6 +35,7 @@ class _History(BaseModel):
 
     incident: str
     entries: list[Entry] = []
+    doctor: list[str] | None = None
 
 
 class Reporter:
@@ -47,18 +49,32 @@ class Reporter:
 
     async def report(self, event: HealEvent, *, lines: Sequence[str]) -> str | None:
         """Bring the incident's report up to date and return its name; None where it cannot be written."""
+        written = await self._update(event.incident, partial(self._remember, event, lines))
+        return f"{event.incident}{SUFFIX}" if written else None
+
+    async def add_doctor(self, incident: str, lines: Sequence[str]) -> None:
+        """Add what OpenClaw's own doctor says to the report, if it is still of that incident."""
+        if self.lacks_doctor(incident):
+            await self._update(incident, partial(self._remember_doctor, lines))
+
+    def lacks_doctor(self, incident: str) -> bool:
+        """Whether the report of this incident is the last one, and has no word of the doctor."""
+        history = self._history
+        return history is not None and history.incident == incident and history.doctor is None
+
+    async def _update(self, incident: str, remember: Callable[[], _History]) -> bool:
         try:
             async with asyncio.timeout(WRITE_SECONDS):
-                history = await asyncio.to_thread(self._remember, event, lines)
+                history = await asyncio.to_thread(remember)
                 said = await self._said()
                 await asyncio.to_thread(self._write, history, said)
         except (BuddyError, OSError, TimeoutError) as exc:
-            log.warning("report_not_written", incident=event.incident, reason=str(exc) or type(exc).__name__)
-            return None
+            log.warning("report_not_written", incident=incident, reason=str(exc) or type(exc).__name__)
+            return False
         except Exception:  # what is odd about a config or a log must not end a repair
-            log.exception("report_failed", incident=event.incident)
-            return None
-        return f"{event.incident}{SUFFIX}"
+            log.exception("report_failed", incident=incident)
+            return False
+        return True
 
     def repairs(self, incident: str) -> list[HealEvent]:
         """Return the repairs that this incident has had, oldest first."""
@@ -75,9 +91,17 @@ class Reporter:
         entries = [*others, Entry(event=event, lines=list(lines))]
         if len(entries) > FIRST_ENTRIES + LAST_ENTRIES:
             entries = entries[:FIRST_ENTRIES] + entries[-LAST_ENTRIES:]
-        self._history = _History(incident=event.incident, entries=entries)
-        self._record.write(self._history)
-        return self._history
+        return self._keep(history.model_copy(update={"entries": entries}))
+
+    def _remember_doctor(self, lines: Sequence[str]) -> _History:
+        if self._history is None:
+            raise ValueError("there is no report to add to")
+        return self._keep(self._history.model_copy(update={"doctor": list(lines)}))
+
+    def _keep(self, history: _History) -> _History:
+        self._history = history
+        self._record.write(history)
+        return history
 
     def _write(self, history: _History, said: Sequence[str]) -> None:
         host = self._host
@@ -87,6 +111,7 @@ class Reporter:
             entries=history.entries,
             diff=self._difference(),
             said=[mask_text(line) for line in said],
+            doctor=history.doctor,
         )
         host.reports.write(f"{history.incident}{SUFFIX}", report_text(parts))
 

@@ -43,6 +43,7 @@ class ReportParts:
     entries: Sequence[Entry]
     diff: str
     said: Sequence[str]
+    doctor: Sequence[str] | None = None  # None: it was not asked
 
 
 def report_text(parts: ReportParts) -> str:
@@ -58,10 +59,18 @@ def report_text(parts: ReportParts) -> str:
         "## 已做的事 What was done\n\n" + _done(parts.entries),
         "## 证据 Evidence\n\n" + _evidence(events),
         "## 配置变化 Config changes\n\n" + _code(parts.diff, "diff"),
+        *_doctor(parts.doctor),
         f"## 网关日志 Gateway log\n\n最后 {len(parts.said)} 行 · last lines\n\n"
         + _code("\n".join(parts.said)),
     ]
     return "\n\n".join(sections) + "\n"
+
+
+def _doctor(lines: Sequence[str] | None) -> list[str]:
+    if lines is None:
+        return []
+    text = "\n".join(mask_text(line) for line in lines) or "It said nothing."
+    return ["## OpenClaw 自检 OpenClaw's own check\n\n`openclaw doctor --lint`\n\n" + _code(text)]
 
 
 def verdict_of(events: Sequence[HealEvent]) -> Verdict:
