@@ -129,3 +129,28 @@ async def test_a_full_disk_does_not_end_the_keeping(
             assert pid is not None
             psutil.Process(pid).kill()
             await until(lambda expected=restarts: keeper.restarts == expected and keeper.pid is not None)  # type: ignore[misc]  # a default binds the loop's value
+
+
+async def test_what_a_full_disk_did_not_take_is_told_when_there_is_room_again(
+    make_child: "MakeChild", supervised: "Supervised", until: "Until", monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Else `buddy down`, and the next `buddy up`, would look for processes that are long gone."""
+    monkeypatch.setattr(module, "TELL_AGAIN_SECONDS", 0.05)
+    full, refused = False, 0
+    told: list[int | None] = []
+
+    def save(supervisor: Supervisor) -> None:
+        nonlocal refused
+        if full:
+            refused += 1
+            raise OSError(errno.ENOSPC, "No space left on device")
+        told.append(supervisor.keepers[0].pid)
+
+    async with supervised(make_child("web", LIVE, ready=always), on_change=save) as supervisor:
+        keeper = supervisor.keepers[0]
+        full, first = True, keeper.pid
+        assert first is not None
+        psutil.Process(first).kill()
+        await until(lambda: refused >= 2)
+        full = False
+        await until(lambda: told[-1] not in (None, first) and told[-1] == keeper.pid)

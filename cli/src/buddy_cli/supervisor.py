@@ -1,7 +1,6 @@
 """Keeps child processes alive: restarts with back-off, logs what they write, ends them in time."""
 
 import asyncio
-import contextlib
 import os
 import signal
 import threading
@@ -17,6 +16,7 @@ FIRST_BACKOFF_SECONDS = 0.5
 MAX_BACKOFF_SECONDS = 30.0
 STABLE_SECONDS = 60.0  # after this long the next death counts as the first again
 READY_POLL_SECONDS = 0.1
+TELL_AGAIN_SECONDS = 2.0
 # together under the 10 s that an operator waits after Ctrl-C
 STOP_SECONDS = 6.0
 BROKER_STOP_SECONDS = 2.0
@@ -134,13 +134,28 @@ class Supervisor:
     ) -> None:
         self._on_change = on_change
         self._changing = asyncio.Lock()
+        self._telling_again: asyncio.Task[None] | None = None
         self.keepers = [Keeper(child, logs=logs, on_change=self._changed) for child in children]
 
     async def _changed(self) -> None:
-        """Tell it outside of the loop, one at a time; a full disk must not end the keeping."""
+        """Tell it; a full disk must not end the keeping, and what it does not take is told again later."""
+        if not await self._tell() and (self._telling_again is None or self._telling_again.done()):
+            self._telling_again = asyncio.create_task(self._tell_again())
+
+    async def _tell(self) -> bool:
+        """Tell it outside of the loop, one at a time; False where the disk did not take it."""
         async with self._changing:
-            with contextlib.suppress(OSError):
+            try:
                 await asyncio.to_thread(self._on_change, self)
+            except OSError:
+                return False
+        return True
+
+    async def _tell_again(self) -> None:
+        told = False
+        while not told:
+            await asyncio.sleep(TELL_AGAIN_SECONDS)
+            told = await self._tell()
 
     async def start(self, *, seconds: float) -> None:
         """Start the broker first and the rest together; return when each says that it is ready.
@@ -159,6 +174,9 @@ class Supervisor:
 
     async def stop(self) -> None:
         """End all children; the broker last, since the others take their leave through it."""
+        if self._telling_again is not None:
+            self._telling_again.cancel()
+            await asyncio.wait([self._telling_again])
         rest = [keeper for keeper in self.keepers if keeper.child.name != BROKER]
         await asyncio.gather(*(keeper.stop(STOP_SECONDS) for keeper in rest))
         for keeper in self.keepers:
