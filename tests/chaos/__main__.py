@@ -63,7 +63,7 @@ def _run(options: argparse.Namespace, folder: Path, *, has_disk: bool) -> int:
     with stage(folder) as running:
         title += f", OpenClaw {running.openclaw}, {os.cpu_count()} cores, {time.strftime('%Y-%m-%d')}"
         try:
-            Soak(running, schedule, facts).run()
+            Soak(running, schedule, facts, seconds=options.minutes * 60).run()
         finally:
             _keep_logs(running.machine.folder)
     lines = [check(facts) for check in (*ledger.CHECKS, *ledger_processes.CHECKS)]

@@ -28,9 +28,10 @@ AGAIN_TRIES = 2  # a pool's connection may be one that a process that was killed
 class Soak:
     """A run on a stage; what it sees goes into the facts."""
 
-    def __init__(self, stage: Stage, schedule: list[Fault], facts: Facts) -> None:
+    def __init__(self, stage: Stage, schedule: list[Fault], facts: Facts, *, seconds: float) -> None:
         self._stage = stage
         self._schedule = schedule
+        self._seconds = seconds
         self._facts = facts
         facts.planned = len(schedule)
         home = stage.machine.home
@@ -85,6 +86,7 @@ class Soak:
                 await asyncio.sleep(max(0.0, began + fault.at - time.monotonic()))
                 say(f"{time.monotonic() - began:5.0f} s  {fault}")
                 group.create_task(faults.make(fault))
+            await asyncio.sleep(max(0.0, began + self._seconds - time.monotonic()))
 
     async def _stretch(self, looks: int) -> Window:
         """Return a stretch of time in which all processes were looked at so often."""

@@ -82,6 +82,7 @@ def real_stage(folder: Path) -> Iterator[Stage]:
     """Start everything with the real OpenClaw; nothing of it is left afterwards."""
     with running_system(Generation.NEW, folder, **ENVIRONMENT) as system:
         system.openclaw.edit(add_what_is_written)
+        (system.openclaw.config_dir / "workspace-bot_1").mkdir()  # OpenClaw makes it with the first talk
         system.heal(on=True)
         version = system.openclaw.found.version
         yield Stage(

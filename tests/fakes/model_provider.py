@@ -7,6 +7,7 @@ with a usage chunk at the end. It answers every question with the same words.
 import contextlib
 import json
 import select
+import sys
 import threading
 import time
 from collections.abc import Iterator
@@ -57,7 +58,7 @@ class ModelProvider:
             def answer(self, body: dict[str, Any]) -> None:
                 self.complete(body, held=provider._note(body))
 
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self._server = _Server(("127.0.0.1", 0), Handler)
         self._server.daemon_threads = True
         self._thread = threading.Thread(target=self._server.serve_forever, args=(_LOOK_SECONDS,))
         self._thread.start()
@@ -120,6 +121,12 @@ class ModelProvider:
             self._bodies.append(body)
             self._arrived.notify_all()
             return self._held
+
+
+class _Server(ThreadingHTTPServer):
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        if not isinstance(sys.exception(), ConnectionError):  # a gateway that was killed
+            super().handle_error(request, client_address)
 
 
 class _Handler(BaseHTTPRequestHandler):
