@@ -117,6 +117,7 @@ async def test_ready_says_which_part_is_missing(cut_off: Api) -> None:
     answer = await cut_off.client.get("/ready")
     checks = answer.json()["data"]["checks"]
     assert answer.status_code == answer.json()["code"] == 503
+    assert answer.json()["data"]["error"] == "not_ready"
     assert checks["broker"]["ok"] is False
     assert checks["database"]["ok"] is True
     assert (await cut_off.client.get("/health")).status_code == 200

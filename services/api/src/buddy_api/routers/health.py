@@ -4,8 +4,10 @@ import asyncio
 import time
 from collections.abc import Awaitable, Callable
 from http import HTTPStatus
+from typing import Any, Literal
 
 from fastapi import APIRouter, Request, Response
+from fastapi.responses import JSONResponse
 from pydantic import BaseModel, ConfigDict
 
 from buddy_api.deps import Wired, Wiring
@@ -17,6 +19,11 @@ from buddy_common.schemas.job import Lane
 router = APIRouter(tags=["health"])
 
 CHECK_SECONDS = 3.0
+_NOT_READY: dict[str, Any] = {
+    "status": "unavailable",
+    "checks": {"broker": {"ok": False, "latency_ms": 0.6, "detail": "The broker (Redis) did not answer."}},
+    "error": "not_ready",
+}
 
 
 class Alive(BaseModel):
@@ -55,6 +62,14 @@ class Readiness(BaseModel):
     checks: dict[str, Check] | None = None
 
 
+class NotReady(Readiness):
+    """What is missing, with a slug as every failure has one."""
+
+    model_config = ConfigDict(json_schema_extra={"example": _NOT_READY})
+
+    error: Literal["not_ready"] = "not_ready"
+
+
 @router.get("/health")
 async def health() -> Envelope[Alive]:
     """Answer as long as the process does."""
@@ -63,22 +78,21 @@ async def health() -> Envelope[Alive]:
 
 @router.get(
     "/ready",
-    responses={503: {"model": Envelope[Readiness], "description": "Something is missing"}},
+    response_model=Envelope[Readiness],
+    responses={503: {"model": Envelope[NotReady], "description": "Something is missing"}},
 )
-async def ready(request: Request, response: Response, w: Wired) -> Envelope[Readiness]:
+async def ready(request: Request, w: Wired) -> Response | Envelope[Readiness]:
     """Check broker, database and workers; 503 if one of them fails."""
     names = {"broker": _broker, "database": _database, "workers": _workers}
     results = await asyncio.gather(*(_timed(check, w) for check in names.values()))
     checks = dict(zip(names, results, strict=True))
-    good = all(check.ok for check in results)
-    status = HTTPStatus.OK if good else HTTPStatus.SERVICE_UNAVAILABLE
-    response.status_code = status
-    readiness = Readiness(
-        status="ok" if good else "unavailable",
-        checks=checks if await _has_token(request, w) else None,
-    )
-    message = "success" if good else "Not ready"
-    return Envelope(code=status, message=message, data=readiness)
+    shown = checks if await _has_token(request, w) else None
+    if all(check.ok for check in results):
+        return Envelope(data=Readiness(status="ok", checks=shown))
+    status = HTTPStatus.SERVICE_UNAVAILABLE
+    missing = NotReady(status="unavailable", checks=shown)
+    body = Envelope(code=status, message="Not ready", data=missing).model_dump(mode="json")
+    return JSONResponse(body, status_code=status)
 
 
 async def _has_token(request: Request, w: Wiring) -> bool:
