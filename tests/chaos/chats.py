@@ -10,7 +10,7 @@ from fakes.model_provider import ANSWER
 
 PATH = "/v1/openclaw/chat/completions"
 # a first chat, or one beside a start, keeps the gateway busy for a while
-CHAT_SECONDS = 120.0
+CHAT_SECONDS = 150.0
 
 
 class Chatter:

@@ -4,7 +4,7 @@ from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from chaos.facts import Attempt, End, Facts, Said
+from chaos.facts import Attempt, End, Facts, Heal, Said
 
 CONFIG = "config: "  # keys of openclaw.json begin with this: only they may be rolled back
 SHOWN = 5  # of many troubles
@@ -121,16 +121,19 @@ def heals_recorded(facts: Facts) -> Line:
 
 def incidents_ended(facts: Facts) -> Line:
     """Every incident began once and has ended once."""
-    kinds: dict[str, list[str]] = {}
+    events: dict[str, list[Heal]] = {}
     for event in facts.rows:
-        kinds.setdefault(event.incident, []).append(event.kind)
+        events.setdefault(event.incident, []).append(event)
     troubles = []
-    for incident, happened in kinds.items():
+    longest = max((told[-1].at - told[0].at for told in events.values()), default=0)
+    for incident, told in events.items():
+        happened = [event.kind for event in told]
         if happened.count("detected") != 1:
             troubles.append(f"{incident} began {happened.count('detected')} times")
         if sum(kind in _LAST for kind in happened) != 1:
             troubles.append(f"{incident} has ended {sum(kind in _LAST for kind in happened)} times")
-    return line("every incident has ended", f"{len(kinds)} incidents", troubles, seen=len(kinds))
+    detail = f"{len(events)} incidents, the longest {longest:.0f} s"
+    return line("every incident has ended", detail, troubles, seen=len(events))
 
 
 def config_whole(facts: Facts) -> Line:

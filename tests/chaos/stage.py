@@ -17,7 +17,7 @@ from real_openclaw import Generation
 ENVIRONMENT = {
     "BUDDY_STEADY_SECONDS": "10",
     "BUDDY_CHECK_INTERVAL_SECONDS": "5",
-    "BUDDY_PROXY_SILENCE_SECONDS": "20",
+    "BUDDY_PROXY_SILENCE_SECONDS": "60",
 }
 _WORDS = {
     "buddy_cli.edge": "web",
