@@ -1,8 +1,8 @@
 """The whole system at work, with the real gateway and nothing wrong: the watchdog must have nothing to do.
 
-`make soak` (30 minutes; `make soak minutes=2` for less) reads, chats and makes changes that restart the
-gateway on purpose, prints a table, and fails when anything was repaired, when there was an incident, or when
-the watchdog has grown or ended.
+`make soak` (30 minutes; `make soak ARGS="--minutes 2"` for less) reads, chats and makes changes that restart
+the gateway on purpose, prints a table, and fails when anything was repaired, when there was an incident, or
+when the watchdog has grown or ended.
 """
 
 import argparse
