@@ -10,6 +10,7 @@ import socket
 import psutil
 import pytest
 
+from buddy_common.adapters.processes import port_is_free
 from faults.small_disk import SmallDisk
 from faults.ward import Ward
 
@@ -25,8 +26,9 @@ def test_a_port_that_another_program_takes_is_reported_and_the_gateway_is_back_w
     pid = ward.prepare()
     ward.change("/v1/settings/self-healing", mode="off")
     os.kill(pid, signal.SIGKILL)
-    ward.until(lambda: not ward.system.gateway_pids(), "the old one is gone")
-    with socket.create_server(("127.0.0.1", ward.system.openclaw.port)):
+    port = ward.system.openclaw.port
+    ward.until(lambda: port_is_free("127.0.0.1", port), "the old one has let go of it")
+    with socket.create_server(("127.0.0.1", port)):
         ward.change("/v1/settings/self-healing", mode="on")
         ward.until(lambda: "port_taken" in [event["verdict"] for event in ward.events()], "it is seen")
         assert ward.repairs() == []

@@ -69,7 +69,8 @@ class Ward:
         return self.system.buddy
 
     def prepare(self) -> int:
-        """Begin with a ready gateway, no incident, and the whole budget; return the pid."""
+        """Begin with a ready gateway, no incident, repairs on and the whole budget; return the pid."""
+        self.system.heal(on=True)
         pid = self.system.ensure_running()
         self.change("/v1/heal/circuit/close")
         self.until(lambda: not self.incidents(), "no incident is open")
