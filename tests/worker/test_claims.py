@@ -90,3 +90,17 @@ async def test_jobs_that_share_no_lock_do_not_wait_for_each_other(
     assert restart is not None
     writing.locks.release()
     restart.locks.release()
+
+
+async def test_a_task_of_the_gateway_waits_while_the_watchdog_is_next(w: Wiring) -> None:
+    turn = await hold(w, NodeLock.REPAIR)
+    task_id = await queue(w)
+
+    with pytest.raises(JobWaitsError):
+        await take(w, task_id, RestartGatewayJob)
+    assert await is_free(w, NodeLock.LIFECYCLE)
+
+    turn.release()
+    claim = await take(w, task_id, RestartGatewayJob)
+    assert claim is not None
+    claim.locks.release()

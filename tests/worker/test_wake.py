@@ -40,6 +40,18 @@ async def test_nobody_is_woken_while_the_lock_is_held(w: Wiring) -> None:
     held.release()
 
 
+async def test_nobody_is_woken_for_the_gateway_while_the_watchdog_is_next(w: Wiring) -> None:
+    turn = await hold(w, NodeLock.REPAIR)
+    task_id = await queue(w, message_at=None)
+
+    await wake_waiting(w)
+    assert await sent(w) == frozenset()
+
+    turn.release()
+    await wake_waiting(w)
+    assert await sent(w) == {task_id}
+
+
 async def test_a_task_is_woken_once(w: Wiring) -> None:
     await queue(w, message_at=None)
 

@@ -27,6 +27,7 @@ from buddy_watchdog.healing import (
     Seen,
     State,
     Step,
+    is_due,
     step,
 )
 from buddy_watchdog.incidents import seconds_to_recover, wall_clock, with_incident
@@ -34,6 +35,7 @@ from buddy_watchdog.installs import running_install
 from buddy_watchdog.repairs.alone import repair_alone
 from buddy_watchdog.repairs.patient import Repaired
 from buddy_watchdog.state_file import Incident, Remembered, StateFile
+from buddy_watchdog.turn import Turn
 from buddy_watchdog.verdict import Finding
 
 log = structlog.get_logger(__name__)
@@ -77,6 +79,7 @@ class Healer:
         self._look = look
         self._wake = wake
         self._rules = rules
+        self._turn = Turn(host.locks)
         self._kept = Remembered(boot="")
         self._tasks: set[asyncio.Task[Any]] = set()
         self._fine_at = seconds_after_boot()
@@ -119,6 +122,7 @@ class Healer:
 
     async def close(self) -> None:
         """Let go of a repair that is under way: its gateway lives on, the next watchdog looks after it."""
+        self._turn.leave()
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
@@ -133,6 +137,10 @@ class Healer:
         held_back = await self._held_back(evidence, finding, wishes)
         seen = Seen(finding.verdict, held_back, frozen=evidence.frozen)
         await self._go(self._step(seen, evidence.at), evidence, finding)
+        if not self.repairing:  # the place is kept until the repair has both locks, and is over
+            due = is_due(self.state, finding.verdict, evidence.at)
+            may_repair = due and wishes.allows_repairs(self._clock())
+            await self._turn.consider(evidence, may_repair=may_repair)
 
     def _step(self, event: Event, now: float) -> Step:
         return step(self.state, event, now, self._rules)

@@ -213,6 +213,11 @@ def _sick(state: State, event: Seen, now: float, rules: Rules) -> Step:
     return state.model_copy(update=repairing), [*acts, Act.REPAIR]
 
 
+def is_due(state: State, verdict: Verdict, now: float) -> bool:
+    """Whether a repair might be made now: of a gateway that is gone, and maybe on its way up by some job."""
+    return verdict in REPAIRABLE | PASSING and not state.circuit_open and now >= state.next_repair_at
+
+
 def _is_due(state: State, event: Seen, now: float) -> bool:
     if event.held_back is not None or now < state.next_repair_at:
         return False

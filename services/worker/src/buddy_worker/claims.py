@@ -50,7 +50,7 @@ async def take(w: Wiring, task_id: str, kind: type[Job]) -> Claim | None:
 async def _try(w: Wiring, task_id: str, kind: type[Job]) -> Claim | None:
     problem = None
     try:
-        locks = await asyncio.to_thread(w.host.locks.try_hold, kind.locks)
+        locks = await asyncio.to_thread(w.host.locks.try_hold_for_job, kind.locks)
     except StateUnwritableError as exc:
         locks, problem = HeldLocks(()), exc
     if locks is None:

@@ -31,7 +31,7 @@ async def wake_waiting(w: Wiring) -> None:
             row = await w.database.run(
                 partial(task_claims.first_waiting, node=w.node, kinds=kinds, in_turn=bool(locks))
             )
-            if row is not None and await asyncio.to_thread(w.host.locks.are_free, locks):
+            if row is not None and await asyncio.to_thread(w.host.locks.are_free_for_job, locks):
                 await _send_anew(w, row)
     except (TransientError, StateUnwritableError) as exc:
         log.warning("waiting_task_not_woken", reason=exc.message)

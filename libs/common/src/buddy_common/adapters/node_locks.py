@@ -16,6 +16,8 @@ from buddy_common.schemas.job import NodeLock
 
 # somebody who only looks whether a lock is free holds it for an instant
 _TRIES = 3
+# what a repair takes: no job begins with one of them while the watchdog waits for its turn
+_REPAIRED = frozenset({NodeLock.LIFECYCLE, NodeLock.CONFIG})
 _TRY_AGAIN_SECONDS = 0.02
 
 
@@ -53,6 +55,22 @@ class NodeLocks:
                 return None
         return held
 
+    def try_hold_for_job(self, names: Collection[NodeLock]) -> HeldLocks | None:
+        """Hold all of them as `try_hold`, or none where the watchdog is next.
+
+        Raises:
+            StateUnwritableError: the state folder cannot be used.
+        """
+        return self.try_hold(names) if self._is_turn_of_jobs(names) else None
+
+    def are_free_for_job(self, names: Collection[NodeLock]) -> bool:
+        """Whether nobody holds any of them now, and the watchdog is not next.
+
+        Raises:
+            StateUnwritableError: the state folder cannot be used.
+        """
+        return self._is_turn_of_jobs(names) and self.are_free(names)
+
     def are_free(self, names: Collection[NodeLock]) -> bool:
         """Whether nobody holds any of them now.
 
@@ -60,6 +78,9 @@ class NodeLocks:
             StateUnwritableError: the state folder cannot be used.
         """
         return all(self._is_free(name) for name in names)
+
+    def _is_turn_of_jobs(self, names: Collection[NodeLock]) -> bool:
+        return _REPAIRED.isdisjoint(names) or self._is_free(NodeLock.REPAIR)
 
     def _is_free(self, name: NodeLock) -> bool:
         with _closing(self._open(name)) as descriptor:

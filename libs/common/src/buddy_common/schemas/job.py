@@ -23,6 +23,7 @@ class NodeLock(StrEnum):
     LIFECYCLE = "lifecycle"  # start, stop and replace the gateway's process
     CONFIG = "config"  # write what `openclaw` keeps: its config and its plugins
     WECHAT = "wechat"  # bind and unbind WeChat accounts
+    REPAIR = "repair"  # the watchdog is next with the gateway; no job needs it, those of the gateway wait
     READER = "reader"  # hold the connection to the gateway and fill the read model; no job needs it
 
 
