@@ -15,7 +15,7 @@ from chaos.facts import Facts
 from chaos.schedule import make_schedule
 from chaos.small_disk import enter_namespace, mount_small_disk, unmount
 from chaos.soak import Soak, say
-from chaos.stage import real_stage, stand_in_stage
+from chaos.stage import running_stage
 
 OUTPUT = Path("build/chaos.md")
 LOGS = Path("build/chaos-logs")
@@ -43,7 +43,6 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--minutes", type=float, default=10.0, help="length of the schedule (10)")
     parser.add_argument("--seed", type=int, default=random.randrange(10_000), help="what makes the schedule")
     parser.add_argument("--plan", action="store_true", help="print the schedule, and do nothing")
-    parser.add_argument("--stand-in", action="store_true", help="a stand-in for OpenClaw, without chats")
     return parser.parse_args()
 
 
@@ -59,8 +58,7 @@ def _run(options: argparse.Namespace, folder: Path, *, has_disk: bool) -> int:
         return 0
     facts = Facts()
     began = time.time()
-    stage = stand_in_stage if options.stand_in else real_stage
-    with stage(folder) as running:
+    with running_stage(folder) as running:
         title += f", OpenClaw {running.openclaw}, {os.cpu_count()} cores, {time.strftime('%Y-%m-%d')}"
         try:
             Soak(running, schedule, facts, seconds=options.minutes * 60).run()

@@ -107,7 +107,7 @@ class Faults:
         """Write as an outside editor that does not look; see to it that the file is whole and right again."""
         path = self._stage.config_file
         began = time.time()
-        before, broken = await asyncio.to_thread(corrupt, path, fault.act, is_real=self._stage.is_real)
+        before, broken = await asyncio.to_thread(corrupt, path, fault.act)
         try:
             if fault.then_kill:
                 await self._kill(Part.GATEWAY)
@@ -159,7 +159,7 @@ def _takes(descriptor: int, size: int, chunk: int) -> bool:
     return True
 
 
-def corrupt(path: Path, act: Act, *, is_real: bool) -> tuple[bytes, bytes]:
+def corrupt(path: Path, act: Act) -> tuple[bytes, bytes]:
     """Break the file as one writer does; return what was in it before and what is in it now."""
     before = path.read_bytes()
     if act is Act.HALF_CONFIG:
@@ -167,20 +167,17 @@ def corrupt(path: Path, act: Act, *, is_real: bool) -> tuple[bytes, bytes]:
         path.write_bytes(broken)
         return before, broken
     config = parse_config(before)
-    _spoil(config, act, is_real=is_real)
+    _spoil(config, act)
     broken = json.dumps(config, indent=2).encode()
     _replace(path, broken)
     return before, broken
 
 
-def _spoil(config: dict[str, Any], act: Act, *, is_real: bool) -> None:
+def _spoil(config: dict[str, Any], act: Act) -> None:
     if act is Act.BAD_PLUGIN:
-        entry: Any = "yes" if is_real else {}
-        config.setdefault("plugins", {}).setdefault("entries", {})["ghost-soak"] = entry
-    elif is_real:
-        config["soak"] = {"nonsense": 1}
+        config.setdefault("plugins", {}).setdefault("entries", {})["ghost-soak"] = "yes"
     else:
-        config["fake"] = {"invalid": "an unknown key"}
+        config["soak"] = {"nonsense": 1}
 
 
 def is_mended(path: Path, act: Act) -> bool:
@@ -191,7 +188,7 @@ def is_mended(path: Path, act: Act) -> bool:
         return False
     if act is Act.BAD_PLUGIN:
         return "ghost-soak" not in config.get("plugins", {}).get("entries", {})
-    return "soak" not in config and "invalid" not in config.get("fake", {})
+    return "soak" not in config
 
 
 def take_back(path: Path, broken: bytes, before: bytes) -> None:

@@ -54,9 +54,8 @@ class Soak:
                 self._facts.unsettled.append(f"{type(sampler).__name__}: {sampler.problem!r}")
 
     async def _run(self) -> None:
-        if self._stage.is_real:  # what a rollback goes back to
-            say("waiting until the config counts as known to be good")
-            await until(self._is_known_good, seconds=KNOWN_GOOD_SECONDS, what="no known-good config")
+        say("waiting until there is a known-good config, which a rollback goes back to")
+        await until(self._is_known_good, seconds=KNOWN_GOOD_SECONDS, what="no known-good config")
         async with self._clients() as clients:
             await self._load_and_faults(clients)
             await self._settle()
@@ -103,7 +102,7 @@ class Soak:
             return callers[-1]
 
         try:
-            yield list(_clients(caller, chats=self._stage.is_real))
+            yield list(_clients(caller))
         finally:
             for one in callers:
                 await one.close()
@@ -172,7 +171,7 @@ def say(text: str) -> None:
     sys.stdout.flush()
 
 
-def _clients(caller: Callable[[str], Caller], *, chats: bool) -> Iterator[Client]:
+def _clients(caller: Callable[[str], Caller]) -> Iterator[Client]:
     openclaw = "/v1/openclaw"
     yield ListReader(caller("reader of lists"))
     yield TaskPoller(caller("poller of tasks"))
@@ -186,9 +185,8 @@ def _clients(caller: Callable[[str], Caller], *, chats: bool) -> Iterator[Client
     yield Writer(caller("writer of a file"), FILE, f"{openclaw}/bots/file")
     yield RowWriter(caller("writer of rows"))
     yield Operator(caller("operator"))
-    if chats:
-        yield Chatter(caller("chat"), streamed=False)
-        yield Chatter(caller("streamed chat"), streamed=True)
+    yield Chatter(caller("chat"), streamed=False)
+    yield Chatter(caller("streamed chat"), streamed=True)
 
 
 def _apart(running: dict[str, int]) -> dict[str, int]:

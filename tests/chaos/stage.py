@@ -1,7 +1,6 @@
 """Where a soak takes place: `buddy up` with all it starts, an OpenClaw, and the folder that holds both."""
 
 import contextlib
-import json
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -33,7 +32,6 @@ class Stage:
     buddy: Buddy
     machine: Machine
     config_file: Path
-    is_real: bool
     openclaw: str
 
     def parts(self) -> dict[str, psutil.Process]:
@@ -78,32 +76,14 @@ def show(process: psutil.Process) -> str:
 
 
 @contextlib.contextmanager
-def real_stage(folder: Path) -> Iterator[Stage]:
+def running_stage(folder: Path) -> Iterator[Stage]:
     """Start everything with the real OpenClaw; nothing of it is left afterwards."""
     with running_system(Generation.NEW, folder, **ENVIRONMENT) as system:
         system.openclaw.edit(add_what_is_written)
         (system.openclaw.config_dir / "workspace-bot_1").mkdir()  # OpenClaw makes it with the first talk
         system.heal(on=True)
         version = system.openclaw.found.version
-        yield Stage(
-            system.buddy, system.buddy.machine, system.openclaw.config_file, is_real=True, openclaw=version
-        )
-
-
-@contextlib.contextmanager
-def stand_in_stage(folder: Path) -> Iterator[Stage]:
-    """Start everything with the stand-in for OpenClaw, which starts in no time and does not chat."""
-    machine = Machine(folder, None, **ENVIRONMENT)
-    try:
-        fake = machine.fake
-        config = {"gateway": {"mode": "local", "port": fake.port}, "agents": {}, "fake": {}}
-        add_what_is_written(config)
-        fake.config_file.write_text(json.dumps(config))
-        buddy = machine.up()
-        buddy.wait_for_output("✓ gateway")
-        yield Stage(buddy, machine, fake.config_file, is_real=False, openclaw="stand-in")
-    finally:
-        machine.close()
+        yield Stage(system.buddy, system.buddy.machine, system.openclaw.config_file, version)
 
 
 def _name(command: list[str]) -> str:

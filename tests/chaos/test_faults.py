@@ -23,7 +23,7 @@ def config(tmp_path: Path) -> Path:
 
 @pytest.mark.parametrize("act", CORRUPTIONS)
 def test_a_corrupt_config_counts_as_mended_once_the_writer_has_taken_it_back(config: Path, act: Act) -> None:
-    before, broken = corrupt(config, act, is_real=True)
+    before, broken = corrupt(config, act)
 
     assert not is_mended(config, act)
     assert is_whole(config.read_bytes()) is (act is not Act.HALF_CONFIG)
@@ -35,7 +35,7 @@ def test_a_corrupt_config_counts_as_mended_once_the_writer_has_taken_it_back(con
 
 
 def test_the_writer_takes_nothing_back_that_somebody_else_has_written_since(config: Path) -> None:
-    before, broken = corrupt(config, Act.UNKNOWN_KEY, is_real=True)
+    before, broken = corrupt(config, Act.UNKNOWN_KEY)
     config.write_bytes(b"{}")
 
     take_back(config, broken, before)
