@@ -257,12 +257,27 @@ async def test_a_secret_reaches_the_worker_once(api: Api) -> None:
     (task_id,) = await task_ids(api)
     sealed = SealedPayloads(api.wiring.redis)
 
-    fields = await sealed.take(task_id)
+    row = SetProviderJob.model_validate((await row_of(api, task_id)).payload)
+    assert row.seal_key is not None
+
+    fields = await sealed.take(task_id, key=row.seal_key)
 
     assert fields is not None
-    job = SetProviderJob.model_validate((await row_of(api, task_id)).payload).unseal(fields)
+    job = row.unseal(fields)
     assert job.config == {"apiKey": SECRET, "headers": {"X-Org": SECRET}}
-    assert await sealed.take(task_id) is None
+    assert (job.sealed, job.seal_key) == (False, None)
+    assert await sealed.take(task_id, key=row.seal_key) is None
+
+
+async def test_the_broker_never_has_a_secret_in_plain_text(api: Api) -> None:
+    """It writes what it holds to its disk, where it outlives the task."""
+    await change(api, PROVIDER, Prefer="respond-async")
+    (task_id,) = await task_ids(api)
+
+    held = await api.wiring.redis.get(f"buddy:sealed:{task_id}")
+
+    assert held
+    assert SECRET not in held
 
 
 async def test_a_change_without_a_secret_is_whole_in_its_row(api: Api) -> None:
@@ -274,7 +289,7 @@ async def test_a_change_without_a_secret_is_whole_in_its_row(api: Api) -> None:
         "provider": "x",
         "config": {"apiKey": "${KEY}"},
     }
-    assert await SealedPayloads(api.wiring.redis).take(task_id) is None
+    assert await api.wiring.redis.keys("buddy:sealed:*") == []
 
 
 async def test_a_secret_in_a_body_that_is_refused_is_not_repeated(api: Api) -> None:

@@ -13,6 +13,7 @@ from api.acting import audit, claim, count_rows, finish, messages, row_of
 from api.conftest import Api
 from buddy_api.etags import required
 from buddy_common.adapters.agent_files import file_tag
+from buddy_common.adapters.sealed_payloads import SealedPayloads
 from buddy_common.schemas.bot_file_jobs import MAX_FILE_BYTES
 from buddy_common.schemas.tasks import TaskStatus
 from eventually import eventually
@@ -95,8 +96,8 @@ async def test_neither_row_nor_list_nor_message_holds_the_text_but_the_broker_ha
         assert len(place) < 4000
     assert row.payload["content"].startswith(f"{len(text.encode())} bytes, SHA-256 ")
     assert row.payload["sealed"] is True
-    sealed = str(await api.wiring.redis.get(f"buddy:sealed:{task_id}"))
-    assert json.loads(sealed) == {"content": text}
+    sealed = SealedPayloads(api.wiring.redis)
+    assert await sealed.take(task_id, key=row.payload["seal_key"]) == {"content": text}
 
 
 async def test_the_audit_says_which_file_of_which_bot(api: Api) -> None:

@@ -8,6 +8,7 @@ import pytest
 
 from buddy_common.adapters.agent_files import file_tag
 from buddy_common.adapters.refresh_requests import ReadAnswer, RefreshRequests
+from buddy_common.adapters.sealed_payloads import new_seal_key
 from buddy_common.errors import UnknownBotError
 from buddy_common.schemas.bot_file_jobs import WriteBotFileJob
 from buddy_common.schemas.resources import Resource
@@ -32,8 +33,9 @@ async def publish(w: Wiring, workspace: Path | None, *, bot: str = "main") -> No
 async def run(w: Wiring, name: str = "SOUL.md", *, if_match: tuple[str, ...] | None = None) -> TaskView:
     """Queue a job as the api does, and run it."""
     job, apart = WriteBotFileJob(bot="main", name=name, content=TEXT, if_match=if_match).seal()
-    task_id = await queue(w, job)
-    await w.sealed.put(task_id, apart)
+    key = new_seal_key()
+    task_id = await queue(w, job.model_copy(update={"seal_key": key}))
+    await w.sealed.put(task_id, apart, key=key)
     await execute(w, task_id, WriteBotFileJob, _write)
     return await view(w, task_id)
 

@@ -147,7 +147,7 @@ async def _payload(w: Wiring, claim: Claim, kind: type[AnyJob]) -> AnyJob:
     payload = kind.model_validate(claim.row.payload)
     if not payload.sealed:
         return payload
-    fields = await w.sealed.take(claim.row.id)
+    fields = None if payload.seal_key is None else await w.sealed.take(claim.row.id, key=payload.seal_key)
     if fields is None:
         raise SecretLostError
     return payload.unseal(fields)

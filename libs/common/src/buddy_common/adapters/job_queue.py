@@ -14,7 +14,7 @@ from sqlalchemy.exc import IntegrityError
 from sqlmodel import Session
 
 from buddy_common.adapters.job_sender import JobSender
-from buddy_common.adapters.sealed_payloads import SealedPayloads
+from buddy_common.adapters.sealed_payloads import SealedPayloads, new_seal_key
 from buddy_common.db import events, task_claims, tasks
 from buddy_common.db.engine import Database
 from buddy_common.errors import BrokerUnavailableError, IdempotencyConflictError
@@ -63,6 +63,8 @@ class JobQueue:
         """
 
         job, apart = job.seal()
+        if apart:
+            job = job.model_copy(update={"seal_key": new_seal_key()})
         digest = self._digest({name: value for name, value in apart.items() if name in job.secret_fields})
 
         def record(session: Session) -> _Recorded:
@@ -108,8 +110,8 @@ class JobQueue:
 
     async def _send(self, job: Job, apart: dict[str, Any], *, task_id: str, node: str) -> None:
         try:
-            if apart:
-                await self._sealed.put(task_id, apart)
+            if job.seal_key is not None:
+                await self._sealed.put(task_id, apart, key=job.seal_key)
             await self._sender.send(task_id, kind=job.task, node=node, lane=job.lane)
         except BrokerUnavailableError as exc:
             await self._give_up(task_id, exc)

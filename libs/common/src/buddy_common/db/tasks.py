@@ -49,7 +49,7 @@ def add(
         node=node,
         lane=job.lane,
         actor=actor,
-        payload=job.payload(),
+        payload=job.payload() | ({} if job.seal_key is None else {"seal_key": job.seal_key}),
         status=TaskStatus.QUEUED,
         queued_at=now,
         message_at=now,

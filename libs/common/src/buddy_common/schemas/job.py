@@ -58,6 +58,7 @@ class Job(BaseModel):
     bulky_fields: ClassVar[frozenset[str]] = frozenset()
 
     sealed: bool = False  # in a row: what is masked or summed up here has gone another way
+    seal_key: str | None = None  # in a row: opens that; no request has it, so it is no part of `payload`
 
     @property
     def target(self) -> str | None:
@@ -65,8 +66,8 @@ class Job(BaseModel):
         return None
 
     def payload(self) -> dict[str, Any]:
-        """Return what a row holds of it."""
-        return self.model_dump(mode="json", exclude=None if self.sealed else {"sealed"})
+        """Return what was asked for, as a row may hold it."""
+        return self.model_dump(mode="json", exclude={"seal_key"} if self.sealed else {"sealed", "seal_key"})
 
     def seal(self) -> tuple[Self, dict[str, Any]]:
         """Return the job as its row may hold it, and the fields that are not whole there."""
@@ -80,7 +81,7 @@ class Job(BaseModel):
 
     def unseal(self, fields: dict[str, Any]) -> Self:
         """Return the job as it was before `seal`."""
-        return self.model_validate(self.model_dump() | fields | {"sealed": False})
+        return self.model_validate(self.model_dump() | fields | {"sealed": False, "seal_key": None})
 
 
 def _summary(text: str) -> str:
