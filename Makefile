@@ -7,7 +7,7 @@ MEMBERS := libs/common services/api services/worker services/watchdog services/p
 t ?= tests
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run check test test-postgres fix lock bench browser faults soak chaos openclaw docs clean
+.PHONY: help setup run check test test-postgres fix lock bench browser faults soak chaos security openclaw docs clean
 
 help: ## Show this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 15
@@ -68,6 +68,9 @@ soak: setup openclaw ## Read, chat and restart for 30 minutes with nothing wrong
 
 chaos: setup openclaw ## Soak everything under load and faults; ten minutes, or make chaos ARGS="--minutes 3 --seed 7"
 	PYTHONPATH=tests $(BIN)/python -m chaos $(ARGS)
+
+security: setup openclaw ## Try as strangers, with made-up requests and with planted secrets, to get in and to see (10 minutes)
+	$(BIN)/python -m pytest -m "security or not security" tests/security
 
 browser: setup openclaw ## Chat in the gateway's panel with a headless Chromium, in front of both generations
 	$(BIN)/python -m pytest -m browser tests/openclaw

@@ -20,6 +20,7 @@ from fakes.broker import BrokerServer
 from fakes.openclaw_program import FakeOpenClaw, install_fake_openclaw
 from fakes.ports import free_port
 from fakes.postgres import MISSING, PostgresServer, server_programs
+from security import ledger
 
 OPENCLAW_TEST_SECONDS = 300
 POSTGRES_TEST_SECONDS = 60  # the first one waits for the server to be made, too
@@ -73,6 +74,8 @@ def pytest_runtest_logreport(report: pytest.TestReport) -> None:
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     """Say which OpenClaw the tests saw, and how many of them."""
     for line in real_openclaw.summary():
+        terminalreporter.write_line(line)
+    for line in ledger.table():
         terminalreporter.write_line(line)
 
 

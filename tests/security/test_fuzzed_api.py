@@ -1,0 +1,143 @@
+"""Schemathesis makes up requests from the OpenAPI document, and holds the answers against it.
+
+A whole `buddy up` with the small OpenClaw answers: the edge, both lanes of workers, the watchdog. Streams
+of events are read up to their end; what the proxy serves has no document and its own tests (`tests/proxy`).
+"""
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from e2e.machine import Machine
+from security import ledger
+from security.planted import make_secret
+
+pytestmark = [pytest.mark.security, pytest.mark.timeout(600)]
+
+TESTS = Path(__file__).parents[1]
+SCHEMATHESIS = Path(sys.executable).with_name("st")
+CHECKS = (
+    "explained_server_errors", "no_reflected_headers", "status_code_conformance",
+    "content_type_conformance", "response_headers_conformance", "response_schema_conformance",
+)  # fmt: skip
+SEED = 20261126  # the same cases each time; another one finds others
+KNOWN_SECONDS = 180  # for callers with the token; all phases but the first two repeat until it is over
+STRANGER_SECONDS = 100
+CASES = 1000  # fewer would mean that most routes were not reached
+
+
+@dataclass
+class Fuzzed:
+    """The machine whose API is asked, and its document."""
+
+    machine: Machine
+    url: str
+    token: str
+    document: dict[str, Any]
+
+    def run(self, document: dict[str, Any], *arguments: str, **environment: str) -> dict[str, Any]:
+        """Run Schemathesis over a document and return its report."""
+        folder = self.machine.folder / f"run-{len(list(self.machine.folder.glob('run-*')))}"
+        folder.mkdir()
+        schema, report = folder / "openapi.json", folder / "report.json"
+        schema.write_text(json.dumps(document))
+        command: list[str | Path] = [SCHEMATHESIS, "run", schema, "--url", self.url]
+        command += ["--generation-database", "none", "--no-color", "--seed", str(SEED)]
+        command += ["--request-timeout", "65", "--continue-on-failure", "--suppress-health-check", "all"]
+        command += ["--report", "json", "--report-json-path", report, *arguments]
+        ours = {
+            "PYTHONPATH": str(TESTS),
+            "SCHEMATHESIS_HOOKS": "security.fuzz_hooks",
+            "SECURITY_FOLDER": str(self.machine.folder / "made"),
+        }
+        done = subprocess.run(
+            command,
+            cwd=folder,
+            env=os.environ | ours | environment,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        assert report.exists(), done.stdout + done.stderr
+        found: dict[str, Any] = json.loads(report.read_bytes())
+        return found | {"output": done.stdout, "status": done.returncode}
+
+    def is_alive(self) -> bool:
+        """Whether all of it still runs, and the API answers."""
+        return len(self.machine.state["children"]) == 6 and self.machine.run("status").returncode == 0
+
+
+@pytest.fixture(scope="module")
+def fuzzed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Fuzzed]:
+    token = make_secret("the token", odd=False).value
+    machine = Machine(
+        tmp_path_factory.mktemp("fuzzed"),
+        BUDDY_TOKEN=token,
+        BUDDY_WAIT_SECONDS="1",
+        BUDDY_LOGIN_ATTEMPTS_PER_MINUTE="100000",
+    )
+    try:
+        buddy = machine.up()
+        buddy.wait_for_output("✓ gateway")
+        yield Fuzzed(machine, buddy.url, token, buddy.get("/openapi.json").json())
+    finally:
+        machine.close()
+
+
+def require_clean(name: str, report: dict[str, Any]) -> None:
+    cases = report["test_cases"]
+    ledger.add(name, {"request": cases["generated"]}, cases["unique_failures"])
+    assert report["errors"] == [], report["output"]
+    assert report["operations"]["tested"] == report["operations"]["total"]
+    assert report["status"] == 0, report["output"]
+    assert cases["unique_failures"] == 0, report["output"]
+    assert cases["generated"] > CASES
+
+
+def test_whoever_has_the_token_gets_what_the_document_says(fuzzed: Fuzzed) -> None:
+    report = fuzzed.run(
+        fuzzed.document,
+        *("--header", f"Authorization: Bearer {fuzzed.token}"),
+        *("--checks", ",".join((*CHECKS, "ignored_auth"))),
+        *("--phases", "examples,coverage,fuzzing,stateful"),
+        *("--max-examples", "10", "--max-time", str(KNOWN_SECONDS)),
+    )
+
+    require_clean("OpenAPI with the token (Schemathesis)", report)
+    assert fuzzed.is_alive()
+
+
+def test_a_stranger_gets_nothing_but_refusals(fuzzed: Fuzzed) -> None:
+    report = fuzzed.run(
+        fuzzed.document,
+        *("--checks", ",".join((*CHECKS, "strangers_are_refused"))),
+        *("--phases", "examples,coverage,fuzzing"),
+        *("--max-examples", "10", "--max-time", str(STRANGER_SECONDS)),
+    )
+
+    require_clean("OpenAPI without a token (Schemathesis)", report)
+    assert fuzzed.is_alive()
+
+
+def test_an_answer_that_the_document_does_not_have_is_found(fuzzed: Fuzzed) -> None:
+    """Else a suite that asks for nothing, or checks nothing, would be green, too."""
+    document = json.loads(json.dumps(fuzzed.document))
+    route = document["paths"]["/v1/openclaw/version"]["get"]
+    del route["responses"]["200"]
+    document["paths"] = {"/v1/openclaw/version": {"get": route}}
+
+    report = fuzzed.run(
+        document,
+        *("--header", f"Authorization: Bearer {fuzzed.token}"),
+        *("--checks", ",".join(CHECKS), "--phases", "examples,coverage", "--max-examples", "1"),
+    )
+
+    assert report["status"] != 0
+    assert report["test_cases"]["unique_failures"] > 0
