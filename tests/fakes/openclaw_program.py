@@ -3,7 +3,7 @@
 Shaped by real transcripts of 2026.9.6: `--version` prints one line; `gateway run` serves `/readyz`
 and `/healthz` on `gateway.port`, says 503 with a failing list until it is ready, drains on SIGTERM,
 and exits 78 with a reason when the config blocks the start. `plugins install` writes what it does to a
-log of processes, and `plugins list` lists what was installed; a plugin can be the gateway's end.
+log of processes, and `plugins list` lists what was installed; a plugin that is on can be the gateway's end.
 `channels login` says, asks and binds what `fake.login` holds; `tui` is a terminal program that repeats what
 is typed, and has a child. `config validate` refuses what is no JSON, what `fake.invalid` says, and entries
 of plugins and channels whose name begins with `ghost`; so does a start. `doctor --lint`
@@ -21,9 +21,17 @@ _SCRIPT = r"""#!{python} -IS
 import json, os, signal, sys, threading, time
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
-if "--version" in sys.argv:
+def version():
     beside = os.path.join(os.path.dirname(os.path.realpath(__file__)), "version")
-    print("OpenClaw " + (open(beside).read() if os.path.exists(beside) else "2026.9.6") + " (fake)")
+    return open(beside).read() if os.path.exists(beside) else "2026.9.6"
+
+
+def is_old():
+    return version().startswith("2026.3.")
+
+
+if "--version" in sys.argv:
+    print("OpenClaw " + version() + " (fake)")
     sys.exit(0)
 
 def ghosts():
@@ -142,6 +150,13 @@ def plugins(command, spec):
     others = [row for row in known if row["id"] != name]
     if command == "uninstall":
         if not fake.get("uninstall_lies"):
+            entries = config.get("plugins", {{}}).get("entries", {{}})
+            if is_old():
+                entries.pop(name, None)
+                config.get("channels", {{}}).pop(name, None)
+            elif name in entries:  # which the next install keeps
+                entries[name]["enabled"] = False
+            keep(os.environ["OPENCLAW_CONFIG_PATH"], config)
             set_plugins(*others)
         print("Uninstalled plugin: " + name)
         sys.exit(0)
@@ -202,12 +217,18 @@ def login():
     sys.exit(0)
 
 
+def is_on(plugin):
+    # the config as it is now; it is loaded where nothing turns it off
+    plugins = json.load(open(os.environ["OPENCLAW_CONFIG_PATH"])).get("plugins", {{}})
+    return plugins.get("entries", {{}}).get(plugin, {{}}).get("enabled") is not False
+
+
 def watch():
     path = os.environ["OPENCLAW_CONFIG_PATH"]
     seen = open(path).read()
     while True:
         for row in known_plugins():
-            if row["version"] in fake.get("deadly", []):
+            if row["version"] in fake.get("deadly", []) and is_on(row["id"]):
                 print("[plugins] " + row["id"] + " " + row["version"] + " is broken", flush=True)
                 os._exit(1)
         if open(path).read() != seen:

@@ -53,6 +53,7 @@ class ChannelGateway:
     methods: set[str] = field(default_factory=lambda: {"channels.status", "channels.start", "channels.stop"})
     does: Callable[[str], object] = lambda _: None
     refuses: str | None = None
+    loaded: bool = True  # the plugin
     asked: list[tuple[str, Any]] = field(default_factory=list)
 
     def has(self, method: str) -> bool:
@@ -61,7 +62,11 @@ class ChannelGateway:
     async def call(self, method: str, params: Any = None, *, seconds: float = 10) -> Any:
         assert seconds > 0
         if method == "channels.status":
-            return {"channelAccounts": {PLUGIN: self.rows, "telegram": [{"accountId": ACCOUNT}]}}
+            order = ["telegram", PLUGIN] if self.loaded else ["telegram"]
+            return {
+                "channelOrder": order,
+                "channelAccounts": {PLUGIN: self.rows, "telegram": [{"accountId": ACCOUNT}]},
+            }
         self.asked.append((method, params))
         if self.refuses is not None:
             raise GatewayRpcError(method, code="INVALID_REQUEST", reason=self.refuses)

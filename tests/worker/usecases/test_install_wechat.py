@@ -10,13 +10,25 @@ from buddy_common.schemas.tasks import TaskView
 from buddy_common.schemas.wechat import PLUGIN
 from buddy_common.schemas.wechat_jobs import InstallWechatJob
 from buddy_worker.jobs import RunningJob
+from buddy_worker.usecases import wechat_channel
 from buddy_worker.usecases.install_wechat import install_wechat, release_for
 from buddy_worker.wiring import Wiring
 from fakes.openclaw_program import FakeOpenClaw
 from worker.plugin_jobs import done, failed, is_old, pid_of_gateway, run, start, there, versions
 from worker.queued import view
+from worker.wechat_scene import ChannelGateway
 
 pytestmark = pytest.mark.timeout(40)  # it starts a gateway
+
+
+@pytest.fixture(autouse=True)
+def gateway(monkeypatch: pytest.MonkeyPatch) -> ChannelGateway:
+    """What the gateway says of its channels: it has loaded the plugin's, which has no accounts."""
+    gateway = ChannelGateway(rows=[])
+    monkeypatch.setattr(wechat_channel, "call_gateway", gateway.connect)
+    monkeypatch.setattr(wechat_channel, "POLL_SECONDS", 0.02)
+    monkeypatch.setattr(wechat_channel, "LOADED_SECONDS", 0.3)
+    return gateway
 
 
 async def install(w: Wiring) -> TaskView:
@@ -62,6 +74,8 @@ def test_an_openclaw_that_is_too_old_is_told_what_it_needs(openclaw: str | None)
         ("2026.9.6", "3.0.0", False),
         ("2026.9.6", None, False),
         ("2026.3.28", "2.1.6", True),
+        ("2026.3.28", "2.1.1", True),
+        ("2026.3.28", "2.1.0", False),
         ("2026.3.28", "2.4.9", False),
     ],
 )
@@ -148,6 +162,79 @@ async def test_an_install_that_ends_the_gateway_is_undone(w: Wiring, fake_opencl
     assert versions(fake_openclaw) == {}
     assert fake_openclaw.config_file.read_bytes() == before
     assert await pid_of_gateway(w) not in {None, pid}
+
+
+async def test_a_replacement_that_ends_the_gateway_only_once_it_is_on_is_undone_as_a_whole(
+    w: Wiring, fake_openclaw: FakeOpenClaw
+) -> None:
+    there(fake_openclaw, PLUGIN, version="2.4.6")
+    fake_openclaw.configure(deadly=["2.4.9"])
+    before = config(fake_openclaw) | {"plugins": {"entries": {PLUGIN: {"enabled": True}}}}
+    fake_openclaw.config_file.write_text(json.dumps(before))
+    pid = await start(w)
+
+    task = await install(w)
+
+    assert f"{PLUGIN} 2.4.9 is broken" in failed(task, "config_undone")
+    assert versions(fake_openclaw) == {PLUGIN: "2.4.6"}
+    assert config(fake_openclaw) == before
+    assert await pid_of_gateway(w) not in {None, pid}
+
+
+@pytest.mark.parametrize("old", [False, True])
+async def test_what_was_set_of_the_channel_outlives_another_version(
+    w: Wiring, fake_openclaw: FakeOpenClaw, *, old: bool
+) -> None:
+    if old:
+        is_old(fake_openclaw)
+    there(fake_openclaw, PLUGIN, version="2.0.0")
+    channel = {"botAgent": "x", "routeTag": "y", "accounts": {"a": {"name": "z"}}}
+    entry = {"enabled": True, "config": {"level": 1}}
+    fake_openclaw.config_file.write_text(
+        json.dumps(
+            config(fake_openclaw) | {"channels": {PLUGIN: channel}, "plugins": {"entries": {PLUGIN: entry}}}
+        )
+    )
+
+    assert done(await install(w))["installed"] is True
+
+    assert config(fake_openclaw)["channels"][PLUGIN] == channel
+    assert config(fake_openclaw)["plugins"]["entries"][PLUGIN] == entry
+
+
+async def test_a_gateway_without_the_channel_is_no_success_and_all_is_undone(
+    w: Wiring, fake_openclaw: FakeOpenClaw, gateway: ChannelGateway
+) -> None:
+    gateway.loaded = False
+    before = fake_openclaw.config_file.read_bytes()
+    await start(w)
+
+    assert "has not loaded" in failed(await install(w), "config_undone")
+    assert versions(fake_openclaw) == {}
+    assert fake_openclaw.config_file.read_bytes() == before
+
+
+async def test_a_plugin_that_was_there_stays_where_the_gateway_has_not_loaded_it(
+    w: Wiring, fake_openclaw: FakeOpenClaw, gateway: ChannelGateway
+) -> None:
+    done(await install(w))
+    gateway.loaded = False
+    await start(w)
+
+    assert "Restart the gateway" in failed(await install(w), "wechat_channel_failed")
+    assert versions(fake_openclaw) == {PLUGIN: "2.4.9"}
+
+
+@pytest.mark.parametrize("up", [True, False])
+async def test_a_gateway_that_cannot_be_asked_is_told_apart(
+    w: Wiring, gateway: ChannelGateway, *, up: bool
+) -> None:
+    if up:
+        await start(w)
+    assert done(await install(w))["loaded"] is (True if up else None)
+    gateway.rows = None
+
+    assert done(await install(w))["loaded"] is None
 
 
 async def test_a_command_that_fails_is_told_in_its_own_words(w: Wiring, fake_openclaw: FakeOpenClaw) -> None:

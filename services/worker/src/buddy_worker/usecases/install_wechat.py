@@ -6,10 +6,10 @@ from pydantic import BaseModel
 
 from buddy_common.adapters.empty_registry import empty_registry
 from buddy_common.adapters.openclaw_version import version_key
-from buddy_common.errors import PluginNotInstalledError, WechatUnsupportedError
+from buddy_common.errors import BuddyError, PluginNotInstalledError, WechatUnsupportedError
 from buddy_common.ports import Progress
 from buddy_common.schemas.wechat import PACKAGE, PLUGIN
-from buddy_worker.edits.wechat import prepare_channel
+from buddy_worker.edits.wechat import ChannelSettings, prepare_channel
 from buddy_worker.jobs import AnyJob, RunningJob
 from buddy_worker.usecases.change_config import change_config
 from buddy_worker.usecases.confirm_change import Applied
@@ -17,31 +17,34 @@ from buddy_worker.usecases.gateway_turn import GATEWAY_TURN_SECONDS, hold_gatewa
 from buddy_worker.usecases.guarded_command import guarded_command
 from buddy_worker.usecases.known_things import is_new_openclaw
 from buddy_worker.usecases.list_plugins import ListedPlugin, list_plugins
-from buddy_worker.usecases.plugin_before import plugin_before
+from buddy_worker.usecases.plugin_before import PluginBefore, plugin_before
 from buddy_worker.usecases.plugin_command import install_package, plugin_command
+from buddy_worker.usecases.wechat_channel import require_channel
+from buddy_worker.usecases.wechat_way_back import look_way_back
 
 _BROKEN = frozenset({"error", "failed", "disabled", "unavailable"})
 
 
 @dataclass(frozen=True)
 class _Release:
-    """A release of the plugin, the OpenClaw that it is made for, and up to which other one is as good."""
+    """A release of the plugin, the OpenClaw that it is made for, and which other ones are as good."""
 
     openclaw: str
     version: str
+    least: str
     below: str
 
     def takes(self, version: str | None) -> bool:
         """Whether a plugin of this version need not be replaced by this release."""
-        return version is not None and version_key(self.version) <= version_key(version) < version_key(
+        return version is not None and version_key(self.least) <= version_key(version) < version_key(
             self.below
         )
 
 
 # the newest first; 2.4.6 does not work with OpenClaw 2026.8 and newer, 2.1.1 works as 2.1.6 does
 _RELEASES = (
-    _Release(openclaw="2026.5.12", version="2.4.9", below="3"),
-    _Release(openclaw="2026.3.22", version="2.1.6", below="2.2"),
+    _Release(openclaw="2026.5.12", version="2.4.9", least="2.4.9", below="3"),
+    _Release(openclaw="2026.3.22", version="2.1.6", least="2.1.1", below="2.2"),
 )
 
 
@@ -52,16 +55,18 @@ class WechatInstalled(BaseModel):
     version: str | None
     installed: bool  # by this job; it was there already otherwise
     enabled: bool
+    loaded: bool | None  # by the gateway; None where none could be asked
     applied: Applied
 
 
 async def install_wechat(job: RunningJob[AnyJob]) -> WechatInstalled:
-    """Install the plugin where it is not there or does not fit, turn it on, and see that OpenClaw has it.
+    """Install the plugin where it is not there or does not fit, turn it on, and see that the gateway has it.
 
     Raises:
         WechatUnsupportedError: there is none for this OpenClaw.
         OpenClawCliError: OpenClaw refused or failed; the message is its own.
         PluginNotInstalledError: it said that it did, but does not have the plugin, or cannot load it.
+        WechatChannelError: the plugin was there, and the gateway does not have its channel.
         ConfigUndoneError: the gateway could not live with it; all is as before.
         BuddyError: as of `guarded_command` and `change_config`.
     """
@@ -69,25 +74,21 @@ async def install_wechat(job: RunningJob[AnyJob]) -> WechatInstalled:
     release = release_for((await job.host.openclaw.inspect()).version)
     listed = await list_plugins(job)
     found = listed.get(PLUGIN)
-    needed = found is None or not release.takes(found.version)
-    applied = Applied.HOT
-    if needed:
-        applied = await _install(job, release, listed)
-    else:
-        await job.line(f"{PLUGIN} {found.version if found else ''} is there already, and fits")
-    job.keep_above(75)
-    await job.stage("turning the channel on", 75)
-    async with hold_gateway(job.host, seconds=GATEWAY_TURN_SECONDS):
-        changed = await change_config(job, prepare_channel, base_hash=None)
-    await job.stage("verifying the channel", 95)
-    plugin = await _verified(job)
-    return WechatInstalled(
-        id=PLUGIN,
-        version=plugin.version,
-        installed=needed,
-        enabled=plugin.enabled,
-        applied=changed.applied if changed.changed else applied,
+    if found is not None and release.takes(found.version):
+        await job.line(f"{PLUGIN} {found.version} is there already, and fits")
+        return await _turn_on(job, ChannelSettings())
+    before = await plugin_before(
+        job, listed, plugin=None if found is None else PLUGIN, package=None if found else PACKAGE
     )
+    try:
+        way_back = await look_way_back(job, before)
+        applied = await _install(job, release, found, before)
+        try:  # only now does the gateway load what was off, or on no list, before
+            return await _turn_on(job, ChannelSettings.of(way_back.config), installed=applied)
+        except BuddyError as exc:
+            raise await way_back.go(exc) from exc
+    finally:
+        await before.forget()
 
 
 def release_for(openclaw: str | None) -> _Release:
@@ -103,11 +104,9 @@ def release_for(openclaw: str | None) -> _Release:
     raise WechatUnsupportedError(openclaw, _RELEASES[-1].openclaw)
 
 
-async def _install(job: RunningJob[AnyJob], release: _Release, listed: dict[str, ListedPlugin]) -> Applied:
-    found = listed.get(PLUGIN)
-    before = await plugin_before(
-        job, listed, plugin=None if found is None else PLUGIN, package=None if found else PACKAGE
-    )
+async def _install(
+    job: RunningJob[AnyJob], release: _Release, found: ListedPlugin | None, before: PluginBefore
+) -> Applied:
     spec = f"{PACKAGE}@{release.version}"
 
     async def command() -> None:
@@ -123,11 +122,31 @@ async def _install(job: RunningJob[AnyJob], release: _Release, listed: dict[str,
         if PLUGIN not in await list_plugins(job):
             raise PluginNotInstalledError(f"OpenClaw does not list {PLUGIN!r}.")
 
-    try:
-        _, applied = await guarded_command(job, command, plugin=before, progress=_Quiet(job))
-    finally:
-        await before.forget()
+    _, applied = await guarded_command(job, command, plugin=before, progress=_Quiet(job))
     return applied
+
+
+async def _turn_on(
+    job: RunningJob[AnyJob], settings: ChannelSettings, *, installed: Applied | None = None
+) -> WechatInstalled:
+    job.keep_above(75)
+    await job.stage("turning the channel on", 75)
+    async with hold_gateway(job.host, seconds=GATEWAY_TURN_SECONDS):
+        changed = await change_config(
+            job, lambda config: prepare_channel(config, settings=settings), base_hash=None
+        )
+    await job.stage("verifying the channel", 95)
+    plugin = await _verified(job)
+    applied = changed.applied if changed.changed else installed or Applied.HOT
+    loaded = None if applied is Applied.AT_NEXT_START else await require_channel(job)
+    return WechatInstalled(
+        id=PLUGIN,
+        version=plugin.version,
+        installed=installed is not None,
+        enabled=plugin.enabled,
+        loaded=loaded,
+        applied=applied,
+    )
 
 
 async def _verified(job: RunningJob[AnyJob]) -> ListedPlugin:

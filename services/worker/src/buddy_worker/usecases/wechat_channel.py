@@ -25,6 +25,8 @@ DOWN_SECONDS = 10.0
 # it starts the account by itself, if it does
 PATIENCE_SECONDS = 15.0
 CHANNEL_SECONDS = 300.0
+# a gateway that has said that it is ready may load its channels after it
+LOADED_SECONDS = 120.0
 CALL_SECONDS = 60.0  # to stop an account it waits for what that is busy with
 
 Row = dict[str, Any]
@@ -53,6 +55,30 @@ async def start_account(job: RunningJob[AnyJob], account: str | None, *, since: 
             told = True
             await job.line("The gateway has not started the account by itself: it is told to")
             await _restart_account(job, account)
+        await asyncio.sleep(POLL_SECONDS)
+
+
+async def require_channel(job: RunningJob[AnyJob]) -> bool | None:
+    """Return True once the gateway has loaded the channel, None where there is none that can be asked.
+
+    It lists each channel that it has loaded, with or without accounts.
+
+    Raises:
+        WechatChannelError: it has not.
+    """
+    began = time.monotonic()
+    while True:
+        answer = await _status(job)
+        if answer is not None and PLUGIN in (answer.get("channelOrder") or []):
+            return True
+        waited = time.monotonic() - began
+        if answer is None and (waited >= LOADED_SECONDS or not await _there_is_a_gateway(job)):
+            await job.line("No gateway could be asked whether it has the channel")
+            return None
+        if waited >= LOADED_SECONDS:
+            raise WechatChannelError(
+                f"The gateway has not loaded {PLUGIN!r}. Restart the gateway (`POST /v1/gateway/restart`)."
+            )
         await asyncio.sleep(POLL_SECONDS)
 
 
@@ -122,13 +148,19 @@ async def _start(call: GatewayCall, account: str | None) -> None:
 
 async def _accounts(job: RunningJob[AnyJob]) -> list[Row] | None:
     """Return what the gateway says of the accounts, None where none answers."""
+    answer = await _status(job)
+    if answer is None:
+        return None
+    return [row for row in (answer.get("channelAccounts") or {}).get(PLUGIN) or [] if isinstance(row, dict)]
+
+
+async def _status(job: RunningJob[AnyJob]) -> dict[str, Any] | None:
     try:
         async with call_gateway(job.host, await _config(job)) as call:
             answer = await call.call("channels.status")
     except (GatewayUnreachableError, GatewayRefusedError, GatewayRpcError):
         return None
-    rows = (answer.get("channelAccounts") or {}).get(PLUGIN) if isinstance(answer, dict) else None
-    return [row for row in rows or [] if isinstance(row, dict)]
+    return answer if isinstance(answer, dict) else {}
 
 
 async def _there_is_a_gateway(job: RunningJob[AnyJob]) -> bool:
