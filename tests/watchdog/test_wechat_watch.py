@@ -1,6 +1,7 @@
 """People are told once of each WeChat session that is over."""
 
 import asyncio
+import json
 from pathlib import Path
 
 import pytest
@@ -13,6 +14,8 @@ from buddy_watchdog.wechat_watch import WechatWatch
 
 OVER = ExpiredSession("b0f5-im-bot", "user", bound_at=1000.0, expired_at=2000.0)
 NEXT = ExpiredSession("b0f5-im-bot", "user", bound_at=3000.0, expired_at=4000.0)
+
+OTHER = ExpiredSession("c1a6-im-bot", "other", bound_at=1500.0, expired_at=2500.0)
 
 
 class Remembering(Alerts):
@@ -69,6 +72,24 @@ async def test_another_session_of_the_same_account_is_told_again(place: Place) -
         await place.look()
 
     assert len(place.alerts.sent) == 2
+
+
+async def test_a_session_that_is_not_over_at_one_look_is_not_told_again(place: Place) -> None:
+    for over in ([OVER], [], [OVER], [OVER, OTHER], [OTHER], [OVER]):
+        place.over = over
+        await place.look()
+
+    assert len(place.alerts.sent) == 2
+
+
+async def test_what_is_remembered_is_bounded(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(wechat_watch, "KEPT", 1)
+    for over in ([OVER], [OTHER], [NEXT]):
+        place.over = over
+        await place.look()
+
+    told = json.loads(await asyncio.to_thread((place.folder / "told.json").read_bytes))
+    assert told == [[OTHER.account, OTHER.bound_at], [NEXT.account, NEXT.bound_at]]
 
 
 async def test_what_cannot_be_remembered_is_not_told_every_minute(place: Place) -> None:

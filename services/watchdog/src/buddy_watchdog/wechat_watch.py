@@ -17,6 +17,7 @@ from buddy_common.schemas.wechat import LOGIN_PATH
 log = structlog.get_logger(__name__)
 
 LOOK_SECONDS = 60.0  # the plugin itself tries again once an hour
+KEPT = 200  # sessions that are not over at the moment
 
 Told = list[tuple[str, float]]  # account, and when it was bound
 
@@ -54,10 +55,13 @@ class WechatWatch:
         over = await expired_sessions(self._state_dir, log_folders=self._log_folders)
         told = await asyncio.to_thread(self._told.read) or []
         news = [session for session in over if (session.account, session.bound_at) not in told]
-        if not news and len(told) == len(over):
+        if not news:
             return
+        # what is not over at one look may be so again at the next: a log that cannot be read says nothing
+        now = [(session.account, session.bound_at) for session in over]
+        earlier = [one for one in told if one not in now][-KEPT:]
         try:  # remembered first: rather told too seldom than every minute
-            await asyncio.to_thread(self._told.write, [(one.account, one.bound_at) for one in over])
+            await asyncio.to_thread(self._told.write, earlier + now)
         except StateUnwritableError as exc:
             log.warning("wechat_alerts_held_back", reason=exc.message)
             return
