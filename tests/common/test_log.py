@@ -40,6 +40,11 @@ except RuntimeError:
         (f"ws://h/ws?x=1&ticket={SECRET}", "ws://h/ws?x=1&ticket=***"),
         (f"'http://h/#token={SECRET}'", "'http://h/#token=***'"),
         (f"/x?TOKEN={SECRET} and more", "/x?TOKEN=*** and more"),
+        (f"/get_qrcode_status?qrcode={SECRET}&x=1", "/get_qrcode_status?qrcode=***&x=1"),
+        (
+            f'{{"1":"二维码链接: https://liteapp.weixin.qq.com/q/{SECRET}?qrcode={SECRET}&bot_type=3","time":1}}',
+            '{"1":"二维码链接: https://liteapp.weixin.qq.com/q/***","time":1}',
+        ),
     ],
 )
 def test_mask_hides_the_secret_and_nothing_else(text: str, masked: str) -> None:
@@ -68,6 +73,7 @@ def test_mask_hides_a_password_that_somebody_did_not_quote(url: str) -> None:
         "the bearer of news",
         "task-1774656000-9f3c1a7e",
         "/v1/x?tokens=3",
+        "https://weixin.qq.com/",
     ],
 )
 def test_mask_leaves_the_rest_alone(text: str) -> None:

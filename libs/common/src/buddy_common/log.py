@@ -11,13 +11,16 @@ from structlog.typing import EventDict, Processor, WrappedLogger
 # bounded, so that no line can make it slow: logs hold what strangers write
 _URL_PASSWORD = re.compile(r"(://[^:/@\s]{0,128}:)[^\s\"']{1,512}(?=@)")
 _BEARER = re.compile(r"(?i)(bearer\s+)[\w.~+/=-]+")
-_QUERY_SECRET = re.compile(r"(?i)([?&#](?:token|ticket)=)[^&\s\"']+")
+_QUERY_SECRET = re.compile(r"(?i)([?&#](?:token|ticket|qrcode)=)[^&\s\"']+")
+# whoever has it can bind an account; the WeChat plugin logs it
+_WECHAT_CODE = re.compile(r"(?i)(https?://[\w.-]{0,100}weixin\.qq\.com/q/)[^\s\"'\\<>]+")
 
 
 def mask(text: str) -> str:
-    """Return `text` without URL passwords, bearer tokens and token parameters."""
+    """Return `text` without URL passwords, bearer tokens, token parameters and WeChat's codes."""
     text = _URL_PASSWORD.sub(r"\1***", text)
     text = _BEARER.sub(r"\1***", text)
+    text = _WECHAT_CODE.sub(r"\1***", text)
     return _QUERY_SECRET.sub(r"\1***", text)
 
 
