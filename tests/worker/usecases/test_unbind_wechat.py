@@ -1,10 +1,15 @@
 """A WeChat account is unbound: its files are gone, and the gateway has let go of it."""
 
+import hashlib
 import json
+import sqlite3
+from contextlib import closing
+from pathlib import Path
 from typing import Any
 
 import pytest
 
+from buddy_common.adapters import wechat_messages
 from buddy_common.schemas.tasks import TaskView
 from buddy_common.schemas.wechat import PLUGIN
 from buddy_common.schemas.wechat_jobs import UnbindWechatJob
@@ -56,6 +61,59 @@ async def test_an_account_is_stopped_and_its_token_is_gone(
     assert bound(fake_openclaw) == [OTHER]
     assert files(fake_openclaw) == {f"{OTHER}.json", f"{OTHER}.sync.json"}
     assert not allowed.exists()
+
+
+def quotes(fake: FakeOpenClaw) -> sqlite3.Connection:
+    """The plugin's own store of messages."""
+    return sqlite3.connect(fake.config_dir / PLUGIN / "ref-messages.sqlite", isolation_level=None)
+
+
+def media(fake: FakeOpenClaw, account: str) -> list[Path]:
+    """Where the plugin keeps pictures of an account, and where earlier ones did, as it names the folders."""
+    name = f"{account}-{hashlib.sha256(account.encode()).hexdigest()[:16]}"
+    parents = ("media/inbound/openclaw-weixin-quotes", f"{PLUGIN}/ref-media")
+    return [fake.config_dir / parent / name for parent in parents]
+
+
+async def test_what_was_written_to_an_account_is_gone_with_it(
+    w: Wiring, fake_openclaw: FakeOpenClaw, gateway: ChannelGateway
+) -> None:
+    gateway.rows = None
+    with closing(quotes(fake_openclaw)) as store:
+        store.execute("PRAGMA journal_mode = WAL")
+        store.execute("CREATE TABLE quote_messages (account_id TEXT, body TEXT)")
+        store.executemany("INSERT INTO quote_messages VALUES (?, ?)", [(ACCOUNT, "private"), (OTHER, "kept")])
+        for folder in (*media(fake_openclaw, ACCOUNT), *media(fake_openclaw, OTHER)):
+            folder.mkdir(parents=True)
+            (folder / "picture.jpg").write_bytes(b"x")
+
+        done(await unbind(w))  # while the plugin has it open
+
+        assert store.execute("SELECT account_id, body FROM quote_messages").fetchall() == [(OTHER, "kept")]
+    assert not [folder for folder in media(fake_openclaw, ACCOUNT) if folder.exists()]
+    assert all((folder / "picture.jpg").exists() for folder in media(fake_openclaw, OTHER))
+
+
+async def test_a_store_without_messages_is_left_as_it_is(
+    w: Wiring, fake_openclaw: FakeOpenClaw, gateway: ChannelGateway
+) -> None:
+    gateway.rows = None
+    with closing(quotes(fake_openclaw)) as store:
+        store.execute("CREATE TABLE another (x)")
+
+    assert done(await unbind(w))["left"] == [OTHER]
+
+
+async def test_a_store_that_somebody_writes_to_all_the_time_is_a_failure_that_says_so(
+    w: Wiring, fake_openclaw: FakeOpenClaw, gateway: ChannelGateway, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(wechat_messages, "BUSY_SECONDS", 0.05)
+    gateway.rows = None
+    with closing(quotes(fake_openclaw)) as store:
+        store.execute("CREATE TABLE quote_messages (account_id TEXT, body TEXT)")
+        store.execute("BEGIN EXCLUSIVE")
+
+        assert "locked" in failed(await unbind(w), "state_unwritable")
 
 
 async def test_an_account_that_is_not_bound_cannot_be_unbound(

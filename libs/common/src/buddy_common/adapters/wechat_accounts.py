@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from buddy_common.adapters.atomic_file import replace_file
+from buddy_common.adapters.wechat_messages import forget_messages
 from buddy_common.errors import StateUnwritableError
 from buddy_common.schemas.wechat import PLUGIN
 
@@ -62,7 +63,7 @@ class WechatAccounts:
         return [self.find(account) for account in self.ids()]
 
     def remove(self, account: str) -> None:
-        """Unbind an account: what the plugin knows of it, and who may write to it, is gone.
+        """Unbind an account: what the plugin knows of it, who may write to it and what was written is gone.
 
         Raises:
             StateUnwritableError: the files cannot be changed.
@@ -77,14 +78,20 @@ class WechatAccounts:
                 file.unlink(missing_ok=True)
         except OSError as exc:
             raise StateUnwritableError(f"{self._folder} cannot be changed: {exc}.") from exc
+        forget_messages(self._folder.parent, _names(account))
 
     @property
     def _index(self) -> Path:
         return self._folder / "accounts.json"
 
     def _files(self, account: str, names: tuple[str, ...]) -> list[Path]:
-        raw = [account.removesuffix(end) + at for end, at in _RAW_ENDS.items() if account.endswith(end)]
-        return [self._folder / "accounts" / name.format(each) for each in (account, *raw) for name in names]
+        return [self._folder / "accounts" / name.format(each) for each in _names(account) for name in names]
+
+
+def _names(account: str) -> list[str]:
+    """Return the account's id, and as earlier plugins wrote it."""
+    raw = [account.removesuffix(end) + at for end, at in _RAW_ENDS.items() if account.endswith(end)]
+    return [account, *raw]
 
 
 def _is_a_name(text: str) -> bool:
