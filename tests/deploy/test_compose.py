@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from buddy_common.adapters.wechat_sessions import plugin_log_folders
+from buddy_common.adapters.log_folders import openclaw_log_folders
 from buddy_common.settings import ALL_SETTINGS
 from deploy.conftest import COMPOSE_FILE, ROOT, Stage, Variable
 from fakes.ports import free_port
@@ -121,7 +121,7 @@ def test_the_host_plane_shares_loopback_processes_and_files_of_the_gateway(servi
         service = services[name]
         assert service["network_mode"] == service["pid"] == "service:openclaw"
         assert service["volumes"] == services["openclaw"]["volumes"]
-        assert str(plugin_log_folders()[0]) in {mount.partition(":")[2] for mount in service["volumes"]}
+        assert str(openclaw_log_folders()[0]) in {mount.partition(":")[2] for mount in service["volumes"]}
         shared = services["openclaw"]["environment"].items()
         assert shared <= service["environment"].items()
 

@@ -1,5 +1,6 @@
 """Which WeChat sessions are over, by the plugin's own log; its lines are those of both plugins."""
 
+import asyncio
 import json
 import os
 from datetime import UTC, datetime, timedelta
@@ -108,6 +109,25 @@ async def test_the_day_before_counts_as_well(state: Path, logs: Path) -> None:
     write(logs, line("Monitor started", LATER), day="2026-11-23")
 
     assert await expired(state, logs) == [ACCOUNT]
+
+
+async def test_a_folder_that_is_another_accounts_or_a_link_is_not_read(
+    state: Path, logs: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write(logs, line(NEWER, LATER))
+    (tmp_path / "link").symlink_to(logs)
+    assert await expired(state, tmp_path / "link") == []
+
+    monkeypatch.setattr(os, "getuid", lambda: logs.stat().st_uid + 1)
+    assert await expired(state, logs) == []
+
+
+async def test_a_pipe_that_is_named_like_a_log_holds_nobody_up(state: Path, logs: Path) -> None:
+    write(logs, line(NEWER, LATER))
+    os.mkfifo(logs / "openclaw-2026-11-23.log")
+
+    async with asyncio.timeout(5):
+        assert await expired(state, logs) == [ACCOUNT]
 
 
 async def test_without_accounts_or_logs_there_is_none(tmp_path: Path, state: Path) -> None:

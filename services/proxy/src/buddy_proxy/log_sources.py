@@ -1,13 +1,12 @@
 """Which files each log stream shows."""
 
-import os
-import tempfile
 from collections.abc import Callable
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Protocol
 
 from buddy_common.adapters.config_watch import WatchedConfig
+from buddy_common.adapters.log_folders import is_own_folder, openclaw_log_folders
 from buddy_common.adapters.openclaw_config import gateway_token, section
 
 # a record of 23:59:59 may be written a little later
@@ -43,10 +42,7 @@ class GatewayLogs:
     ) -> None:
         self._config = WatchedConfig(config_file)
         self._capture = capture
-        self._folders = folders or (
-            Path("/tmp/openclaw"),  # noqa: S108 - OpenClaw's place; `_is_safe` looks whose it is
-            Path(tempfile.gettempdir()) / f"openclaw-{os.getuid()}",
-        )
+        self._folders = folders or openclaw_log_folders()
         self._now = now
 
     def files(self) -> list[Path]:
@@ -73,7 +69,7 @@ class GatewayLogs:
         configured = section(self._config.config, "logging").get("file")
         if isinstance(configured, str) and configured:
             return [Path(configured).expanduser()]
-        return [folder / f"openclaw-{day}.log" for folder in self._folders if _is_safe(folder)]
+        return [folder / f"openclaw-{day}.log" for folder in self._folders if is_own_folder(folder)]
 
 
 class BuddyLogs:
@@ -93,12 +89,3 @@ class BuddyLogs:
     def secrets(self) -> list[str]:
         """Nothing beyond what is masked everywhere: our logs never held one."""
         return []
-
-
-def _is_safe(folder: Path) -> bool:
-    """Whether OpenClaw would write there: anybody could make such a folder below /tmp."""
-    try:
-        found = folder.lstat()
-    except OSError:
-        return False
-    return folder.is_dir() and not folder.is_symlink() and found.st_uid == os.getuid()

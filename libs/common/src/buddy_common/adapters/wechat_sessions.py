@@ -8,13 +8,14 @@ import asyncio
 import json
 import os
 import re
-import tempfile
+import stat
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 from typing import Any
 
+from buddy_common.adapters.log_folders import is_own_folder, openclaw_log_folders
 from buddy_common.adapters.wechat_accounts import BoundAccount, WechatAccounts
 from buddy_common.schemas.wechat import AccountState
 
@@ -60,7 +61,7 @@ def _expired(state_dir: Path, log_folders: Sequence[Path] | None) -> list[Expire
 def said_expired(accounts: Sequence[str], log_folders: Sequence[Path] | None = None) -> dict[str, float]:
     """Return when the plugin last said of each account that its session is over, in Unix seconds. Blocks."""
     wanted, found = set(accounts), dict[str, float]()
-    for line in _lines(plugin_log_folders() if log_folders is None else log_folders):
+    for line in _lines(openclaw_log_folders() if log_folders is None else log_folders):
         account, at = _expired_line(line)
         if account in wanted:
             found[account] = max(at, found.get(account, 0.0))
@@ -97,23 +98,22 @@ def state_of(
     return AccountState.CONNECTED if running else AccountState.STOPPED
 
 
-def plugin_log_folders() -> list[Path]:
-    """Return where the plugin logs: the first, or where another account owns that, the second."""
-    preferred = Path("/tmp/openclaw")  # noqa: S108 - OpenClaw's choice
-    return [preferred, Path(tempfile.gettempdir()) / f"openclaw-{os.getuid()}"]
-
-
 def _lines(folders: Sequence[Path]) -> Iterator[bytes]:
     """Return the plugin's lines about accounts in the newest logs."""
-    for folder in folders:
+    for folder in filter(is_own_folder, folders):
         for file in sorted(folder.glob("openclaw-????-??-??.log"))[-LOG_FILES:]:
             yield from (line for line in _tail(file).split(b"\n") if _SUBSYSTEM in line)
 
 
 def _tail(file: Path) -> bytes:
     try:
-        with file.open("rb") as stream:
-            stream.seek(max(0, os.fstat(stream.fileno()).st_size - TAIL_BYTES))
+        # a pipe of that name must not hold us up: nobody may ever write to it
+        descriptor = os.open(file, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC | os.O_NOFOLLOW)
+        with os.fdopen(descriptor, "rb") as stream:
+            found = os.fstat(stream.fileno())
+            if not stat.S_ISREG(found.st_mode):
+                return b""
+            stream.seek(max(0, found.st_size - TAIL_BYTES))
             return stream.read(TAIL_BYTES)
     except OSError:  # another account's
         return b""
