@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import os
 import time
 from pathlib import Path
 from typing import Any
@@ -38,6 +39,7 @@ from worker.wechat_scene import (
 
 pytestmark = pytest.mark.timeout(30)
 GATE = "gate"
+OTHER = "c1a6971aaaaa-im-bot"
 
 
 @pytest.fixture
@@ -74,11 +76,11 @@ class Scene:
     def gate(self) -> Path:
         return self.fake.config_dir / GATE
 
-    async def begin(self, *steps: dict[str, Any]) -> None:
-        """Start the login; the program does these steps."""
+    async def begin(self, *steps: dict[str, Any], announced: str | None = None) -> None:
+        """Start the login; the program does these steps. `announced` is another one that people know of."""
         self.fake.configure(login=list(steps))
         self.task_id = await queue(self.w, LoginWechatJob())
-        await self.logins.started("local", self.task_id)
+        await self.logins.started("local", announced or self.task_id)
         self.running = asyncio.create_task(execute(self.w, self.task_id, LoginWechatJob, log_in))
 
     async def end(self) -> TaskView:
@@ -209,11 +211,20 @@ async def test_hostile_lines_reach_nobody(scene: Scene) -> None:
         f"{'x' * 100_000}\n"
     )
 
-    task = await scene.run({"says": hostile + code()}, {"fails": "\x1b[31mChannel login failed: no\x1b[0m"})
+    await scene.begin(
+        {"says": hostile + code()},
+        scene.waits(),
+        {"fails": "\x1b[31mChannel login failed: no\x1b[0m"},
+    )
+    await scene.until(LoginState.WAITING_SCAN)
+    seen_before = await scene.views()  # the end empties the stream
+    scene.gate.touch()
+    task = await scene.end()
 
-    codes = {seen.qrcode_url for seen in await scene.views() if seen.qrcode_url}
-    told = json.dumps([seen.model_dump() for seen in await scene.views()] + [await scene.output()])
-    assert codes <= {address()}
+    codes = {seen.qrcode_url for seen in seen_before if seen.qrcode_url}
+    views = [seen.model_dump() for seen in (*seen_before, *await scene.views())]
+    told = json.dumps([*views, await scene.output()])
+    assert codes == {address()}
     assert not [word for word in ("evil", "\\u001b", "script", "xxxx") if word in told]
     assert "An address that is none of WeChat's was not shown" in await scene.output()
     assert "\x1b" not in failed(task, "wechat_login_failed")
@@ -312,11 +323,60 @@ async def test_channel_that_does_not_run_fails_the_login_but_keeps_the_account(
     assert "missing token" in failed(task, "wechat_channel_failed")
     last = await scene.logins.last("local")
     assert last is not None
-    assert (last.done, last.error) == (True, "wechat_channel_failed")
+    assert (last.state, last.done, last.error) == ("confirmed", True, "wechat_channel_failed")
 
 
 async def test_confirmed_login_that_saved_nothing_is_a_failure(scene: Scene) -> None:
     assert "saved no account" in failed(await scene.run({"says": code() + CONFIRMED}), "wechat_login_failed")
+
+
+async def test_account_that_only_received_something_meanwhile_is_not_taken_for_the_new_one(
+    scene: Scene,
+) -> None:
+    bind(scene.fake, OTHER)
+    await scene.begin({"says": code()}, scene.waits() | {"says": CONFIRMED})
+    await scene.until(LoginState.WAITING_SCAN)
+    synced = scene.fake.config_dir / PLUGIN / "accounts" / f"{OTHER}.sync.json"
+    os.utime(synced, (time.time() + 60,) * 2)
+    scene.gate.touch()
+
+    assert "saved no account" in failed(await scene.end(), "wechat_login_failed")
+
+
+async def test_command_that_fails_after_the_login_is_no_failed_login(scene: Scene) -> None:
+    task = await scene.run({"says": code(), "binds": ACCOUNT}, {"says": CONFIRMED, "fails": "no gateway"})
+
+    assert done(task) == {"state": "confirmed", "account": ACCOUNT, "channel": "running"}
+
+
+async def test_login_that_is_made_once_more_is_the_one_that_others_join(scene: Scene) -> None:
+    await scene.begin({"says": code()}, scene.waits(), announced="task-of-before")
+
+    assert (await scene.until(LoginState.WAITING_SCAN)).task_id == scene.task_id
+    runner.cancel(scene.task_id)
+    await scene.end()
+
+
+async def test_deadline_is_told_as_such(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(LoginWechatJob, "deadline_seconds", 2.0)
+    task = await scene.run({"says": code()}, scene.waits())
+
+    assert task.status is TaskStatus.TIMEOUT
+    last = await scene.logins.last("local")
+    assert last is not None
+    assert (last.state, last.done, last.error) == ("timeout", True, task.errorCode)
+
+
+async def test_login_that_is_cut_off_after_wechat_has_confirmed_it_stays_confirmed(scene: Scene) -> None:
+    await scene.begin({"says": code(), "binds": ACCOUNT}, {"says": CONFIRMED}, scene.waits())
+    await scene.until(LoginState.CONFIRMED)
+
+    runner.cancel(scene.task_id)
+    await scene.end()
+
+    last = await scene.logins.last("local")
+    assert last is not None
+    assert (last.state, last.done, last.error) == ("confirmed", True, "cancelled")
 
 
 async def test_command_that_shows_no_code_is_ended(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -21,12 +21,14 @@ from buddy_common.adapters.wechat_logins import WechatLogins
 from buddy_common.errors import (
     BrokerUnavailableError,
     BuddyError,
+    DeadlineExceededError,
     OpenClawCliError,
     WechatLoginError,
     WechatLoginTimeoutError,
     WechatNotInstalledError,
 )
 from buddy_common.schemas.wechat import PLUGIN, SUCCESSES, ChannelState, LoginState, LoginView
+from buddy_common.schemas.wechat_jobs import LoginWechatJob
 from buddy_worker.jobs import AnyJob, RunningJob
 from buddy_worker.usecases.list_plugins import list_plugins
 from buddy_worker.usecases.wechat_channel import start_account
@@ -50,6 +52,7 @@ CODE_SECONDS = 300.0  # the plugin takes a code for too old after this
 LOGIN_SECONDS = 480.0  # and a login
 # what the command still does after it: it tells the gateway
 SETTLE_SECONDS = 60.0
+DEADLINE_SLACK_SECONDS = 1.0  # the job's own clock began a little earlier
 PNG_SCALE = 6
 MAX_IGNORED = 20
 
@@ -78,7 +81,7 @@ async def login_wechat(job: RunningJob[AnyJob]) -> WechatLoggedIn:
     try:
         return await login.run()
     except asyncio.CancelledError:
-        await login.end(LoginState.ERROR, "The login was cut off.", error="cancelled")
+        await login.cut_off()
         raise
     except BuddyError as exc:
         await login.end(login.ending or LoginState.ERROR, exc.message, error=exc.error)
@@ -96,10 +99,12 @@ class _Login:
         self._output = LoginOutput()
         self._view = LoginView(task_id=job.task_id)
         self._began = time.time()
+        self._started = time.monotonic()
         self._ignored = 0
 
     async def run(self) -> WechatLoggedIn:
         """Do all of it."""
+        await self._announce()
         await self._job.stage("looking at what is there", 5)
         await self._show(LoginState.STARTING)
         plugin = (await list_plugins(self._job)).get(PLUGIN)
@@ -123,8 +128,26 @@ class _Login:
         )
         await self._publish()
 
+    async def cut_off(self) -> None:
+        """Tell that somebody or the deadline has ended it; what WeChat has confirmed by then stays so."""
+        late = time.monotonic() - self._started >= LoginWechatJob.deadline_seconds - DEADLINE_SLACK_SECONDS
+        ended, slug = (
+            (LoginState.TIMEOUT, DeadlineExceededError.error) if late else (LoginState.ERROR, "cancelled")
+        )
+        state = self._view.state if self._view.state in SUCCESSES else ended
+        await self.end(
+            state, "The login has taken too long." if late else "The login was cut off.", error=slug
+        )
+
+    async def _announce(self) -> None:
+        """Let whoever asks for a code find this login: nobody has announced one that is made once more."""
+        try:
+            await self._logins.started(self._job.host.node, self._job.task_id)
+        except BrokerUnavailableError as exc:
+            log.warning("wechat_login_not_announced", reason=exc.message)
+
     async def _start_channel(self, account: str | None) -> WechatLoggedIn:
-        state = self._view.state
+        state = self.ending = self._view.state  # whatever comes of the channel
         await self._job.stage("starting the channel", 80)
         since = self._began if account is not None else 0.0
         channel = await start_account(self._job, account, since=since)
@@ -161,6 +184,9 @@ class _Login:
                 on_line=Talk(self._hear, self._hear_prompt, stdin),
             )
         except OpenClawCliError as exc:
+            if self._view.state in SUCCESSES:  # it fails to tell the gateway, which we do, too
+                await self._job.line("OpenClaw's login is done, but its command has failed")
+                return
             reason = without_addresses(exc.message)
             self.ending = ending_of(reason)
             kind = WechatLoginError if self.ending is LoginState.ERROR else WechatLoginTimeoutError
@@ -245,8 +271,8 @@ def _newest(before: list[BoundAccount], after: list[BoundAccount]) -> str:
     Raises:
         WechatLoginError: there is none.
     """
-    known = set(before)
-    changed = [account for account in after if account not in known]
+    known = {(account.id, account.saved_at) for account in before}  # others may receive something meanwhile
+    changed = [account for account in after if (account.id, account.saved_at) not in known]
     if not changed:
         raise WechatLoginError("WeChat has confirmed the login, but OpenClaw has saved no account.")
     return max(changed, key=lambda account: account.bound_at).id
