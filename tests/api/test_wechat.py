@@ -1,7 +1,11 @@
 """The routes of the WeChat channel; the worker's part is played through Redis."""
 
 import asyncio
+import base64
+import contextlib
+import hashlib
 import json
+import re
 import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -16,7 +20,10 @@ from api.conftest import ORIGIN, TOKEN, Api, Served
 from api.sse import Event, EventReader
 from buddy_api.routers import wechat
 from buddy_api.usecases import wechat_login
+from buddy_api.usecases.wechat_login import Joined
+from buddy_api.wechat_listeners import MAX_LISTENERS
 from buddy_common.adapters.access import COOKIE
+from buddy_common.errors import TooManyWechatListenersError
 from buddy_common.schemas.resources import Resource
 from buddy_common.schemas.tasks import TaskStatus
 from buddy_common.schemas.wechat import ChannelState, LoginState, LoginView
@@ -326,6 +333,7 @@ async def test_stranger_starts_nothing(api: Api) -> None:
     ("headers", "status"),
     [
         ({}, 403),
+        ({"Sec-Fetch-Site": "none"}, 403),
         ({"Sec-Fetch-Site": "cross-site"}, 403),
         ({"Sec-Fetch-Site": "same-site"}, 403),
         ({"Sec-Fetch-Site": "cross-site", "Referer": f"{ORIGIN}/"}, 403),
@@ -418,13 +426,100 @@ async def test_stream_that_reconnects_after_its_login_has_ended_is_told_to_stop(
         await reader.next()
         task_id = await begun(api)
         await say(api, task_id, LoginState.TIMEOUT, done=True)
-        await reader.rest()
+        assert (await reader.rest())[-1].id == f"{task_id}:done"
     await finish(api, task_id, status=TaskStatus.FAILED)
 
-    answer = await served.client.get(PATH, headers={"Accept": "text/event-stream", "Last-Event-ID": task_id})
-
-    assert answer.status_code == 204
+    for event_id in (f"{task_id}:done", "task-of-long-ago"):
+        headers = {"Accept": "text/event-stream", "Last-Event-ID": event_id}
+        assert (await served.client.get(PATH, headers=headers)).status_code == 204
     assert await count_rows(api) == 1
+
+
+async def test_stream_that_was_cut_off_before_the_end_is_told_it(served: Served) -> None:
+    api = served.api
+    async with listening(served) as reader:
+        await reader.next()
+        task_id = await begun(api)
+    await say(api, task_id, LoginState.TIMEOUT, done=True, error="wechat_login_timeout")
+    await finish(api, task_id, status=TaskStatus.FAILED)
+
+    async with listening(served, headers={"Last-Event-ID": task_id}) as reader:
+        assert told(await reader.rest()) == [("status", "timeout"), ("done", "timeout")]
+    assert await count_rows(api) == 1
+
+
+async def test_more_listeners_than_there_may_be_are_refused_and_start_nothing(served: Served) -> None:
+    api = served.api
+    listeners = api.wiring.wechat_listeners
+    with contextlib.ExitStack() as stack:
+        for _ in range(MAX_LISTENERS - 1):
+            stack.enter_context(listeners.enter())
+        async with listening(served) as reader:
+            await reader.next()
+            answer = await served.client.get(PATH, params={"stream": "true"})
+
+        assert (answer.status_code, answer.json()["data"]["error"]) == (429, "too_many_wechat_listeners")
+        assert await count_rows(api) == 1
+
+        async def has_room() -> bool:
+            try:
+                listeners.require_room()
+            except TooManyWechatListenersError:
+                return False
+            return True
+
+        await eventually(has_room, bool)  # whoever has left makes some
+
+
+async def test_all_that_a_one_shot_waits_for_has_one_bound(api: Api, monkeypatch: pytest.MonkeyPatch) -> None:
+    clock, left = [100.0], []
+
+    async def join(*_: Any, **__: Any) -> Joined:
+        clock[0] += 21.0
+        return Joined("local", LoginView(task_id="t"), cached=False)
+
+    async def wait(_: Any, joined: Joined, *, seconds: float) -> LoginView:
+        left.append(seconds)
+        return joined.view
+
+    monkeypatch.setattr(wechat, "monotonic", lambda: clock[0])
+    monkeypatch.setattr(wechat, "join_login", join)
+    monkeypatch.setattr(wechat, "await_code", wait)
+
+    await api.client.get(PATH)
+
+    assert left == [wechat.CODE_SECONDS - 21.0]
+
+
+async def test_login_that_was_confirmed_but_does_not_run_is_a_failure(api: Api) -> None:
+    async with asking(api) as answering:
+        task_id = await begun(api)
+        await say(
+            api,
+            task_id,
+            LoginState.CONFIRMED,
+            done=True,
+            error="wechat_channel_failed",
+            message="not running",
+        )
+        answer = await answering
+
+    assert (answer.status_code, answer.json()["data"]["state"]) == (502, "confirmed")
+
+
+async def test_page_asks_our_own_origin_only_and_says_where_it_asks_from(api: Api) -> None:
+    page = await api.stranger.get("/wechat")
+
+    assert page.status_code == 200
+    policy = page.headers["content-security-policy"]
+    script = page.text.split("<script>")[1].split("</script>")[0]
+    digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
+    assert f"script-src 'sha256-{digest}'" in policy
+    assert "default-src 'none'" in policy
+    assert "img-src data:" in policy
+    assert "connect-src 'self'" in policy
+    assert page.headers["referrer-policy"] == "same-origin"  # else a cookie counts for nothing without TLS
+    assert set(LoginState) <= set(re.findall(r"^  (\w+): ", script, re.MULTILINE))
 
 
 async def test_stream_that_reconnects_goes_on_with_its_login(served: Served) -> None:

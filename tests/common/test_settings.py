@@ -3,7 +3,7 @@
 from pathlib import Path
 
 import pytest
-from pydantic import ValidationError
+from pydantic import HttpUrl, ValidationError
 
 from buddy_common.settings import (
     ALL_SETTINGS,
@@ -84,6 +84,7 @@ NAMES: list[tuple[type[Settings], str, str, str, object]] = [
     (GatewaySettings, "BUDDY_GATEWAY_START_STALL_SECONDS", "start_stall_seconds", "9", 9.0),
     (GatewaySettings, "BUDDY_GATEWAY_DRAIN_SECONDS", "drain_seconds", "9", 9.0),
     (GatewaySettings, "BUDDY_GATEWAY_SERVICE", "service", "claw.service", "claw.service"),
+    (AlertSettings, "BUDDY_PUBLIC_URL", "public_url", "https://b.test", HttpUrl("https://b.test")),
     (GatewaySettings, "BUDDY_GATEWAY_INIT", "init", "/run/init.sock", Path("/run/init.sock")),
     (GatewaySettings, "BUDDY_GATEWAY_PASS_ENV", "pass_env", "A_KEY,B_KEY", "A_KEY,B_KEY"),
 ]

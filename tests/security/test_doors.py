@@ -28,6 +28,7 @@ PUBLIC = {
     "proxy HEAD /health": "the same",
     "api GET /ready": "says yes or no; the checks are for callers with a token",
     "api GET /login": "the page to sign in",
+    "api GET /wechat": "the page that shows the code of a WeChat login; what it asks for needs a token",
     "api POST /login": "takes the token; attempts are limited",
     "api GET /docs/assets/{name}": "files of Swagger UI, the same for everybody",
 }

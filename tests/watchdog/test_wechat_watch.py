@@ -8,6 +8,7 @@ import pytest
 
 from buddy_common.adapters.alerts import Alerts, Delivery
 from buddy_common.adapters.wechat_sessions import ExpiredSession
+from buddy_common.schemas.wechat import LOGIN_PAGE
 from buddy_common.settings import AlertSettings
 from buddy_watchdog import wechat_watch
 from buddy_watchdog.wechat_watch import WechatWatch
@@ -35,10 +36,13 @@ class Place:
         self.folder = folder
         self.alerts = Remembering()
         self.over: list[ExpiredSession] = []
+        self.page = AlertSettings(BUDDY_PUBLIC_URL="https://buddy.example.com/").link_to(LOGIN_PAGE)
 
     async def look(self) -> None:
         """Look with a watch that begins anew, as after a restart."""
-        watch = WechatWatch("local", self.folder, alerts=self.alerts, told=self.folder / "told.json")
+        watch = WechatWatch(
+            "local", self.folder, alerts=self.alerts, told=self.folder / "told.json", page=self.page
+        )
         await watch.look()
 
 
@@ -62,7 +66,7 @@ async def test_a_session_that_is_over_is_told_once_whoever_restarts(place: Place
 
     ((title, body),) = place.alerts.sent
     assert "微信" in title
-    assert "/v1/wechat/qrcode" in body
+    assert "https://buddy.example.com/wechat?node=local " in body
     assert OVER.account in body
 
 

@@ -13,6 +13,7 @@ from pydantic import (
     AfterValidator,
     AliasChoices,
     Field,
+    HttpUrl,
     NonNegativeInt,
     PositiveInt,
     SecretStr,
@@ -220,11 +221,17 @@ class AlertSettings(Settings):
 
     # addresses of apprise, parted by spaces: https://appriseit.com/services/
     urls: SecretStr | None = Field(None, validation_alias=_env("BUDDY_ALERT_URLS"))
+    # how browsers reach Buddy: only whoever runs it knows which proxy is in front
+    public_url: HttpUrl | None = Field(None, validation_alias=_env("BUDDY_PUBLIC_URL"))
 
     @property
     def addresses(self) -> list[str]:
         """Each address; they hold secrets."""
         return [] if self.urls is None else self.urls.get_secret_value().split()
+
+    def link_to(self, path: str) -> str:
+        """Return the address of one of Buddy's pages; only the path where nobody has said where Buddy is."""
+        return path if self.public_url is None else f"{str(self.public_url).rstrip('/')}{path}"
 
 
 class FlowerSettings(Settings):

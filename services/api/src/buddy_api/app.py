@@ -11,8 +11,8 @@ from buddy_api.config import ApiConfig
 from buddy_api.deps import Wiring, build_wiring
 from buddy_api.docs import install_docs
 from buddy_api.errors import install_error_handlers
-from buddy_api.login_page import install_login_page
 from buddy_api.middleware import RequestContext
+from buddy_api.own_pages import install_own_pages
 from buddy_api.routers import (
     auth,
     bot_changes,
@@ -81,7 +81,7 @@ def create_app(config: ApiConfig) -> FastAPI:
         # not `include_router`: what is included so is matched twice for each request
         app.router.routes.extend(module.router.routes)
     ask_before_reading(app)
-    install_login_page(app)
+    install_own_pages(app)
     install_docs(app, public=config.auth.docs_public)
     app.add_middleware(BodyLimit, limit_bytes=config.web.max_body_bytes)
     app.add_middleware(RequestContext, registry=w.metrics)

@@ -14,6 +14,7 @@ from buddy_api.experts import Experts
 from buddy_api.known_nodes import KnownNodes
 from buddy_api.mirrored import Lists
 from buddy_api.task_changes import TaskChanges
+from buddy_api.wechat_listeners import WechatListeners
 from buddy_common.adapters.access import Authenticator, Operator
 from buddy_common.adapters.attempts import Attempts
 from buddy_common.adapters.job_queue import JobQueue
@@ -66,6 +67,7 @@ class Wiring:
     metrics: CollectorRegistry
     stopping: Stopping
     wechat_logins: WechatLogins
+    wechat_listeners: WechatListeners
 
     async def close(self) -> None:
         """Let go of connections and threads."""
@@ -105,6 +107,7 @@ def build_wiring(config: ApiConfig) -> Wiring:
         metrics=CollectorRegistry(),
         stopping=stopping,
         wechat_logins=WechatLogins(redis),
+        wechat_listeners=WechatListeners(),
     )
 
 

@@ -8,6 +8,9 @@ from buddy_api.wechat_schemas import LoginDone, LoginStatus, code_of
 from buddy_common.schemas.wechat import LoginView
 
 RETRY_MILLISECONDS = 2000
+_ENDED = ":done"
+# the task of the login, and whether its end was told
+EVENT_ID = rf"^[A-Za-z0-9_-]{{1,64}}({_ENDED})?$"
 HEARTBEAT_SECONDS = 10.0
 
 EXAMPLE = """\
@@ -24,7 +27,7 @@ id: task-1774656000-9f3c1a7e
 
 event: done
 data: {"state": "confirmed", "account": "b0f5860fdecb-im-bot", "channel": "running", "error": null}
-id: task-1774656000-9f3c1a7e
+id: task-1774656000-9f3c1a7e:done
 """
 
 
@@ -49,10 +52,15 @@ class LoginEvents:
             self._shown = view.number
             events += self._event("qrcode", view, code_of(view, cached=self._cached).model_dump_json())
         if view.done:
-            events += self._event("done", view, LoginDone.of(view).model_dump_json())
+            events += self._event("done", view, LoginDone.of(view).model_dump_json(), ended=True)
         return events
 
-    def _event(self, name: str, view: LoginView, data: str) -> bytes:
+    def _event(self, name: str, view: LoginView, data: str, *, ended: bool = False) -> bytes:
         self._said_at = time.monotonic()
         retry, self._retry = self._retry, None
-        return format_sse_event(data_str=data, event=name, id=view.task_id, retry=retry)
+        return format_sse_event(data_str=data, event=name, id=view.task_id + _ENDED * ended, retry=retry)
+
+
+def task_of(event_id: str) -> tuple[str, bool]:
+    """Return the login that an event was about, and whether it told the end."""
+    return event_id.removesuffix(_ENDED), event_id.endswith(_ENDED)

@@ -6,6 +6,7 @@ from buddy_common.adapters.alerts import Alerts
 from buddy_common.adapters.host_plane import build_host_plane
 from buddy_common.adapters.redis_client import open_redis
 from buddy_common.log import configure_logging
+from buddy_common.schemas.wechat import LOGIN_PAGE
 from buddy_common.settings import (
     AlertSettings,
     BrokerSettings,
@@ -35,12 +36,14 @@ def main() -> None:
         openclaw=OpenClawSettings(),
         watchdog=settings,
     )
-    alerts = Alerts(AlertSettings())
+    telling = AlertSettings()
+    alerts = Alerts(telling)
     wechat = WechatWatch(
         home.node,
         gateway.config_dir,
         alerts=alerts,
         told=home.node_state / "wechat-told.json",
+        page=telling.link_to(LOGIN_PAGE),
     )
     runner = Runner(
         host,

@@ -12,7 +12,7 @@ from buddy_common.adapters.alerts import Alerts
 from buddy_common.adapters.own_record import OwnRecord
 from buddy_common.adapters.wechat_sessions import ExpiredSession, expired_sessions
 from buddy_common.errors import StateUnwritableError
-from buddy_common.schemas.wechat import LOGIN_PATH
+from buddy_common.schemas.wechat import LOGIN_PAGE
 
 log = structlog.get_logger(__name__)
 
@@ -32,12 +32,14 @@ class WechatWatch:
         *,
         alerts: Alerts,
         told: Path,
+        page: str = LOGIN_PAGE,
         log_folders: Sequence[Path] | None = None,
     ) -> None:
-        """`told`: the file that remembers of which sessions people were told."""
+        """`told`: the file that remembers of which sessions people were told; `page`: where they log in."""
         self._node = node
         self._state_dir = state_dir
         self._alerts = alerts
+        self._page = page
         self._told = OwnRecord(told, TypeAdapter(Told))
         self._log_folders = log_folders
 
@@ -67,17 +69,18 @@ class WechatWatch:
             return
         for session in news:
             log.warning("wechat_session_expired", account=session.account)
-            await self._alerts.notify(*alert_text(self._node, session))
+            await self._alerts.notify(*alert_text(self._node, session, page=self._page))
 
 
-def alert_text(node: str, session: ExpiredSession) -> tuple[str, str]:
+def alert_text(node: str, session: ExpiredSession, *, page: str) -> tuple[str, str]:
     """Return the title and the text of an alert."""
     at = time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(session.expired_at))
+    link = f"{page}?node={node}"
     lines = [
         f"节点 Node: {node}",
         f"账号 Account: {session.account}",
         f"时间 Since: {at}",
-        f"下一步 Next: 打开 Buddy 的 {LOGIN_PATH} 重新扫码；在此之前收不到消息。",
-        f"Scan a new code at Buddy's {LOGIN_PATH}; no message arrives before.",
+        f"下一步 Next: 打开 Buddy 的 {link} 重新扫码；在此之前收不到消息。",
+        f"Scan a new code at Buddy's {link} ; no message arrives before.",
     ]
     return f"[{node}] 微信登录已失效 · WeChat session expired", "\n".join(lines)

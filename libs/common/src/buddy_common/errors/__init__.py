@@ -111,6 +111,7 @@ from buddy_common.errors.tasks import (
 )
 from buddy_common.errors.wechat import (
     NoWechatLoginError,
+    TooManyWechatListenersError,
     UnknownWechatAccountError,
     WechatChannelError,
     WechatLoginError,
@@ -191,6 +192,7 @@ __all__ = [
     "TooManyAttemptsError",
     "TooManyConnectionsError",
     "TooManyTerminalsError",
+    "TooManyWechatListenersError",
     "TransientError",
     "UnknownArchiveError",
     "UnknownBackupError",

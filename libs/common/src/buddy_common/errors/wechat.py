@@ -57,6 +57,19 @@ class WechatChannelError(BuddyError):
     status = HTTPStatus.BAD_GATEWAY
 
 
+class TooManyWechatListenersError(BuddyError):
+    """As many requests follow WeChat logins as one process serves."""
+
+    error = "too_many_wechat_listeners"
+    status = HTTPStatus.TOO_MANY_REQUESTS
+
+    def __init__(self, limit: int) -> None:
+        super().__init__(
+            f"{limit} requests look at a WeChat login already. Close some of the pages that show its code.",
+            limit=limit,
+        )
+
+
 class NoWechatLoginError(BuddyError):
     """No login waits for a number."""
 

@@ -6,7 +6,7 @@ from pydantic import BaseModel, ConfigDict
 
 PLUGIN = "openclaw-weixin"
 PACKAGE = "@tencent-weixin/openclaw-weixin"
-LOGIN_PATH = "/v1/wechat/qrcode"  # where people get a QR code; alerts name it
+LOGIN_PAGE = "/wechat"  # where people get a QR code; alerts name it
 
 
 class LoginState(StrEnum):
@@ -58,6 +58,8 @@ class AccountState(StrEnum):
 
     CONNECTED = "connected"
     SESSION_EXPIRED = "session_expired"  # WeChat answers -14: scan a new code
-    BOUND_ELSEWHERE = "bound_elsewhere"  # the same WeChat user has been bound to another account since
+    # the same WeChat user has been bound to another account since; the plugins that we install drop the older
+    # account at such a login themselves, so this is left by others, or where that failed
+    BOUND_ELSEWHERE = "bound_elsewhere"
     STOPPED = "stopped"
     UNKNOWN = "unknown"  # nobody can tell while the gateway is down

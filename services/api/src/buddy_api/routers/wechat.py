@@ -3,6 +3,7 @@
 import json
 from collections.abc import AsyncIterator
 from http import HTTPStatus
+from time import monotonic
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Header, Path, Query, Request, Response
@@ -10,23 +11,24 @@ from fastapi.responses import JSONResponse
 from fastapi.sse import EventSourceResponse
 
 from buddy_api.changes import Change, Changed, change_responses, status_of
-from buddy_api.deps import JOB_ERRORS, LIST_ERRORS, TASK_ID, Caller, Jobs, Node, Wired, Wiring
+from buddy_api.deps import JOB_ERRORS, LIST_ERRORS, Caller, Jobs, Node, Wired, Wiring
 from buddy_api.envelope import Envelope, ok, problems
 from buddy_api.node_lists import Mirror
 from buddy_api.usecases.wechat_login import (
     Joined,
     await_code,
     follow_login,
-    goes_on,
     hand_in_code,
     join_login,
+    rejoin_login,
 )
-from buddy_api.wechat_events import EXAMPLE, LoginEvents
+from buddy_api.wechat_events import EVENT_ID, EXAMPLE, LoginEvents, task_of
 from buddy_api.wechat_schemas import CodeHandedIn, LoginCode, VerifyCode, WechatStatus, code_of
 from buddy_common.adapters.access import require_own_page
 from buddy_common.errors import (
     NotReportedError,
     NoWechatLoginError,
+    TooManyWechatListenersError,
     UnknownWechatAccountError,
     WechatChannelError,
     WechatLoginError,
@@ -44,9 +46,17 @@ CODE_SECONDS = 30.0
 ANSWER_SECONDS = 8.0
 
 _QRCODE_RESPONSES = {
-    **problems(*JOB_ERRORS, WechatNotInstalledError, WechatLoginError, WechatLoginTimeoutError),
+    **problems(
+        *JOB_ERRORS,
+        WechatNotInstalledError,
+        WechatLoginError,
+        WechatLoginTimeoutError,
+        TooManyWechatListenersError,
+    ),
     200: {"content": {"text/event-stream": {"example": EXAMPLE}}},
-    204: {"description": "The login that this stream was about has ended: do not reconnect"},
+    204: {
+        "description": "This stream has told the end of its login, or that one is forgotten: do not reconnect"
+    },
 }
 
 
@@ -83,25 +93,31 @@ async def qrcode(
     fresh: Annotated[
         bool, Query(description="Start another login, although one has gone well within the last minute")
     ] = False,
-    last_event_id: Annotated[str | None, Header(alias="Last-Event-ID", pattern=TASK_ID)] = None,
+    last_event_id: Annotated[str | None, Header(alias="Last-Event-ID", pattern=EVENT_ID)] = None,
 ) -> Response:
     """Log in to WeChat by a QR code: start a login, or join the one that the node has.
 
     The one GET that starts something. One shot answers within 30 s: with the code, or with `starting` to ask
     again. `Accept: text/event-stream` follows the login: `status` at each change, `qrcode` for each new code,
-    `done` at the end; a client closes the stream then. The login ends `BUDDY_WECHAT_GRACE_SECONDS` after the
-    last listener has left, but not before a code that was fetched by one shot has expired. A cookie counts on
-    Buddy's own pages only.
+    `done` at the end; a client closes the stream then. Who reconnects is told an end that it has missed, else
+    gets 204. The login ends `BUDDY_WECHAT_GRACE_SECONDS` after the last listener has left, but not before a
+    code that was fetched by one shot has expired. A cookie counts on Buddy's own pages only, as `/wechat`: an
+    address that was typed in, or followed from elsewhere, starts nothing.
     """
-    if last_event_id is not None and not await _is_the_one_that_goes_on(w, node, last_event_id):
+    deadline = monotonic() + CODE_SECONDS
+    w.wechat_listeners.require_room()
+    if last_event_id is None:
+        await _require_installed(w, node)
+        joined = await join_login(w, node=node, operator=caller, fresh=fresh)
+    elif (again := await _again(w, node, last_event_id)) is not None:
+        joined = again
+    else:
         return Response(status_code=HTTPStatus.NO_CONTENT)
-    await _require_installed(w, node)
-    joined = await join_login(w, node=node, operator=caller, fresh=fresh)
     if stream or "text/event-stream" in request.headers.get("accept", ""):
         headers = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
         return EventSourceResponse(_events(w, joined), headers=headers)
-    view = await await_code(w, joined, seconds=CODE_SECONDS)
-    if view.done and view.state not in SUCCESSES:
+    view = await await_code(w, joined, seconds=max(0.0, deadline - monotonic()))
+    if view.done and (view.state not in SUCCESSES or view.error is not None):
         return _failure(view)
     answer = ok(code_of(view, cached=joined.cached)).model_dump(mode="json")
     return JSONResponse(answer, headers={"Cache-Control": "no-store"})
@@ -137,9 +153,10 @@ async def _events(w: Wiring, joined: Joined) -> AsyncIterator[bytes]:
             yield piece
 
 
-async def _is_the_one_that_goes_on(w: Wiring, node: str, task_id: str) -> bool:
-    view = await w.wechat_logins.last(node)
-    return view is not None and view.task_id == task_id and await goes_on(w, view)
+async def _again(w: Wiring, node: str, event_id: str) -> Joined | None:
+    """Return the login that a stream was about, None where it has told its end."""
+    task_id, ended = task_of(event_id)
+    return None if ended else await rejoin_login(w, node=node, task_id=task_id)
 
 
 async def _require_installed(w: Wiring, node: str) -> None:

@@ -71,6 +71,16 @@ async def join_login(w: Wiring, *, node: str, operator: Operator, fresh: bool = 
     return Joined(node, view, cached=True)
 
 
+async def rejoin_login(w: Wiring, *, node: str, task_id: str) -> Joined | None:
+    """Join the node's last login once more, whether it has ended or not; None where that is another one.
+
+    Raises:
+        BrokerUnavailableError: the broker cannot be reached.
+    """
+    view = await w.wechat_logins.last(node)
+    return None if view is None or view.task_id != task_id else Joined(node, view, cached=True)
+
+
 async def follow_login(w: Wiring, joined: Joined) -> AsyncIterator[LoginView | None]:
     """Yield the login as it is, then each change up to its end; None where nothing has changed for a while.
 
@@ -79,14 +89,15 @@ async def follow_login(w: Wiring, joined: Joined) -> AsyncIterator[LoginView | N
     """
     follower = _Follower(w, joined)
     try:
-        while not w.stopping:
-            await follower.beat()
-            for view in await follower.news():
-                yield view
-                if view.done:
-                    return
-            yield None
-            await w.stopping.cut(asyncio.sleep(LOOK_SECONDS))
+        with w.wechat_listeners.enter():
+            while not w.stopping:
+                await follower.beat()
+                for view in await follower.news():
+                    yield view
+                    if view.done:
+                        return
+                yield None
+                await w.stopping.cut(asyncio.sleep(LOOK_SECONDS))
     except (BrokerUnavailableError, DatabaseUnavailableError) as exc:
         log.warning("wechat_login_not_followed", task_id=joined.view.task_id, reason=exc.message)
 
@@ -116,7 +127,7 @@ async def hand_in_code(w: Wiring, *, node: str, code: str, operator: Operator, s
     """
     logins = w.wechat_logins
     view = await logins.last(node)
-    if view is None or view.state is not LoginState.NEED_VERIFYCODE or not await goes_on(w, view):
+    if view is None or view.state is not LoginState.NEED_VERIFYCODE or not await _goes_on(w, view):
         raise NoWechatLoginError
     _, position = await logins.views(node, view.task_id)
     await logins.send_code(node, view.task_id, code)
@@ -175,7 +186,7 @@ async def _running(w: Wiring, node: str, *, fresh: bool) -> LoginView | None:
     view = await w.wechat_logins.last(node)
     if view is None:
         return None
-    joinable = _was_just_bound(view) if view.done and not fresh else await goes_on(w, view)
+    joinable = _was_just_bound(view) if view.done and not fresh else await _goes_on(w, view)
     return view if joinable else None
 
 
@@ -189,7 +200,7 @@ async def _start(w: Wiring, node: str, operator: Operator) -> LoginView:
     return LoginView(task_id=task_id)
 
 
-async def goes_on(w: Wiring, view: LoginView) -> bool:
+async def _goes_on(w: Wiring, view: LoginView) -> bool:
     """Whether a login has not ended; one whose worker was killed has not said so."""
     if view.done:
         return False
@@ -218,7 +229,8 @@ def _note(session: Session, view: LoginView, *, node: str, operator: Operator) -
 
 
 def _was_just_bound(view: LoginView) -> bool:
-    return view.done and view.state in SUCCESSES and time.time() - view.at < REMEMBER_SECONDS
+    went_well = view.done and view.state in SUCCESSES and view.error is None
+    return went_well and time.time() - view.at < REMEMBER_SECONDS
 
 
 def _lost(view: LoginView, task: TaskView | None) -> LoginView:
