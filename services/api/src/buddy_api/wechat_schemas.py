@@ -40,7 +40,8 @@ class WechatAccount(BaseModel):
     state: AccountState = Field(
         description=(
             "`session_expired`: WeChat has ended the session, scan a new code. `bound_elsewhere`: the same"
-            " WeChat user was bound to another account since. `unknown`: the gateway is down"
+            " WeChat user was bound to another account since, and a plugin that does not drop the older one"
+            " by itself left it (those that Buddy installs drop it). `unknown`: the gateway is down"
         )
     )
     running: bool
@@ -147,7 +148,10 @@ class LoginStatus(BaseModel):
 
 
 class LoginDone(LoginStatus):
-    """How it ended; `channel` says whether the account receives messages already."""
+    """How it ended; `channel` says whether the account receives messages already.
+
+    `confirmed` with an `error`: the account is bound, but its channel could not be started.
+    """
 
     account: str | None
     channel: ChannelState | None
