@@ -49,7 +49,7 @@ else
 endif
 
 test-postgres: setup ## Run all tests that use a database on a PostgreSQL server of their own
-	$(TOGETHER) --database=postgres -m "not faults and not browser and not openclaw" $(t)
+	$(TOGETHER) --database=postgres -m "not faults and not browser and not security and not openclaw" $(t)
 
 fix: setup ## Format, and mend what can be mended by machine
 	$(BIN)/ruff format .

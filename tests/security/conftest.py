@@ -53,6 +53,7 @@ def services(
     monkeypatch.setenv("BUDDY_DATABASE_URL", database_url)
     monkeypatch.setenv("BUDDY_OPENCLAW_CONFIG_DIR", str(tmp_path / "none"))
     monkeypatch.setenv("BUDDY_WAIT_SECONDS", "0.01")
+    monkeypatch.setenv("BUDDY_LOGIN_ATTEMPTS_PER_MINUTE", "1000000")  # it knocks on every door within one
     return create_app(ApiConfig.from_environment()), create_proxy(ProxyConfig.from_environment())
 
 
