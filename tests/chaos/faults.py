@@ -21,6 +21,7 @@ from chaos.schedule import Act, Fault, Part
 from chaos.stage import Stage
 
 BACK_SECONDS = 60.0  # for a child that `buddy up` starts anew, with its back-off
+READY_SECONDS = 90.0  # that a blow at the gateway waits for one that is up; then it meets one that starts
 MENDED_SECONDS = 240.0  # for a gateway that has to start, on a busy machine
 LOOK_SECONDS = 0.2
 _CHUNKS = (64 * 1024 * 1024, 1024 * 1024, 4096)
@@ -40,6 +41,9 @@ class Faults:
 
     async def make(self, fault: Fault) -> None:
         """Make one fault, and wait until it has passed."""
+        if fault.is_heavy:
+            with contextlib.suppress(NotThereError):
+                await until(self._gateway_is_ready, seconds=READY_SECONDS, what="the gateway is not ready")
         began, problem = time.time(), None
         try:
             match fault.act:
@@ -88,6 +92,12 @@ class Faults:
         if part is Part.WEB:
             await until(self._answers, seconds=BACK_SECONDS, what="the api does not answer")
 
+    def _gateway_is_ready(self) -> bool:
+        try:
+            return self._stage.buddy.status()["ready"] is True
+        except (httpx.HTTPError, LookupError, ValueError):
+            return False
+
     def _answers(self) -> bool:
         try:
             answer = httpx.get(f"{self._stage.buddy.url}/health", timeout=2, trust_env=False)
@@ -105,18 +115,16 @@ class Faults:
 
     async def _corrupt(self, fault: Fault) -> None:
         """Write as an outside editor that does not look; see to it that the file is whole and right again."""
-        path = self._stage.config_file
-        began = time.time()
-        before, broken = await asyncio.to_thread(corrupt, path, fault.act)
+        path, began = self._stage.config_file, time.time()
+        written: list[tuple[bytes, bytes]] = []
+        await _write(lambda: written.append(corrupt(path, fault.act)))
+        before, broken = written[0]
         try:
             if fault.then_kill:
                 await self._kill(Part.GATEWAY)
-            else:
+            else:  # the writer takes the mistake back, unless somebody else has written meanwhile
                 await asyncio.sleep(fault.seconds)
-        finally:
-            if not fault.then_kill:  # the writer takes the mistake back, unless somebody else wrote meanwhile
-                await asyncio.to_thread(take_back, path, broken, before)
-        try:
+                await _write(lambda: take_back(path, broken, before))
             await until(
                 lambda: is_mended(path, fault.act), seconds=MENDED_SECONDS, what="openclaw.json is not mended"
             )
@@ -135,6 +143,21 @@ async def until(condition: Callable[[], bool], *, seconds: float, what: str) -> 
         if time.monotonic() > deadline:
             raise NotThereError(f"{what} within {seconds:.0f} s")
         await asyncio.sleep(LOOK_SECONDS)
+
+
+async def _write(write: Callable[[], object]) -> None:
+    """Write as soon as there is room: another fault may have filled the disk."""
+
+    def has_written() -> bool:
+        try:
+            write()
+        except OSError as exc:
+            if exc.errno != errno.ENOSPC:
+                raise
+            return False
+        return True
+
+    await until(has_written, seconds=MENDED_SECONDS, what="there was no room to write")
 
 
 def fill(file: Path) -> None:
@@ -163,9 +186,8 @@ def corrupt(path: Path, act: Act) -> tuple[bytes, bytes]:
     """Break the file as one writer does; return what was in it before and what is in it now."""
     before = path.read_bytes()
     if act is Act.HALF_CONFIG:
-        broken = before[: len(before) // 2]
-        path.write_bytes(broken)
-        return before, broken
+        os.truncate(path, len(before) // 2)  # in place, and needs no room
+        return before, before[: len(before) // 2]
     config = parse_config(before)
     _spoil(config, act)
     broken = json.dumps(config, indent=2).encode()
