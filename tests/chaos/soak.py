@@ -21,7 +21,7 @@ from chaos.writers import BOT_NAME, FILE, LATER_BOT_NAME, PROVIDER_URL, Operator
 KNOWN_GOOD_SECONDS = 280.0  # the gateway has to be ready on the config for a minute
 PLATEAU_LOOKS = 8
 CALM_LOOKS = 5
-SETTLE_SECONDS = 280.0
+SETTLE_SECONDS = 600.0  # twice the ceiling of a start
 AGAIN_TRIES = 2  # a pool's connection may be one that a process that was killed has left
 
 
