@@ -12,6 +12,7 @@ from pathlib import Path
 
 from chaos import ledger, ledger_processes
 from chaos.facts import Facts
+from chaos.faults import NotThereError
 from chaos.schedule import make_schedule
 from chaos.small_disk import enter_namespace, mount_small_disk, unmount
 from chaos.soak import Soak, say
@@ -62,6 +63,8 @@ def _run(options: argparse.Namespace, folder: Path, *, has_disk: bool) -> int:
         title += f", OpenClaw {running.openclaw}, {os.cpu_count()} cores, {time.strftime('%Y-%m-%d')}"
         try:
             Soak(running, schedule, facts, seconds=options.minutes * 60).run()
+        except (KeyboardInterrupt, NotThereError) as exc:  # what was seen until then is told all the same
+            facts.unsettled.append(f"it ended early: {exc!r}")
         finally:
             _keep_logs(running.machine.folder)
     lines = [check(facts) for check in (*ledger.CHECKS, *ledger_processes.CHECKS)]
