@@ -26,6 +26,7 @@ if (folder && isMainThread && process.argv.includes("gateway") && process.argv.i
   setInterval(() => {
     if (take("fill-heap") === null) return;
     const kept = [];
-    setInterval(() => kept.push(new Array(1 << 20).fill(kept.length)), 5); // 8 MB each
+    // 128 MB a time: a heap that fills slowly keeps the collector so busy that the gateway hangs first
+    setInterval(() => kept.push(new Array(1 << 24).fill(kept.length)), 5);
   }, 200).unref();
 }
