@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from buddy_common.adapters import wechat_sessions
 from buddy_common.schemas.resources import Resource
 from buddy_common.schemas.wechat import PLUGIN
 from buddy_worker.reads.wechat import read_wechat, wechat_of
@@ -18,8 +19,9 @@ PLUGIN_ROW = {"id": PLUGIN, "version": "2.4.9", "origin": "global"}
 
 
 @pytest.fixture
-def state(tmp_path: Path) -> Path:
-    """A state folder with two accounts, as the plugin keeps them."""
+def state(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A state folder with two accounts, as the plugin keeps them; no log of this machine says more."""
+    monkeypatch.setattr(wechat_sessions, "openclaw_log_folders", lambda: (tmp_path / "logs",))
     folder = tmp_path / PLUGIN
     (folder / "accounts").mkdir(parents=True)
     (folder / "accounts.json").write_text(json.dumps([FIRST, SECOND, 3, FIRST]))
