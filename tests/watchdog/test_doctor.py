@@ -88,6 +88,16 @@ async def test_what_it_finds_comes_back_without_secrets(host: HostPlane, fake_op
     assert SECRET not in found[1]
 
 
+async def test_its_json_is_made_readable(host: HostPlane, fake_openclaw: FakeOpenClaw) -> None:
+    row = {"checkId": "core/x", "severity": "warning", "message": "it is ill", "path": "gateway.bind"}
+    await says(fake_openclaw, json.dumps({"ok": False, "checksRun": 35, "findings": [row]}))
+
+    assert await Doctor(host).look() == [
+        "doctor --lint: ran 35 check(s), 1 finding(s)",
+        "[warning] core/x gateway.bind: it is ill",
+    ]
+
+
 async def test_one_that_takes_too_long_is_ended(
     host: HostPlane, fake_openclaw: FakeOpenClaw, monkeypatch: pytest.MonkeyPatch
 ) -> None:

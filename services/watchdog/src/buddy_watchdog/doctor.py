@@ -1,6 +1,7 @@
 """What OpenClaw's own doctor says when it may only look; its repairs are never asked for."""
 
 import asyncio
+import json
 
 import psutil
 import structlog
@@ -39,7 +40,7 @@ class Doctor:
         except BuddyError as exc:
             log.warning("doctor_failed", reason=exc.message)
             self._lines.append(exc.message)
-        return [mask_text(line) for line in self._lines]
+        return [mask_text(line) for line in _readable(self._lines)]
 
     async def _look(self) -> None:
         version = (await self._host.openclaw.inspect()).version
@@ -61,6 +62,19 @@ class Doctor:
     async def _give_way(self, process: ProcessIdentity) -> None:
         """Let everybody else have the CPU first, and the gateway that has just come up above all."""
         await asyncio.to_thread(_lower, process.pid)
+
+
+def _readable(lines: list[str]) -> list[str]:
+    """Return the lines for people: without a terminal it answers in JSON."""
+    try:
+        answer = json.loads("".join(lines))
+        found = [
+            f"[{row['severity']}] {row['checkId']} {row.get('path') or ''}: {row['message']}"
+            for row in answer["findings"]
+        ]
+    except (ValueError, KeyError, TypeError):
+        return lines
+    return [f"doctor --lint: ran {answer.get('checksRun')} check(s), {len(found)} finding(s)", *found]
 
 
 def _lower(pid: int) -> None:
