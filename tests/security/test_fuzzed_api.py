@@ -19,7 +19,7 @@ from e2e.machine import Machine
 from security import ledger
 from security.planted import make_secret
 
-pytestmark = [pytest.mark.security, pytest.mark.timeout(600)]
+pytestmark = [pytest.mark.security, pytest.mark.timeout(1800)]
 
 TESTS = Path(__file__).parents[1]
 SCHEMATHESIS = Path(sys.executable).with_name("st")
@@ -28,8 +28,9 @@ CHECKS = (
     "content_type_conformance", "response_headers_conformance", "response_schema_conformance",
 )  # fmt: skip
 SEED = 20261126  # the same cases each time; another one finds others
-KNOWN_SECONDS = 180  # for callers with the token; all phases but the first two repeat until it is over
-STRANGER_SECONDS = 100
+# of each route, beside the two thousand cases that the document itself gives rise to; bounded by number and
+# not by time, so that a busy machine does not look at less
+EXAMPLES = "5"
 CASES = 1000  # fewer would mean that most routes were not reached
 
 
@@ -107,7 +108,7 @@ def test_whoever_has_the_token_gets_what_the_document_says(fuzzed: Fuzzed) -> No
         *("--header", f"Authorization: Bearer {fuzzed.token}"),
         *("--checks", ",".join((*CHECKS, "ignored_auth"))),
         *("--phases", "examples,coverage,fuzzing,stateful"),
-        *("--max-examples", "10", "--max-time", str(KNOWN_SECONDS)),
+        *("--max-examples", EXAMPLES),
     )
 
     require_clean("OpenAPI with the token (Schemathesis)", report)
@@ -119,7 +120,7 @@ def test_a_stranger_gets_nothing_but_refusals(fuzzed: Fuzzed) -> None:
         fuzzed.document,
         *("--checks", ",".join((*CHECKS, "strangers_are_refused"))),
         *("--phases", "examples,coverage,fuzzing"),
-        *("--max-examples", "10", "--max-time", str(STRANGER_SECONDS)),
+        *("--max-examples", EXAMPLES),
     )
 
     require_clean("OpenAPI without a token (Schemathesis)", report)
