@@ -81,7 +81,7 @@ def fuzzed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Fuzzed]:
     machine = Machine(
         tmp_path_factory.mktemp("fuzzed"),
         BUDDY_TOKEN=token,
-        BUDDY_WAIT_SECONDS="1",
+        BUDDY_WAIT_SECONDS="0.3",
         BUDDY_LOGIN_ATTEMPTS_PER_MINUTE="100000",
     )
     try:
