@@ -6,12 +6,13 @@ from contextlib import asynccontextmanager, suppress
 from typing import Any
 
 import pytest
+from fastapi import FastAPI
 from fastapi.routing import APIRoute
 from starlette.types import Message
 
 from api.conftest import TOKEN, Api, Served, login_of
 from buddy_api import bodies
-from buddy_api.bodies import STRANGERS_BYTES
+from buddy_api.bodies import STRANGERS_BYTES, ask_before_reading
 from buddy_common.adapters import http_guard
 from buddy_common.adapters.access import COOKIE
 
@@ -65,6 +66,12 @@ async def test_no_body_of_a_stranger_is_read_but_that_of_a_login(api: Api) -> No
         async with asyncio.timeout(2):
             await api.app(client.scope, client.receive, client.send)
         assert (client.status, client.was_read.is_set()) == (401, False), path
+
+
+async def test_a_second_app_of_the_process_asks_no_more_often(app: FastAPI) -> None:
+    before = [route.app for route in app.routes if isinstance(route, APIRoute)]
+    ask_before_reading(app)
+    assert [route.app for route in app.routes if isinstance(route, APIRoute)] == before
 
 
 async def test_a_cookie_from_another_site_is_refused_before_its_body_is_read(api: Api) -> None:

@@ -23,7 +23,9 @@ STRANGERS_PATHS = frozenset({"/login"})
 def ask_before_reading(app: FastAPI) -> None:
     """Make each route that takes a body, and not anybody's, ask who sends it: FastAPI reads first."""
     for route in app.router.routes:
-        if isinstance(route, APIRoute) and route.body_field is not None and _asks(route.dependant):
+        if not isinstance(route, APIRoute) or isinstance(route.app, _SignedInFirst):
+            continue  # routes are the routers', and shared by all apps of a process
+        if route.body_field is not None and _asks(route.dependant):
             route.app = _SignedInFirst(route.app)
 
 
