@@ -36,20 +36,21 @@ check: setup openclaw ## Everything that CI checks
 	$(BIN)/lint-imports
 	@$(MAKE) --no-print-directory test COVERAGE="--cov --cov-report=term"
 
-# the real OpenClaw takes both cores for its cold start: one of these tests after the other, the rest side by side
-REAL := tests/openclaw
-TOGETHER := PYTHONHASHSEED=0 $(BIN)/python -m pytest -n 3 --dist loadfile
+# three at once where tests wait more than they compute; whole systems and the real OpenClaw take a core each,
+# and are not slowed down by coverage
+WHOLE := tests/e2e tests/openclaw
+SIDE_BY_SIDE := PYTHONHASHSEED=0 $(BIN)/python -m pytest --dist loadfile
 
 test: setup openclaw ## Run the tests; one folder or file: make test t=tests/api
 ifneq ($(t),tests)
 	$(BIN)/python -m pytest $(t)
 else
-	$(TOGETHER) $(COVERAGE) --durations=20 --durations-min=5 --ignore=$(REAL)
-	$(BIN)/python -m pytest --durations=30 --durations-min=3 $(REAL)
+	$(SIDE_BY_SIDE) -n 3 $(COVERAGE) --durations=20 --durations-min=5 $(WHOLE:%=--ignore=%)
+	$(SIDE_BY_SIDE) -n 2 --durations=30 --durations-min=3 $(WHOLE)
 endif
 
 test-postgres: setup ## Run all tests that use a database on a PostgreSQL server of their own
-	$(TOGETHER) --database=postgres -m "not faults and not browser and not security and not openclaw" $(t)
+	$(SIDE_BY_SIDE) -n 3 --database=postgres -m "not faults and not browser and not security and not openclaw" $(t)
 
 fix: setup ## Format, and mend what can be mended by machine
 	$(BIN)/ruff format .

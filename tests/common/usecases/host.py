@@ -23,7 +23,7 @@ class Host:
     state: FileHostState
     progress: RecordingProgress
 
-    async def start(self, *, ceiling_seconds: float = 8, stall_seconds: float = 8) -> GatewayStarted:
+    async def start(self, *, ceiling_seconds: float = 20, stall_seconds: float = 20) -> GatewayStarted:
         return await start_gateway(
             self.gateway,
             self.state,
@@ -31,7 +31,7 @@ class Host:
             patience=Patience(ceiling_seconds, stall_seconds),
         )
 
-    async def stop(self, *, drain_seconds: float = 8, force: bool = False) -> GatewayStopped:
+    async def stop(self, *, drain_seconds: float = 20, force: bool = False) -> GatewayStopped:
         return await stop_gateway(
             self.gateway, self.state, progress=self.progress, drain_seconds=drain_seconds, force=force
         )
