@@ -99,28 +99,32 @@ def test_a_client_that_leaves_ends_the_models_work(system: System) -> None:
 
 
 def test_a_gateway_killed_in_mid_stream_is_an_error_and_the_next_chat_works_after_a_start(
-    client: OpenAI, each_system: System
+    walked_system: System,
 ) -> None:
-    pid = each_system.ensure_running()
+    pid = walked_system.ensure_running()
 
-    def read_until_the_end() -> None:
-        stream = client.chat.completions.create(
-            model="openclaw", messages=[{"role": "user", "content": QUESTION}], stream=True
-        )
+    def read_until_the_end(client: OpenAI) -> None:
         text = ""
-        for chunk in stream:
-            text += (chunk.choices[0].delta.content or "") if chunk.choices else ""
+        for piece in pieces(client):
+            text += piece
             if FIRST_HALF in text:
                 os.kill(pid, signal.SIGKILL)
 
-    with each_system.provider.hold(), pytest.raises(openai.APIError, match="broke the answer off"):
-        read_until_the_end()
-    each_system.ensure_running()
+    with client_of(walked_system) as client:
+        with walked_system.provider.hold(), pytest.raises(openai.APIError, match="broke the answer off"):
+            read_until_the_end(client)
+        walked_system.ensure_running()
 
-    answer = client.chat.completions.create(
+        assert "".join(pieces(client)) == ANSWER
+
+
+def pieces(client: OpenAI) -> Iterator[str]:
+    """Ask the question, and yield the words of the answer as they come."""
+    stream = client.chat.completions.create(
         model="openclaw", messages=[{"role": "user", "content": QUESTION}], stream=True
     )
-    assert "".join(c.choices[0].delta.content or "" for c in answer if c.choices) == ANSWER
+    for chunk in stream:
+        yield (chunk.choices[0].delta.content or "") if chunk.choices else ""
 
 
 def test_a_wrong_token_is_the_clients_own_error(each_system: System) -> None:

@@ -10,7 +10,7 @@ import pytest
 from fakes.model_provider import ANSWER, FIRST_HALF
 from openclaw_system import START_SECONDS, System
 
-pytestmark = pytest.mark.openclaw
+pytestmark = [pytest.mark.openclaw, pytest.mark.faults]
 
 AT_ONCE_SECONDS = 15.0  # what "not waiting for anything" takes on a machine under load
 
@@ -37,7 +37,6 @@ def test_a_second_stop_finds_nothing_to_stop(system: System) -> None:
     assert (task["result"]["wasRunning"], task["result"]["killed"]) == (False, False)
 
 
-@pytest.mark.faults
 def test_a_restart_of_a_stopped_gateway_starts_it(system: System) -> None:
     system.ensure_stopped()
 
@@ -60,7 +59,6 @@ def test_a_second_start_finds_the_gateway_that_runs(system: System) -> None:
     assert system.gateway_pids() == [pid]
 
 
-@pytest.mark.faults
 def test_a_client_of_the_gateways_port_is_never_taken_for_the_gateway(system: System) -> None:
     pid = system.ensure_running()
 
@@ -94,7 +92,6 @@ def test_a_restart_lets_a_running_chat_finish_first(system: System) -> None:
     assert system.is_ready()
 
 
-@pytest.mark.faults
 def test_a_forced_restart_cuts_a_running_chat(system: System) -> None:
     old = system.ensure_running()
 
@@ -122,7 +119,6 @@ def test_a_restart_does_not_wait_for_a_frozen_gateway(system: System) -> None:
     assert system.is_ready()
 
 
-@pytest.mark.faults
 def test_two_restarts_at_once_are_done_one_after_the_other(system: System) -> None:
     first_pid = system.ensure_running()
 
