@@ -7,8 +7,6 @@ ratios mean anything.
 """
 
 import argparse
-import asyncio
-import json
 import os
 import shutil
 import statistics
@@ -18,7 +16,6 @@ import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -26,17 +23,13 @@ import httpx
 import psutil
 import uvloop
 
-from bench.http_load import load
+from bench.proxy_loads import CHAT, TOKEN, Place, download, echoes, paced, saturated, small_json
 from bench.results import Result, keep
-from bench.stream_upstream import BIG
 from buddy_common.db.engine import open_engine
 from buddy_common.db.migrate import upgrade
 from fakes.ports import free_port
 from openclaw_system import QUESTION, running_system
 from real_openclaw import Generation
-
-TOKEN = "a-token-for-the-bench-0123456789abcdef"  # noqa: S105 - of a server that ends with the bench
-CHAT = "/v1/openclaw/chat/completions"
 
 NGINX = """
 worker_processes 1; daemon off; pid {folder}/nginx.pid; error_log {folder}/error.log;
@@ -56,20 +49,6 @@ http {{
   }}
 }}
 """
-
-
-@dataclass(frozen=True)
-class Place:
-    """One of the three: what is asked, and whose CPU time counts."""
-
-    name: str
-    port: int
-    process: psutil.Process
-
-    def cpu(self) -> float:
-        """Return the CPU seconds that it and its children have used."""
-        family = [self.process, *self.process.children(recursive=True)]
-        return sum(sum(each.cpu_times()[:2]) for each in family)
 
 
 def main() -> None:
@@ -102,7 +81,11 @@ def start(folder: Path, stack: ExitStack) -> list[Place]:
         "nginx": ([program, "-p", str(folder), "-c", str(config)], nginx),
         "proxy": ([*python, "bench.stream_server", str(proxy), str(upstream), str(folder)], proxy),
     }
-    environment = os.environ | {"BUDDY_TOKEN": TOKEN, "BUDDY_HOME": str(folder)}
+    environment = os.environ | {
+        "BUDDY_TOKEN": TOKEN,
+        "BUDDY_HOME": str(folder),
+        "BUDDY_REDIS_URL": "redis://127.0.0.1:1",  # asked only by who guesses the token
+    }
     return [
         Place(name, port, stack.enter_context(running(command, port, environment)))
         for name, (command, port) in commands.items()
@@ -170,107 +153,6 @@ async def latencies(places: list[Place], *, streams: int, seconds: float) -> Non
         f"| SSE {streams} x 100/s, p50 / p99 ms (CPU us) | {cells} | **{ours / theirs:.2f}** (added p50) |",
         flush=True,
     )
-
-
-async def small_json(place: Place, seconds: float) -> float:
-    url = f"http://127.0.0.1:{place.port}/v1/proxy/json"
-    return (await load(url, token=TOKEN, clients=32, requests=int(1200 * seconds))).per_second
-
-
-async def stream(place: Place, *, chunks: int, pause: float) -> list[tuple[float, bytes]]:
-    """Read one chat; return when each piece came, and the piece."""
-    body = json.dumps(
-        {
-            "model": "openclaw/main",
-            "stream": True,
-            "messages": [],
-            "bench_chunks": chunks,
-            "bench_seconds": pause,
-        }
-    ).encode()
-    reader, writer = await asyncio.open_connection("127.0.0.1", place.port, limit=2**22)
-    writer.write(
-        f"POST {CHAT} HTTP/1.1\r\nHost: 127.0.0.1\r\nAuthorization: Bearer {TOKEN}\r\n"
-        f"Content-Type: application/json\r\nContent-Length: {len(body)}\r\n\r\n".encode()
-        + body
-    )
-    head = await reader.readuntil(b"\r\n\r\n")
-    if b" 200 " not in head:
-        raise RuntimeError(head)
-    found = []
-    tail = b""
-    while not tail.endswith(b"0\r\n\r\n"):
-        piece = await reader.read(2**18)
-        if not piece:
-            raise RuntimeError("the stream was cut")
-        found.append((time.perf_counter(), piece))
-        tail = (tail + piece)[-16:]
-    writer.close()
-    return found
-
-
-async def paced(place: Place, *, streams: int, chunks: int) -> list[float]:
-    """Return the milliseconds that each chunk took, by the time that stands in it."""
-    all_found = await asyncio.gather(*(stream(place, chunks=chunks, pause=0.01) for _ in range(streams)))
-    times: list[float] = []
-    for found in all_found:
-        for came, piece in found:
-            sent = (float(part.partition(b'"')[0]) for part in piece.split(b'"content":"')[1:])
-            times.extend((came - each) * 1000 for each in sent)
-    return times
-
-
-async def saturated(place: Place, *, streams: int = 32, chunks: int = 3000) -> float:
-    began = time.perf_counter()
-    await asyncio.gather(*(stream(place, chunks=chunks, pause=0) for _ in range(streams)))
-    return streams * chunks / (time.perf_counter() - began)
-
-
-async def download(place: Place, *, times: int = 10) -> float:
-    began = time.perf_counter()
-    for _ in range(times):
-        reader, writer = await asyncio.open_connection("127.0.0.1", place.port, limit=2**22)
-        head = f"GET /v1/proxy/big HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {TOKEN}\r\n\r\n"
-        writer.write(head.encode())
-        await reader.readuntil(b"\r\n\r\n")
-        left = BIG
-        while left > 0:
-            left -= len(await reader.read(2**20))
-        writer.close()
-    return times * BIG / 1e6 / (time.perf_counter() - began)
-
-
-def frame(text: bytes) -> bytes:
-    """Return a masked text frame; the mask is zeros, which costs nothing and is allowed."""
-    size = bytes([0x80 | len(text)]) if len(text) < 126 else b"\xfe" + len(text).to_bytes(2, "big")
-    return b"\x81" + size + bytes(4) + text
-
-
-async def socket(place: Place, echoes: int, payload: bytes) -> None:
-    reader, writer = await asyncio.open_connection("127.0.0.1", place.port)
-    writer.write(
-        b"GET /v1/proxy/ws HTTP/1.1\r\nHost: x\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
-        b"Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n"
-        b"Authorization: Bearer " + TOKEN.encode() + b"\r\n\r\n"
-    )
-    head = await reader.readuntil(b"\r\n\r\n")
-    if b" 101 " not in head:
-        raise RuntimeError(head)
-    writer.write(frame(b'{"type":"req","id":"c","method":"connect","params":{}}'))
-    size = (await reader.readexactly(2))[1]
-    await reader.readexactly(size)
-    sent = frame(payload)
-    for _ in range(echoes):
-        writer.write(sent)
-        await reader.readexactly(2 + len(payload))
-    writer.close()
-
-
-async def echoes(place: Place, seconds: float, *, sockets: int = 32) -> float:
-    each = int(150 * seconds)
-    began = time.perf_counter()
-    await asyncio.gather(*(socket(place, each, b"x" * 100) for _ in range(sockets)))
-    return sockets * each / (time.perf_counter() - began)
 
 
 def first_words() -> None:
