@@ -64,7 +64,7 @@ def measure(
     """Return times in ms: accepted and started, of Buddy and of bare Celery."""
     ours: dict[str, list[float]] = {"accepted": [], "started": []}
     theirs: dict[str, list[float]] = {"accepted": [], "started": []}
-    app.conf.broker_url = broker_url
+    app.conf.update(broker_url=broker_url)
     with redis.Redis.from_url(broker_url, decode_responses=True) as stamps:
         for number in range(rounds):
             began = time.perf_counter()

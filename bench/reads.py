@@ -17,6 +17,7 @@ import time
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import astuple
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -135,10 +136,10 @@ async def both(
 ) -> tuple[Load, Load]:
     """Measure two addresses in turns, so that other work hits both; return the middle of three of each."""
     ones, others = [], []
-    each = {"token": token, "clients": clients, "requests": requests // 3, "coding": coding}
+    measure_one = partial(load, token=token, clients=clients, requests=requests // 3, coding=coding)
     for _ in range(3):
-        ones.append(await load(one, **each))
-        others.append(await load(other, **each))
+        ones.append(await measure_one(one))
+        others.append(await measure_one(other))
     return middle(ones), middle(others)
 
 
