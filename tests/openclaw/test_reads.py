@@ -31,7 +31,6 @@ def rich(request: pytest.FixtureRequest) -> Iterator[Rich]:
     system: System = request.getfixturevalue(name)
     found = Rich(system)
     system.ensure_running()
-    before = {row["key"] for row in found.ask("sessions.list", limit=1000)["sessions"]}
     with system.openclaw.edited(lambda config: add_bots_and_a_provider(config, new=found.is_new)):
         found.until(lambda: len(found.ask("agents.list")["agents"]) == 3, what="the gateway has three bots")
         already = {
@@ -42,8 +41,9 @@ def rich(request: pytest.FixtureRequest) -> Iterator[Rich]:
             for user in users:
                 found.chat(bot, user)
         found.asked = {bot: found.asked[bot] + already.get(bot, 0) for bot in found.asked}
+        keys = {f"agent:{bot}:openai-user:{user}" for bot, users in CHATS.items() for user in users}
         found.until(
-            lambda: len(found.rows("/v1/openclaw/sessions")) >= len(before) + 4,
+            lambda: keys <= {row["key"] for row in found.rows("/v1/openclaw/sessions")},
             what="the sessions are listed",
         )
         found.until_fresh()
