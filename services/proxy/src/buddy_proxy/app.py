@@ -1,11 +1,10 @@
 """The proxy's application: chats and the panel by a short way of their own, all else through Starlette."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable
 from contextlib import asynccontextmanager
 
 import structlog
 from starlette.applications import Starlette
-from starlette.datastructures import Headers, MutableHeaders
 from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
 from starlette.requests import Request
@@ -28,6 +27,7 @@ from buddy_proxy.wiring import Wiring, build_wiring
 log = structlog.get_logger(__name__)
 
 CHAT = "/v1/openclaw/chat/completions"
+_ID = HEADER.lower().encode()
 # the paths that belong to the proxy wherever a router or an edge stands before both services
 PREFIXES = (CHAT, PREFIX, "/v1/ws")
 
@@ -117,11 +117,14 @@ class RequestId:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        request_id = choose_request_id(Headers(scope=scope).get(HEADER))
+        given = next((value.decode("latin-1") for name, value in scope["headers"] if name == _ID), None)
+        request_id = (_ID, choose_request_id(given).encode())
 
-        async def send_with_id(message: Message) -> None:
+        # not `async`: a coroutine more for each message would do nothing but await the next
+        def send_with_id(message: Message) -> Awaitable[None]:
             if message["type"] == "http.response.start":
-                MutableHeaders(scope=message)[HEADER] = request_id
-            await send(message)
+                kept = [header for header in message["headers"] if header[0] != _ID]
+                message["headers"] = [*kept, request_id]
+            return send(message)
 
         await self._app(scope, receive, send_with_id)

@@ -20,7 +20,7 @@ from buddy_proxy.chat_answer import ChatAnswer
 from buddy_proxy.chat_body import ChatBody, prepare
 from buddy_proxy.headers import to_gateway
 from buddy_proxy.problems import openai_error, send_problem
-from buddy_proxy.running import End, disconnected
+from buddy_proxy.running import LOOK_AFTER, End, disconnected
 from buddy_proxy.target import Found
 from buddy_proxy.wiring import Wiring
 
@@ -82,7 +82,9 @@ class Chat:
             body = await _prepared(content, found, scope)
             answer = ChatAnswer(send, self._w.config.proxy, streamed=body.streamed)
             end = await self._w.running.until_left(
-                self._exchange(scope, body, found, answer), lambda: disconnected(receive)
+                self._exchange(scope, body, found, answer),
+                lambda: disconnected(receive),
+                look_after=LOOK_AFTER,
             )
             if end is End.STOPPED:
                 await answer.fail(ShuttingDownError())

@@ -2,7 +2,7 @@
 
 import asyncio
 import json
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Coroutine
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from http import HTTPStatus
 from typing import Any
@@ -73,22 +73,23 @@ class ChatAnswer:
         self._streamed = True
         await self._start_events()
         silent = 0.0
+
+        def take(piece: bytes) -> Coroutine[Any, Any, None] | None:
+            nonlocal silent
+            silent = 0.0
+            out = self._events.feed(piece)
+            return self._put(out) if out else None
+
         while True:
             try:
-                chunk = await gateway.chunk(seconds=self._settings.comment_seconds)
+                await gateway.pour(take, seconds=self._settings.comment_seconds)
+                break
             except TimeoutError:
                 silent += self._settings.comment_seconds
                 if silent >= self._settings.silence_seconds:
                     raise GatewaySilentError(silent) from None
                 if self._events.between_events:
                     await self._put(COMMENT)
-                continue
-            silent = 0.0
-            if not chunk:
-                break
-            out = self._events.feed(chunk)
-            if out:
-                await self._put(out)
         await self._end(self._events.end())
 
     async def _relay_whole(self, gateway: Answer) -> None:

@@ -5,7 +5,7 @@ checked here, before anything is dialled.
 """
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Coroutine
 from typing import Any
 
 import structlog
@@ -25,7 +25,7 @@ from buddy_proxy.panel_page import below, framed, location_inside
 from buddy_proxy.panel_path import PREFIX, gateway_path
 from buddy_proxy.panel_policy import confined
 from buddy_proxy.problems import envelope, send_problem
-from buddy_proxy.running import End, disconnected
+from buddy_proxy.running import LOOK_AFTER, End, disconnected
 from buddy_proxy.target import Found
 from buddy_proxy.upstream import Answer
 from buddy_proxy.wiring import Wiring
@@ -70,7 +70,7 @@ class Panel:
             found = await self._w.target.find()
             incoming = Incoming(scope, receive)
             end = await self._w.running.until_left(
-                self._exchange(scope, path, found, incoming, send), incoming.left
+                self._exchange(scope, path, found, incoming, send), incoming.left, look_after=LOOK_AFTER
             )
             if end is End.STOPPED:
                 raise ShuttingDownError
@@ -160,12 +160,17 @@ async def _send_as_it_is(send: "_Started", answer: Answer, found: Found) -> None
     await send({"type": "http.response.start", "status": answer.status, "headers": headers})
     length = answer.header("content-length")
     left = int(length) if length.isdigit() else -1  # unknown: it ends where the gateway ends it
-    while chunk := await answer.chunk():
-        left -= len(chunk)
-        await send({"type": "http.response.body", "body": chunk, "more_body": left != 0})
-        if left == 0:
-            return
-    await send({"type": "http.response.body"})
+    more = True
+
+    def take(piece: bytes) -> Coroutine[Any, Any, None]:
+        nonlocal left, more
+        left -= len(piece)
+        more = left != 0
+        return send({"type": "http.response.body", "body": piece, "more_body": more})
+
+    await answer.pour(take)
+    if more:
+        await send({"type": "http.response.body"})
 
 
 async def _redirect(send: "_Started", where: str) -> None:

@@ -1,129 +1,230 @@
-"""The connections to the gateway: one pool, kept alive, nothing decoded and nothing followed."""
+"""The gateway as a server: a pool of connections for requests, and a client for WebSockets."""
 
 import asyncio
 from collections.abc import AsyncIterator, Iterable
 from contextlib import asynccontextmanager
+from types import TracebackType
 
 import aiohttp
 from yarl import URL
 
-from buddy_common.errors import GatewaySilentError, GatewayUnreachableError, StreamBrokenError
+from buddy_common.errors import (
+    BuddyError,
+    GatewaySilentError,
+    GatewayUnreachableError,
+    InvalidRequestError,
+)
+from buddy_proxy.gateway_answer import Answer, ConnectionLostError
+from buddy_proxy.gateway_connection import MAX_HEAD_BYTES, GatewayConnection
 
 CONNECT_SECONDS = 5.0
 # Node closes an idle connection after 5 s, and a request that meets that is lost
 KEEPALIVE_SECONDS = 2.0
-# above them the gateway's own limits, 16 KiB in Node, have cut it already
-_MAX_FIELD_BYTES = 64 * 1024
+# the gateway may have closed a kept connection just now; these may be sent again (RFC 9110 section 9.2.2)
+_IDEMPOTENT = frozenset({"GET", "HEAD", "OPTIONS"})
+_HTTP = "http://"
 _SKIPPED = ("User-Agent", "Accept", "Accept-Encoding", "Content-Type")
 
 Headers = Iterable[tuple[str, str]]
 Body = bytes | AsyncIterator[bytes] | None
 
+__all__ = ["Answer", "Body", "Headers", "Upstream"]
 
-class Answer:
-    """An answer that is coming in; chunks are as the gateway sent them."""
 
-    def __init__(self, response: aiohttp.ClientResponse, *, silence_seconds: float) -> None:
-        self._response = response
-        self._silence_seconds = silence_seconds
-        self.status = response.status
-        self.raw_headers = response.raw_headers
+class _Pool:
+    """Connections that are kept for the next request."""
 
-    def header(self, name: str) -> str:
-        """Return a header, an empty text where there is none."""
-        return self._response.headers.get(name, "")
+    def __init__(self) -> None:
+        self._idle: dict[str, list[GatewayConnection]] = {}
+        self._open: set[GatewayConnection] = set()
+        self._sweep: asyncio.TimerHandle | None = None
 
-    @property
-    def is_stream(self) -> bool:
-        """Whether these are server-sent events."""
-        return self.header("content-type").startswith("text/event-stream")
+    def kept(self, authority: str) -> GatewayConnection | None:
+        """Return a connection that is open and was used just now, None where there is none."""
+        idle = self._idle.get(authority)
+        latest = asyncio.get_running_loop().time() - KEEPALIVE_SECONDS
+        while idle:
+            connection = idle.pop()
+            if connection.idle_since >= latest and not connection.transport.is_closing():
+                return connection
+            connection.close()
+        return None
 
-    async def chunk(self, *, seconds: float | None = None) -> bytes:
-        """Return the next bytes, none at the end.
+    async def connect(self, authority: str) -> GatewayConnection:
+        """Return a new connection.
 
         Raises:
-            TimeoutError: nothing came for `seconds`; where they are given, the caller may go on.
-            GatewaySilentError: nothing came for as long as the gateway may be silent.
-            StreamBrokenError: the connection ended before the answer did.
+            GatewayUnreachableError: the gateway does not take it.
         """
-        limit = self._silence_seconds if seconds is None else seconds
+        loop = asyncio.get_running_loop()
+        host, _, port = authority.rpartition(":")
+
+        def free(connection: GatewayConnection) -> None:
+            self._idle.setdefault(authority, []).append(connection)
+            if self._sweep is None:
+                self._sweep = loop.call_later(KEEPALIVE_SECONDS, self._close_old)
+
         try:
-            async with asyncio.timeout(limit):
-                return await self._response.content.readany()
+            async with asyncio.timeout(CONNECT_SECONDS):
+                _, connection = await loop.create_connection(
+                    lambda: GatewayConnection(free, self._open.discard), host, int(port)
+                )
         except TimeoutError as exc:
-            if seconds is not None:
-                raise
-            raise GatewaySilentError(limit) from exc
-        except (aiohttp.ClientError, ConnectionError) as exc:
-            raise StreamBrokenError(
-                "The gateway broke the answer off. It may be restarting; try again."
-            ) from exc
+            raise GatewayUnreachableError("The gateway does not take connections.") from exc
+        except OSError as exc:
+            raise _unreachable() from exc
+        self._open.add(connection)
+        return connection
 
-    async def whole(self, limit: int) -> bytes:
-        """Return the answer, which must be small.
+    def _close_old(self) -> None:
+        loop = asyncio.get_running_loop()
+        self._sweep = None
+        for authority, idle in list(self._idle.items()):
+            kept = []
+            for connection in idle:
+                if connection.idle_since + KEEPALIVE_SECONDS <= loop.time() or connection.is_lost:
+                    connection.close()
+                else:
+                    kept.append(connection)
+            if kept:
+                self._idle[authority] = kept
+            else:
+                del self._idle[authority]
+        if self._idle:
+            self._sweep = loop.call_later(KEEPALIVE_SECONDS, self._close_old)
 
-        Raises:
-            GatewaySilentError: it stopped in the middle.
-            StreamBrokenError: it was cut off, or has more than `limit` bytes.
-        """
-        parts = bytearray()
-        while part := await self.chunk():
-            parts += part
-            if len(parts) > limit:
-                raise StreamBrokenError(f"The gateway answers with more than {limit} bytes.")
-        return bytes(parts)
+    def close(self) -> None:
+        """Close all, the busy ones too."""
+        if self._sweep is not None:
+            self._sweep.cancel()
+        for connection in list(self._open):
+            connection.close()
+
+
+def _unreachable() -> GatewayUnreachableError:
+    return GatewayUnreachableError(
+        "The gateway cannot be reached, or hung up. `GET /v1/openclaw/status` tells more;"
+        " `POST /v1/gateway/start` starts it."
+    )
+
+
+class _Request:
+    """A request; entered, it has an answer, and left before the answer's end it closes the connection."""
+
+    def __init__(
+        self, pool: _Pool, method: str, url: str, *, headers: Headers, body: Body, silence: float
+    ) -> None:
+        self._pool = pool
+        self._authority, slash, path = url.removeprefix(_HTTP).partition("/")
+        self._method = method
+        self._body = body
+        self._silence = silence
+        self._head, self._is_chunked = _head(method, slash + path, list(headers), body)
+        self._upload: asyncio.Task[None] | None = None
+        self._connection: GatewayConnection | None = None
+        self._answer: Answer | None = None
+
+    async def __aenter__(self) -> Answer:
+        connection = self._pool.kept(self._authority)
+        if connection is not None:
+            try:
+                return await self._ask(connection)
+            except ConnectionLostError as exc:
+                if self._method not in _IDEMPOTENT or self._body is not None:
+                    raise _unreachable() from exc
+        try:
+            return await self._ask(await self._pool.connect(self._authority))
+        except ConnectionLostError as exc:
+            raise _unreachable() from exc
+
+    async def _ask(self, connection: GatewayConnection) -> Answer:
+        try:
+            answer = connection.send(
+                self._head, is_head=self._method == "HEAD", silence_seconds=self._silence
+            )
+            self._connection, self._answer = connection, answer
+            if self._body is not None and not isinstance(self._body, bytes):
+                answer.is_uploading = True
+                self._upload = asyncio.create_task(self._send(connection, answer, self._body))
+            await answer.started(self._silence)
+        except TimeoutError as exc:
+            await self._leave()
+            raise GatewaySilentError(self._silence) from exc
+        except BaseException:
+            await self._leave()
+            raise
+        return answer
+
+    async def _send(self, connection: GatewayConnection, answer: Answer, body: AsyncIterator[bytes]) -> None:
+        try:
+            async for piece in body:
+                await connection.write(b"%x\r\n%b\r\n" % (len(piece), piece) if self._is_chunked else piece)
+            if self._is_chunked:
+                await connection.write(b"0\r\n\r\n")
+        except BuddyError as exc:
+            answer.end(exc)
+            connection.lose()
+        else:
+            answer.is_uploading = False
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, exc: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self._leave()
+
+    async def _leave(self) -> None:
+        if self._connection is not None and self._answer is not None and not self._answer.is_over:
+            self._connection.lose()
+        if self._upload is not None:
+            self._upload.cancel()
+            await asyncio.gather(self._upload, return_exceptions=True)
+
+
+def _head(method: str, path: str, headers: list[tuple[str, str]], body: Body) -> tuple[bytes, bool]:
+    """Return a request up to its body, or with it where it is there, and whether the rest comes in chunks."""
+    named = {name.lower() for name, _ in headers}
+    is_chunked = body is not None and not isinstance(body, bytes) and "content-length" not in named
+    if isinstance(body, bytes):
+        headers = [*headers, ("Content-Length", str(len(body)))]
+    elif is_chunked:
+        headers = [*headers, ("Transfer-Encoding", "chunked")]
+    lines = [f"{method} {path} HTTP/1.1", *(f"{name}: {value}" for name, value in headers), "\r\n"]
+    head = "\r\n".join(lines)
+    if "\0" in head or head.count("\r") != len(lines) or head.count("\n") != len(lines):
+        raise InvalidRequestError("A header or the path holds a line break or a NUL.")
+    raw = head.encode("latin-1")
+    return (raw + body if isinstance(body, bytes) else raw), is_chunked
 
 
 class Upstream:
-    """The gateway as a server of HTTP and WebSockets; opened by the first request."""
+    """The gateway; opened by the first request."""
 
     def __init__(self, *, max_frame_bytes: int) -> None:
         self._max_frame_bytes = max_frame_bytes
+        self._pool = _Pool()
         self._session: aiohttp.ClientSession | None = None
 
-    def _opened(self) -> aiohttp.ClientSession:
-        if self._session is None:
-            self._session = aiohttp.ClientSession(
-                connector=aiohttp.TCPConnector(limit=0, keepalive_timeout=KEEPALIVE_SECONDS),
-                timeout=aiohttp.ClientTimeout(total=None, sock_connect=CONNECT_SECONDS),
-                cookie_jar=aiohttp.DummyCookieJar(),
-                auto_decompress=False,
-                skip_auto_headers=_SKIPPED,
-                max_line_size=_MAX_FIELD_BYTES,
-                max_field_size=_MAX_FIELD_BYTES,
-            )
-        return self._session
-
-    @asynccontextmanager
-    async def request(
+    def request(
         self, method: str, url: str, *, headers: Headers, body: Body, silence_seconds: float
-    ) -> AsyncIterator[Answer]:
-        """Send a request and yield its answer; leaving the block before its end closes the connection.
+    ) -> _Request:
+        """Return a request; as a block it yields its answer, and leaving that early closes the connection.
 
         Raises:
             GatewayUnreachableError: the gateway cannot be reached, or hung up without an answer.
             GatewaySilentError: it takes the request and says nothing.
         """
-        opening = self._opened().request(
-            method, URL(url, encoded=True), headers=list(headers), data=body, allow_redirects=False
-        )
-        try:
-            async with asyncio.timeout(silence_seconds):
-                response = await opening
-        except TimeoutError as exc:
-            if isinstance(exc, aiohttp.ServerTimeoutError):
-                raise GatewayUnreachableError("The gateway does not take connections.") from exc
-            raise GatewaySilentError(silence_seconds) from exc
-        except (aiohttp.ClientError, ConnectionError) as exc:
-            raise GatewayUnreachableError(
-                "The gateway cannot be reached, or hung up. `GET /v1/openclaw/status` tells more;"
-                " `POST /v1/gateway/start` starts it."
-            ) from exc
-        try:
-            yield Answer(response, silence_seconds=silence_seconds)
-        finally:
-            # whole answers have given their connection back by now; of any other it is closed
-            response.close()
+        return _Request(self._pool, method, url, headers=headers, body=body, silence=silence_seconds)
+
+    def _opened(self) -> aiohttp.ClientSession:
+        if self._session is None:
+            self._session = aiohttp.ClientSession(
+                connector=aiohttp.TCPConnector(limit=0),
+                cookie_jar=aiohttp.DummyCookieJar(),
+                skip_auto_headers=_SKIPPED,
+                max_line_size=MAX_HEAD_BYTES,
+                max_field_size=MAX_HEAD_BYTES,
+            )
+        return self._session
 
     @asynccontextmanager
     async def socket(
@@ -157,5 +258,6 @@ class Upstream:
 
     async def close(self) -> None:
         """Close all connections."""
+        self._pool.close()
         if self._session is not None:
             await self._session.close()
