@@ -8,6 +8,7 @@ import httpx
 import pytest
 from aiohttp import web
 
+from buddy_common.adapters.http_guard import GuardedHttp
 from fakes.http_gateway import TOKEN as GATEWAY_TOKEN
 from fakes.http_gateway import HttpGateway, read
 from proxy.conftest import TOKEN, Serve, Served, comes_true
@@ -119,6 +120,16 @@ async def test_a_stream_comes_as_it_is_written_and_unbuffered(proxy: Served, gat
             assert await anext(lines) == WORD.decode().strip()  # while the gateway still waits
         go.set()
         assert [line async for line in lines] == [WORD.decode().strip(), "data: [DONE]"]
+
+
+@pytest.mark.parametrize("streamed", [True, False])
+async def test_pieces_of_a_stream_wait_for_nothing_else_to_be_read(
+    proxy: Served, gateway: HttpGateway, monkeypatch: pytest.MonkeyPatch, *, streamed: bool
+) -> None:
+    asked: list[GuardedHttp] = []
+    monkeypatch.setattr(GuardedHttp, "_write_at_once", lambda guard: asked.append(guard))  # noqa: PLW0108 - a method
+    await proxy.client.post(CHAT, json={"stream": streamed, "messages": []})
+    assert len(asked) == streamed
 
 
 @pytest.mark.parametrize("headers_first", [True, False])

@@ -8,6 +8,7 @@ import structlog
 from starlette.requests import HTTPConnection
 from starlette.types import Receive, Scope, Send
 
+from buddy_common.adapters.http_guard import AT_ONCE
 from buddy_common.errors import (
     BodyTooLargeError,
     BuddyError,
@@ -81,6 +82,8 @@ class Chat:
             found = await self._w.target.find()
             body = await _prepared(content, found, scope)
             answer = ChatAnswer(send, self._w.config.proxy, streamed=body.streamed)
+            if body.streamed and (at_once := scope.get("extensions", {}).get(AT_ONCE)):
+                at_once["call"]()
             end = await self._w.running.until_left(
                 self._exchange(scope, body, found, answer),
                 lambda: disconnected(receive),

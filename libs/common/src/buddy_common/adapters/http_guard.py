@@ -16,6 +16,8 @@ MAX_HEAD_BYTES = 64 * 1024
 HEAD_SECONDS = 20.0
 # a client that has its answer may go on sending for so long, or it would not get to read it
 LINGER_SECONDS = 5.0
+# the name by which an app finds the way to send each piece of an answer at once
+AT_ONCE = "buddy.write_at_once"
 _TOO_LARGE = b"HTTP/1.1 431 Request Header Fields Too Large\r\nConnection: close\r\nContent-Length: 0\r\n\r\n"
 _TOO_SLOW = b"HTTP/1.1 408 Request Timeout\r\nConnection: close\r\nContent-Length: 0\r\n\r\n"
 
@@ -53,6 +55,7 @@ class GuardedHttp(HttpToolsProtocol):
     def on_message_begin(self) -> None:
         """A head begins."""
         super().on_message_begin()
+        self.scope["extensions"] = {AT_ONCE: {"call": self._write_at_once}}
         if not self._is_head:
             self._await_head()
 
@@ -79,6 +82,10 @@ class GuardedHttp(HttpToolsProtocol):
         """Nothing is waited for any more."""
         self._forget_timer()
         super().connection_lost(exc)
+
+    def _write_at_once(self) -> None:
+        """Send what is written from now on right away; uvloop waits until it has read what there is."""
+        self.transport.set_write_buffer_limits(high=0)
 
     def _await_head(self) -> None:
         self._is_head, self._head_bytes = True, 0
