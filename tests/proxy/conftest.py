@@ -2,7 +2,7 @@
 
 import asyncio
 import socket
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -11,6 +11,7 @@ from typing import Any
 import httpx
 import pytest
 import uvicorn
+import uvloop
 
 from buddy_common.adapters.gateway_device import load_device
 from buddy_common.adapters.http_guard import GuardedHttp
@@ -19,10 +20,21 @@ from buddy_common.usecases.gateway_place import GatewayPlace
 from buddy_proxy.app import ProxyApp
 from buddy_proxy.config import ProxyConfig
 from buddy_proxy.target import Found, Target
+from buddy_proxy.upstream import Upstream
 from buddy_proxy.wiring import Wiring, build_wiring
 from eventually import eventually
 from fakes.http_gateway import TOKEN as GATEWAY_TOKEN
 from fakes.http_gateway import HttpGateway
+from proxy.raw_server import Raw
+
+
+def pytest_asyncio_loop_factories(
+    item: pytest.Item,
+) -> Mapping[str, Callable[[], asyncio.AbstractEventLoop]]:
+    """Run what is about transports on uvloop too, for that is what production has."""
+    if item.path.name.startswith("test_upstream"):
+        return {"asyncio": asyncio.new_event_loop, "uvloop": uvloop.new_event_loop}
+    return {"asyncio": asyncio.new_event_loop}
 
 
 async def comes_true(look: Callable[[], bool]) -> None:
@@ -129,6 +141,22 @@ async def gateway() -> AsyncIterator[HttpGateway]:
     await server.start()
     yield server
     await server.stop()
+
+
+@pytest.fixture
+async def raw() -> AsyncIterator[Raw]:
+    found = Raw()
+    server = await asyncio.start_server(found.accept, "127.0.0.1", 0)
+    found.url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}/x"
+    yield found
+    server.close()
+
+
+@pytest.fixture
+async def upstream() -> AsyncIterator[Upstream]:
+    found = Upstream(max_frame_bytes=1000)
+    yield found
+    await found.close()
 
 
 Serve = Callable[..., AbstractAsyncContextManager[Served]]
