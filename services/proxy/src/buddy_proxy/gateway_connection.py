@@ -1,7 +1,7 @@
 """One connection to the gateway and the answers that come by it: HTTP/1.1, parsed by llhttp, nothing decoded.
 
 What a general client does for each request, and a task that wakes up for each piece, cost several times what
-the gateway and a browser need; see the ADR on the hot paths.
+the gateway and a browser need; see ADR 12.
 """
 
 import asyncio
@@ -11,7 +11,7 @@ import httptools
 
 from buddy_proxy.gateway_answer import Answer, ConnectionLostError
 
-# above them the gateway's own limits, 16 KiB in Node, have cut it already
+# of a head, of trailers, of what frames a chunk; above them Node's own limits, 16 KiB, have cut it already
 MAX_HEAD_BYTES = 64 * 1024
 _OK = 200
 
@@ -31,7 +31,7 @@ class GatewayConnection(asyncio.Protocol):
         self._answer: Answer | None = None
         self._writable = asyncio.Event()
         self._writable.set()
-        self._head_bytes = 0
+        self._framing_bytes = 0  # since the last of a body
         self._headers: list[tuple[bytes, bytes]] = []
         self._in_head = True
         self.transport: asyncio.Transport
@@ -45,7 +45,7 @@ class GatewayConnection(asyncio.Protocol):
     def send(self, head: bytes, *, is_head: bool, silence_seconds: float) -> "Answer":
         """Send a request's head, and its body if that is there, and return the answer to come."""
         self._answer = Answer(self.transport, self._loop, is_head=is_head, silence_seconds=silence_seconds)
-        self._in_head, self._head_bytes, self._headers = True, 0, []
+        self._in_head, self._framing_bytes, self._headers = True, 0, []
         self.transport.write(head)
         return self._answer
 
@@ -67,14 +67,12 @@ class GatewayConnection(asyncio.Protocol):
         if self._answer is None:  # nobody has asked
             self.transport.abort()
             return
-        self._answer.heard = self._loop.time()
-        if self._in_head:
-            self._head_bytes += len(data)
+        self._framing_bytes += len(data)
         try:
             self._parser.feed_data(data)
         except (httptools.HttpParserError, httptools.HttpParserUpgrade):
             self.lose()
-        if self._in_head and self._head_bytes > MAX_HEAD_BYTES:
+        if self._framing_bytes > MAX_HEAD_BYTES:
             self.lose()
 
     def on_message_begin(self) -> None:
@@ -93,14 +91,21 @@ class GatewayConnection(asyncio.Protocol):
         headers, self._headers = self._headers, []
         if status < _OK or self._answer is None:
             return
+        codings = [value.strip().lower() for name, value in headers if name.lower() == b"transfer-encoding"]
+        if codings not in ([], [b"chunked"]):  # nobody here could decode it, nor tell its end for sure
+            self.lose()
+            return
         self._in_head = False
+        self._answer.heard = self._loop.time()
         self._answer.begin(status, headers)
         if self._answer.is_head:  # its length is that of a body which does not come
             self._finish(reusable=False)
 
     def on_body(self, body: bytes) -> None:
         """Take a part of the body."""
+        self._framing_bytes = 0
         if self._answer is not None:
+            self._answer.heard = self._loop.time()  # not at every byte: a head that trickles in is none
             self._answer.feed(body)
 
     def on_message_complete(self) -> None:
@@ -112,8 +117,8 @@ class GatewayConnection(asyncio.Protocol):
         answer, self._answer = self._answer, None
         if answer is None:
             return
-        if not reusable or answer.is_uploading:
-            self.close()
+        if not reusable or answer.is_uploading or self.transport.get_write_buffer_size():
+            self.lose()  # closing would wait until the gateway has taken a body that it does not want
         elif not self.is_lost and not self.transport.is_closing():
             self.idle_since = self._loop.time()
             self._on_free(self)

@@ -98,7 +98,7 @@ class _Pool:
         if self._sweep is not None:
             self._sweep.cancel()
         for connection in list(self._open):
-            connection.close()
+            connection.lose()
 
 
 def _unreachable() -> GatewayUnreachableError:
@@ -159,6 +159,7 @@ class _Request:
         try:
             async for piece in body:
                 await connection.write(b"%x\r\n%b\r\n" % (len(piece), piece) if self._is_chunked else piece)
+                answer.heard = asyncio.get_running_loop().time()  # who takes a body is not silent
             if self._is_chunked:
                 await connection.write(b"0\r\n\r\n")
         except BuddyError as exc:
