@@ -3,7 +3,7 @@
 import asyncio
 import json
 from collections.abc import AsyncIterator, Coroutine
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppress
 from http import HTTPStatus
 from typing import Any
 
@@ -12,12 +12,14 @@ from starlette.types import Send
 from buddy_common.errors import (
     BuddyError,
     ChatDisabledError,
+    ClientTooSlowError,
     GatewayAnswerError,
     GatewayRefusedError,
     GatewaySilentError,
 )
 from buddy_common.settings import ProxySettings
 from buddy_proxy.chat_stream import ChatStream
+from buddy_proxy.eager import sent
 from buddy_proxy.headers import from_gateway
 from buddy_proxy.problems import openai_error, send_problem
 from buddy_proxy.upstream import Answer
@@ -43,6 +45,7 @@ class ChatAnswer:
         self._events = ChatStream()
         self._is_started = False
         self._is_ended = False
+        self._is_short = False  # a piece that counts as passed on is not out
 
     async def relay(self, opening: AbstractAsyncContextManager[Answer]) -> None:
         """Send the request that `opening` stands for, and pass its answer on.
@@ -60,14 +63,15 @@ class ChatAnswer:
                 await self._relay_error(gateway)
 
     async def fail(self, exc: BuddyError) -> None:
-        """End the answer with a failure; one that is no stream and has begun can only be cut off."""
-        if self._is_ended:
-            return
+        """End the answer with a failure; one that lacks a piece, or is no stream, is cut off."""
+        if self._is_ended or self._is_short:
+            return  # uvicorn closes the connection, and so the client sees that this was not all
         if not self._is_started:
             self._is_ended = True
             await send_problem(self._send, exc, openai_error(exc))
         elif self._streamed:
-            await self._end(self._events.fail(exc))
+            with suppress(ClientTooSlowError):
+                await self._end(self._events.fail(exc))
 
     async def _relay_events(self, gateway: Answer) -> None:
         self._streamed = True
@@ -89,7 +93,7 @@ class ChatAnswer:
                 if silent >= self._settings.silence_seconds:
                     raise GatewaySilentError(silent) from None
                 if self._events.between_events:
-                    await self._put(COMMENT)
+                    await sent(self._comment())
         await self._end(self._events.end())
 
     async def _relay_whole(self, gateway: Answer) -> None:
@@ -97,7 +101,7 @@ class ChatAnswer:
             raise ChatDisabledError  # the older generation shows its panel instead
         await self._start(gateway.status, from_gateway(gateway.raw_headers, without=_NOT_FOR_CLIENTS))
         while chunk := await gateway.chunk():
-            await self._put(chunk)
+            await sent(self._put(chunk))
         await self._end(b"")
 
     async def _relay_error(self, gateway: Answer) -> None:
@@ -125,7 +129,7 @@ class ChatAnswer:
 
     async def _comment(self) -> None:
         await self._start_events()
-        await self._put(COMMENT)
+        await self._send({"type": "http.response.body", "body": COMMENT, "more_body": True})
 
     async def _start_events(self) -> None:
         if not self._is_started:
@@ -136,10 +140,15 @@ class ChatAnswer:
         await self._send({"type": "http.response.start", "status": int(status), "headers": list(headers)})
 
     async def _put(self, content: bytes) -> None:
+        self._is_short = True
         await self._send({"type": "http.response.body", "body": content, "more_body": True})
+        self._is_short = False
 
     async def _end(self, content: bytes) -> None:
         self._is_ended = True
+        await sent(self._last(content))
+
+    async def _last(self, content: bytes) -> None:
         await self._send({"type": "http.response.body", "body": content})
 
 

@@ -6,7 +6,7 @@ from collections.abc import Callable, Coroutine
 from typing import Any
 
 from buddy_common.errors import BuddyError, GatewaySilentError, StreamBrokenError
-from buddy_proxy.eager import Rest, begin
+from buddy_proxy.eager import Rest, begin, in_time, sent
 
 # what may wait here for a client that is slower than the gateway
 HIGH_WATER_BYTES = 256 * 1024
@@ -155,26 +155,27 @@ class Answer:
             TimeoutError: nothing came for `seconds`; where they are given, the caller may pour on.
             GatewaySilentError: nothing came for as long as the gateway may be silent.
             StreamBrokenError: the connection ended before the answer did.
+            ClientTooSlowError: whoever takes the pieces waits for its client for too long.
         """
         while True:
             while self._pieces:
                 work = take(self._kept())
                 if work is not None:
-                    await work
+                    await sent(work)
             if self._is_over:
                 self._check()
                 return
             self._take = take
             try:
                 rest = await self._wait(self._silence_seconds if seconds is None else seconds)
-                if rest is not None:
-                    await rest
             except TimeoutError as exc:
                 if seconds is not None:
                     raise
                 raise GatewaySilentError(self._silence_seconds) from exc
             finally:
                 self._take = None
+            if rest is not None:
+                await in_time(rest)
 
     def _check(self) -> None:
         if isinstance(self._failure, BuddyError):

@@ -97,6 +97,16 @@ class BodyTooSlowError(BuddyError):
         super().__init__(f"The body did not come in within {limit_seconds:.0f} s.")
 
 
+class ClientTooSlowError(BuddyError):
+    """A client takes nothing of its answer, which is held up for it at the gateway."""
+
+    error = "client_too_slow"
+    status = HTTPStatus.REQUEST_TIMEOUT
+
+    def __init__(self, limit_seconds: float) -> None:
+        super().__init__(f"The client took nothing of its answer for {limit_seconds:.0f} s. Ask again.")
+
+
 class TooManyConnectionsError(BuddyError):
     """This address has as many streams and sockets open as one may have."""
 
