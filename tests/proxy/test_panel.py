@@ -9,6 +9,7 @@ from aiohttp import web
 from fakes.http_gateway import TOKEN as GATEWAY_TOKEN
 from fakes.http_gateway import HttpGateway, read
 from proxy.conftest import TOKEN, Serve, Served, comes_true
+from proxy.raw_server import Raw
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 PAGE = b'<html data-openclaw-control-ui-base-path=""><script src="/assets/a.js"></script></html>'
@@ -264,3 +265,15 @@ async def test_what_is_not_modified_keeps_the_policy_that_it_came_with(
     response = await proxy.client.get("/v1/proxy/sw.js", headers={"If-None-Match": '"1"'})
     assert response.status_code == 304
     assert "content-security-policy" not in response.headers
+
+
+@pytest.mark.parametrize("status", [b"304 Not Modified", b"204 No Content"])
+async def test_the_length_of_a_body_that_does_not_come_is_left_out(
+    proxy: Served, raw: Raw, status: bytes
+) -> None:
+    raw.answers = [b"HTTP/1.1 %b\r\nContent-Length: 77\r\nETag: 1\r\n\r\n" % status]
+    proxy.aim(int(raw.url.removesuffix("/x").rpartition(":")[2]), GATEWAY_TOKEN)
+    for _ in range(2):
+        response = await proxy.client.get("/v1/proxy/assets/a.js", headers={"If-None-Match": "1"})
+        assert response.headers["etag"] == "1"
+        assert "content-length" not in response.headers

@@ -1,7 +1,7 @@
 """A gateway that takes no body, or sends no end: nobody waits for ever, no connection is kept wrongly."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncGenerator, Callable
 
 import pytest
 
@@ -42,7 +42,7 @@ class Deaf:
             await self.cut.wait()
 
 
-async def pieces() -> AsyncIterator[bytes]:
+async def pieces() -> AsyncGenerator[bytes, None]:
     yield MORE_THAN_THE_KERNEL_HOLDS
     await asyncio.Event().wait()
 
@@ -95,7 +95,7 @@ async def test_what_trickles_and_says_nothing_is_silence(
 async def test_a_gateway_that_takes_a_long_body_is_not_silent(upstream: Upstream, raw: Raw) -> None:
     raw.answers = [OK]
 
-    async def slowly() -> AsyncIterator[bytes]:
+    async def slowly() -> AsyncGenerator[bytes, None]:
         for _ in range(20):
             yield b"x"
             await asyncio.sleep(0.05)

@@ -5,12 +5,12 @@ checked here, before anything is dialled.
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Coroutine
+from collections.abc import AsyncGenerator, Coroutine
 from typing import Any
 
 import structlog
 from starlette.requests import HTTPConnection
-from starlette.types import Receive, Scope, Send
+from starlette.types import Message, Receive, Scope, Send
 
 from buddy_common.adapters.access import COOKIE
 from buddy_common.errors import (
@@ -20,6 +20,7 @@ from buddy_common.errors import (
     InvalidRequestError,
     ShuttingDownError,
 )
+from buddy_proxy.eager import sent
 from buddy_proxy.headers import cookie_inside, cookies_for_gateway, from_gateway, to_gateway
 from buddy_proxy.panel_page import below, framed, location_inside
 from buddy_proxy.panel_path import PREFIX, gateway_path
@@ -141,8 +142,11 @@ def answer_headers(answer: Answer, found: Found) -> list[tuple[bytes, bytes]]:
             cookie = cookie_inside(value.decode("latin-1"), PREFIX)
             if cookie is not None:
                 headers.append((name, cookie.encode("latin-1")))
-    # without a body there is no page, and a 304 would change the policy of one that is stored
-    return headers if answer.status in _WITHOUT_BODY else confined(headers)
+    if answer.status in _WITHOUT_BODY:
+        # a 304 may have the length of what does not come, which uvicorn would wait for;
+        # there is no page, and a 304 would change the policy of one that is stored
+        return [header for header in headers if header[0] != b"content-length"]
+    return confined(headers)
 
 
 async def _send_page(send: "_Started", answer: Answer, found: Found, *, is_head: bool) -> None:
@@ -170,7 +174,7 @@ async def _send_as_it_is(send: "_Started", answer: Answer, found: Found) -> None
 
     await answer.pour(take)
     if more:
-        await send({"type": "http.response.body"})
+        await sent(send({"type": "http.response.body"}))
 
 
 async def _redirect(send: "_Started", where: str) -> None:
@@ -206,40 +210,54 @@ class Incoming:
         if not self.has_body and self.length is None and scope["method"] in {"POST", "PUT", "PATCH"}:
             self.length = "0"
         self._receive = receive
-        self._whole = asyncio.Event()
+        self._is_read = asyncio.Event()  # nobody asks for more of it
         self._gone = asyncio.Event()
         if not self.has_body:
-            self._whole.set()
+            self._is_read.set()
 
-    async def body(self) -> AsyncIterator[bytes]:
-        """Yield the body; what is not taken is not read, so a slow gateway slows the client down.
+    async def body(self) -> AsyncGenerator[bytes, None]:
+        """Yield the body; no more than one piece is read ahead, so a slow gateway slows the client down.
 
         Raises:
             InvalidRequestError: it stopped coming in, or its client has gone.
         """
-        while not self._whole.is_set():
-            try:
-                async with asyncio.timeout(UPLOAD_SECONDS):
-                    message = await self._receive()
-            except TimeoutError as exc:
-                raise InvalidRequestError(f"The body stopped coming in for {UPLOAD_SECONDS:.0f} s.") from exc
-            if message["type"] == "http.disconnect":
-                self._gone.set()
-                raise InvalidRequestError("The client left before it had sent all.")
-            if not message.get("more_body", False):
-                self._whole.set()
-            if content := message.get("body", b""):
-                yield content
+        more = True
+        ahead = asyncio.create_task(self._next())
+        try:
+            while more:
+                message = await ahead
+                more = message.get("more_body", False)
+                if more:  # while the gateway takes this piece: it may be long, and the client may leave
+                    ahead = asyncio.create_task(self._next())
+                if content := message.get("body", b""):
+                    yield content
+        finally:
+            ahead.cancel()
+            await asyncio.gather(ahead, return_exceptions=True)
+            self._is_read.set()
+
+    async def _next(self) -> Message:
+        try:
+            async with asyncio.timeout(UPLOAD_SECONDS):
+                message = await self._receive()
+        except TimeoutError as exc:
+            raise InvalidRequestError(f"The body stopped coming in for {UPLOAD_SECONDS:.0f} s.") from exc
+        if message["type"] == "http.disconnect":
+            self._gone.set()
+            raise InvalidRequestError("The client left before it had sent all.")
+        if not message.get("more_body", False):
+            self._is_read.set()
+        return message
 
     async def left(self) -> None:
-        """Return when the client has gone; until the body is whole, whoever reads it finds out."""
-        if not self._whole.is_set():
-            await self._whole_or_gone()
+        """Return when the client has gone; as long as the body is read, whoever does that finds out."""
+        if not self._is_read.is_set():
+            await self._read_or_gone()
         if not self._gone.is_set():
             await disconnected(self._receive)
 
-    async def _whole_or_gone(self) -> None:
-        waits = asyncio.ensure_future(self._whole.wait()), asyncio.ensure_future(self._gone.wait())
+    async def _read_or_gone(self) -> None:
+        waits = asyncio.ensure_future(self._is_read.wait()), asyncio.ensure_future(self._gone.wait())
         try:
             await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
         finally:

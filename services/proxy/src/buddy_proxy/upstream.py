@@ -1,8 +1,8 @@
 """The gateway as a server: a pool of connections for requests, and a client for WebSockets."""
 
 import asyncio
-from collections.abc import AsyncIterator, Iterable
-from contextlib import asynccontextmanager
+from collections.abc import AsyncGenerator, AsyncIterator, Iterable
+from contextlib import aclosing, asynccontextmanager
 from types import TracebackType
 
 import aiohttp
@@ -26,7 +26,8 @@ _HTTP = "http://"
 _SKIPPED = ("User-Agent", "Accept", "Accept-Encoding", "Content-Type")
 
 Headers = Iterable[tuple[str, str]]
-Body = bytes | AsyncIterator[bytes] | None
+Pieces = AsyncGenerator[bytes, None]
+Body = bytes | Pieces | None
 
 __all__ = ["Answer", "Body", "Headers", "Upstream"]
 
@@ -155,11 +156,14 @@ class _Request:
             raise
         return answer
 
-    async def _send(self, connection: GatewayConnection, answer: Answer, body: AsyncIterator[bytes]) -> None:
+    async def _send(self, connection: GatewayConnection, answer: Answer, body: Pieces) -> None:
         try:
-            async for piece in body:
-                await connection.write(b"%x\r\n%b\r\n" % (len(piece), piece) if self._is_chunked else piece)
-                answer.heard = asyncio.get_running_loop().time()  # who takes a body is not silent
+            async with aclosing(body) as pieces:
+                async for piece in pieces:
+                    await connection.write(
+                        b"%x\r\n%b\r\n" % (len(piece), piece) if self._is_chunked else piece
+                    )
+                    answer.heard = asyncio.get_running_loop().time()  # who takes a body is not silent
             if self._is_chunked:
                 await connection.write(b"0\r\n\r\n")
         except BuddyError as exc:
