@@ -98,8 +98,9 @@ class Panel:
 
 def signed_in_by_cookie(scope: Scope) -> Scope:
     """Return the scope without `Authorization` where our cookie is there: the panel sends its own."""
-    names = HTTPConnection(scope).cookies
-    if COOKIE not in names:
+    if not any(name == b"cookie" for name, _ in scope["headers"]):
+        return scope
+    if COOKIE not in HTTPConnection(scope).cookies:
         return scope
     headers = [header for header in scope["headers"] if header[0] != b"authorization"]
     return {**scope, "headers": headers, "state": scope.setdefault("state", {})}

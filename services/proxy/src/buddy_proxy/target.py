@@ -15,6 +15,8 @@ from buddy_common.usecases.gateway_place import GatewayPlace, find_place
 
 # a look costs 10 to 50 ms of another thread; its result holds while the process lives
 FRESH_SECONDS = 5.0
+# whether it lives is asked no more often: under load that would be a call of the system for each request
+LIVES_SECONDS = 0.01
 
 
 @dataclass(frozen=True)
@@ -49,6 +51,7 @@ class Target:
         self._config: Config = {}
         self._found: Found | None = None
         self._until = 0.0
+        self._lives_until = 0.0
         self._lock = asyncio.Lock()
 
     async def find(self) -> Found:
@@ -73,9 +76,13 @@ class Target:
         self._found = None
 
     def _fresh(self) -> Found | None:
-        found = self._found
-        if found is None or time.monotonic() > self._until or not _lives(found.place.process.pid):
+        found, now = self._found, time.monotonic()
+        if found is None or now > self._until:
             return None
+        if now > self._lives_until:
+            if not _lives(found.place.process.pid):
+                return None
+            self._lives_until = now + LIVES_SECONDS
         return found
 
     async def _look(self) -> Found:

@@ -1,4 +1,4 @@
-"""HTTP that never ends: uvicorn would keep on reading heads, and bodies that nobody wants any more.
+"""uvicorn's HTTP, bounded: it would read heads without end, and bodies that nobody wants any more.
 
 Needs the extra `buddy-common[web]`. Leans on hooks of httptools that uvicorn's protocol class has; the tests
 would notice if they moved.
@@ -16,10 +16,51 @@ MAX_HEAD_BYTES = 64 * 1024
 HEAD_SECONDS = 20.0
 # a client that has its answer may go on sending for so long, or it would not get to read it
 LINGER_SECONDS = 5.0
+# the first piece of a body up to which copying it behind the head costs less than a write of its own
+JOINED_BYTES = 16 * 1024
 # the name by which an app finds the way to send each piece of an answer at once
 AT_ONCE = "buddy.write_at_once"
 _TOO_LARGE = b"HTTP/1.1 431 Request Header Fields Too Large\r\nConnection: close\r\nContent-Length: 0\r\n\r\n"
 _TOO_SLOW = b"HTTP/1.1 408 Request Timeout\r\nConnection: close\r\nContent-Length: 0\r\n\r\n"
+
+
+class OneWrite:
+    """What an answer is written to: its head goes out with the first piece of its body where that is there.
+
+    uvicorn writes them one by one, and each is a call of the system that wakes the client up.
+    """
+
+    def __init__(self, transport: asyncio.Transport, loop: asyncio.AbstractEventLoop) -> None:
+        self._transport = transport
+        self._loop = loop
+        self._head: bytes | None = None
+        self._is_first = True
+
+    def write(self, data: bytes) -> None:
+        """Write; the head waits until whoever answers waits for something."""
+        if self._is_first:
+            self._is_first, self._head = False, data
+            self._loop.call_soon(self._flush)
+        elif self._head is not None and len(data) <= JOINED_BYTES:
+            joined, self._head = self._head + data, None
+            self._transport.write(joined)
+        else:
+            self._flush()
+            self._transport.write(data)
+
+    def _flush(self) -> None:
+        self._head, head = None, self._head
+        if head is not None and not self._transport.is_closing():
+            self._transport.write(head)
+
+    def is_closing(self) -> bool:
+        """Whether nothing can be written any more."""
+        return self._transport.is_closing()
+
+    def close(self) -> None:
+        """Close the connection, once all is out."""
+        self._flush()
+        self._transport.close()
 
 
 class GuardedHttp(HttpToolsProtocol):
@@ -63,7 +104,10 @@ class GuardedHttp(HttpToolsProtocol):
         """The head is whole."""
         self._is_head, self._head_bytes, self._in_body = False, 0, True
         self._forget_timer()
+        before = self.cycle
         super().on_headers_complete()
+        if self.cycle is not before:  # no upgrade to a WebSocket
+            self.cycle.transport = OneWrite(self.transport, self.loop)  # type: ignore[assignment]  # all it uses
 
     def on_message_complete(self) -> None:
         """The body is whole."""
