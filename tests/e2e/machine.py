@@ -252,7 +252,8 @@ class Buddy:
 
     def submit(self, path: str, **payload: Any) -> str:
         """Submit the job at `path` and return the id of its task."""
-        answer = self.post(path, **payload)
+        at_once = {"Prefer": "respond-async"}
+        answer = self.request("POST", path, json=payload or None, headers=at_once)
         if answer.status_code != httpx.codes.ACCEPTED:
             raise RuntimeError(f"{path}: {answer.text}")
         return str(answer.json()["data"]["taskID"])
