@@ -16,6 +16,7 @@ from buddy_common.schemas.gateway import (
 )
 from buddy_common.schemas.job import Lane
 from buddy_common.schemas.resources import Resource
+from buddy_common.schemas.verdicts import Verdict
 
 NOW = datetime(2026, 3, 28, 10, 0, tzinfo=UTC)
 
@@ -69,6 +70,21 @@ async def test_status_never_calls_a_sick_gateway_healthy(state: GatewayState, he
     assert status["status"] == state
     assert status["health"] == health
     assert status["uptime"] is None
+
+
+@pytest.mark.parametrize(
+    "verdict", [Verdict.SAFE_MODE, Verdict.CONFIG_BROKEN, Verdict.DISK_FULL, Verdict.PORT_TAKEN]
+)
+async def test_status_says_what_the_watchdog_makes_of_it(verdict: Verdict, api: Api) -> None:
+    await publish(api, verdict=verdict, reason="It runs, but not as it should.")
+    status = (await api.client.get("/v1/openclaw/status")).json()["data"]
+    assert (status["verdict"], status["reason"]) == (verdict, "It runs, but not as it should.")
+
+
+async def test_status_without_a_watchdog_says_what_a_job_has_seen(api: Api) -> None:
+    await publish(api, state=GatewayState.CONFIG_ERROR)
+    status = (await api.client.get("/v1/openclaw/status")).json()["data"]
+    assert (status["verdict"], status["reason"]) == ("config_error", None)
 
 
 async def test_status_of_a_silent_node_is_stale(api: Api) -> None:

@@ -25,6 +25,7 @@ class OpenClawStatus(BaseModel):
                 "port": 18789,
                 "node": "local",
                 "verdict": "ready",
+                "reason": "It is ready.",
                 "ready": True,
                 "failing": [],
                 "eventLoopDelayP99Ms": 21.3,
@@ -50,6 +51,7 @@ class OpenClawStatus(BaseModel):
     port: int
     node: str
     verdict: str
+    reason: str | None
     ready: bool
     failing: list[str]
     eventLoopDelayP99Ms: float | None  # noqa: N815 - the guide's style

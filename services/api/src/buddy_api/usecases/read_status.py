@@ -17,6 +17,7 @@ _HEALTH = {
     GatewayState.DEGRADED: "Degraded",
     GatewayState.CONFIG_ERROR: "Unhealthy",
 }
+# where a job has looked since the watchdog did, or no watchdog is there
 _VERDICTS = {
     GatewayState.RUNNING: "ready",
     GatewayState.CONFIG_ERROR: "config_error",
@@ -47,7 +48,8 @@ async def read_status(read_model: ReadModel, *, node: str) -> OpenClawStatus:
         pid=gateway.pid,
         port=gateway.port,
         node=node,
-        verdict=_VERDICTS.get(gateway.state, gateway.state.lower()),
+        verdict=gateway.verdict or _VERDICTS.get(gateway.state, gateway.state.lower()),
+        reason=gateway.reason,
         ready=gateway.probe.ready,
         failing=gateway.probe.failing,
         eventLoopDelayP99Ms=gateway.probe.event_loop_delay_p99_ms,
