@@ -18,7 +18,28 @@ def test_pages_of_the_newer_generation_learn_their_prefix() -> None:
     assert b'href="/v1/proxy/favicon.svg"' in page
     assert b'src="/v1/proxy/assets/index.js"' in page
     assert b'href="//cdn.example/x"' in page
-    assert b'go("/y")' in page
+
+
+@pytest.mark.parametrize(
+    "script",
+    [
+        b"""const a = '<a href="/x">'; go("/y")""",
+        b"""let b = "<img\n src='/x'>";""",
+        b"",
+        b"if (a<b && c>d) e('/f')",
+    ],
+)
+@pytest.mark.parametrize("tag", [b"<script>", b'<SCRIPT type="module">', b'<script src="/z.js">'])
+def test_inline_scripts_stay_byte_for_byte(tag: bytes, script: bytes) -> None:
+    page = below(b'<a href="/1">' + tag + script + b'</script><a href="/2">', b"/v1/proxy")
+
+    moved = tag.replace(b'"/z.js"', b'"/v1/proxy/z.js"')
+    assert page == b'<a href="/v1/proxy/1">' + moved + script + b'</script><a href="/v1/proxy/2">'
+
+
+def test_a_script_without_an_end_stays_as_it_is() -> None:
+    page = b"""<script>let b = "<img src='/x'>";"""
+    assert below(page, b"/v1/proxy") == page
 
 
 def test_pages_of_the_older_generation_stay_as_they_are() -> None:
