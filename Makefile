@@ -64,7 +64,7 @@ lock: ## Choose versions anew and write requirements.lock
 	$(BIN)/uv export --quiet --all-packages --all-groups --no-emit-workspace --no-header --no-annotate --output-file requirements.lock
 
 faults: setup openclaw ## Kill and flood everything, and walk all changes on both generations (half an hour and more)
-	$(BIN)/python -m pytest -m faults tests/faults tests/openclaw
+	$(BIN)/python -m pytest -m faults tests/faults tests/openclaw tests/proxy
 
 soak: setup openclaw ## Read, chat and restart for 30 minutes with nothing wrong: no repair, no incident; ARGS="--minutes 2" for less
 	PYTHONPATH=tests $(BIN)/python -m faults.soak $(ARGS)

@@ -259,6 +259,27 @@ async def test_a_client_that_leaves_ends_the_request_at_the_gateway(
     await comes_true(lambda: len(proxy.wiring.running) == 0)
 
 
+async def test_a_client_that_leaves_in_mid_stream_ends_the_request_at_the_gateway(
+    proxy: Served, gateway: HttpGateway
+) -> None:
+    async def half(request: web.Request) -> web.StreamResponse:
+        await request.read()
+        answer = web.StreamResponse(headers={"Content-Type": "text/event-stream"})
+        await answer.prepare(request)
+        await answer.write(b'data: {"choices":[{"delta":{"content":"The first"}}]}\n\n')
+        await asyncio.Event().wait()
+        return answer
+
+    gateway.answer = half
+    async with asyncio.timeout(5), proxy.client.stream("POST", CHAT, json=STREAM) as answer:
+        async for line in answer.aiter_lines():
+            if "The first" in line:
+                break
+    async with asyncio.timeout(1):
+        await gateway.left.wait()
+    await comes_true(lambda: len(proxy.wiring.running) == 0)
+
+
 async def test_a_stream_of_only_its_end_is_an_error(proxy: Served, gateway: HttpGateway) -> None:
     gateway.answer = streams(DONE)
     text = (await proxy.client.post(CHAT, json=STREAM)).text

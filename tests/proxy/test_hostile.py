@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+from collections.abc import Iterator
 from datetime import timedelta
 
 import psutil
@@ -14,7 +15,7 @@ from buddy_common.adapters import http_guard
 from buddy_common.db import grants
 from buddy_common.db.grants import GrantKind
 from fakes.http_gateway import TOKEN as GATEWAY_TOKEN
-from fakes.http_gateway import HttpGateway, read
+from fakes.http_gateway import HttpGateway, Seen, read
 from proxy.conftest import TOKEN, Served, comes_true
 
 AUTH = f"Authorization: Bearer {TOKEN}\r\n".encode()
@@ -37,20 +38,23 @@ async def exchange(proxy: Served, request: bytes) -> bytes:
 
 
 @pytest.fixture
-def seen(gateway: HttpGateway) -> list[tuple[str, str, bytes]]:
-    """What reached the gateway; it answers everything with 200."""
+def seen(gateway: HttpGateway) -> Iterator[list[tuple[str, str, bytes]]]:
+    """What reached the gateway, which answers everything with 200; our token must not be in it."""
     found: list[tuple[str, str, bytes]] = []
+    all_of_them: list[Seen] = []
 
     async def answer(request: web.Request) -> web.StreamResponse:
         came = await read(request)
         found.append((came.method, came.path, came.body))
-        assert came.headers["host"] == f"127.0.0.1:{gateway.port}"
-        assert came.headers["authorization"] == f"Bearer {GATEWAY_TOKEN}"
-        assert TOKEN not in str(came)
+        all_of_them.append(came)
         return web.json_response({})
 
     gateway.answer = answer
-    return found
+    yield found
+    for came in all_of_them:
+        assert came.headers["host"] == f"127.0.0.1:{gateway.port}"
+        assert came.headers["authorization"] == f"Bearer {GATEWAY_TOKEN}"
+        assert TOKEN not in str(came)
 
 
 SMUGGLED = b"GET /admin HTTP/1.1\r\nHost: x\r\n\r\n"

@@ -1,0 +1,63 @@
+"""What the real panel consists of, fetched through Buddy and compared with what the gateway serves."""
+
+import re
+from dataclasses import dataclass
+
+import httpx
+import pytest
+
+from openclaw_system import START_SECONDS, System
+
+pytestmark = pytest.mark.openclaw
+
+PART = re.compile(r"""(?:src|href)=["'](?:\./|/v1/proxy/|/)?(assets/[^"']+\.(?:js|css))["']""")
+
+
+@dataclass(frozen=True)
+class Panel:
+    """The panel, as Buddy serves it and as the gateway does."""
+
+    system: System
+
+    def ours(self, path: str, method: str = "GET", **headers: str) -> httpx.Response:
+        buddy = self.system.buddy
+        return ask(method, f"{buddy.url}/v1/proxy/{path}", buddy.token, headers)
+
+    def theirs(self, path: str, method: str = "GET", **headers: str) -> httpx.Response:
+        openclaw = self.system.openclaw
+        return ask(method, f"http://127.0.0.1:{openclaw.port}/{path}", openclaw.token, headers)
+
+
+def ask(method: str, url: str, token: str, headers: dict[str, str]) -> httpx.Response:
+    headers = {"Authorization": f"Bearer {token}", "Accept-Encoding": "identity", **headers}
+    return httpx.request(method, url, headers=headers, trust_env=False, timeout=START_SECONDS)
+
+
+@pytest.fixture
+def panel(each_system: System) -> Panel:
+    each_system.ensure_running()
+    return Panel(each_system)
+
+
+def test_every_file_comes_byte_for_byte_whole_in_part_or_not_at_all(panel: Panel) -> None:
+    page = panel.ours("", Accept="text/html")
+    parts = sorted(set(PART.findall(page.text)))
+    assert page.status_code == 200
+    assert parts
+
+    for path in parts:
+        ours, theirs = panel.ours(path), panel.theirs(path)
+        assert (ours.status_code, ours.content) == (200, theirs.content)
+        assert ours.headers["content-type"] == theirs.headers["content-type"]
+
+        head = panel.ours(path, "HEAD")
+        assert (head.status_code, head.content) == (panel.theirs(path, "HEAD").status_code, b"")
+        for condition in ({"Range": "bytes=0-99"}, {"If-None-Match": theirs.headers.get("etag", '"none"')}):
+            ours, theirs_now = panel.ours(path, **condition), panel.theirs(path, **condition)
+            assert (ours.status_code, ours.content) == (theirs_now.status_code, theirs_now.content)
+
+
+def test_what_the_gateway_does_not_take_is_refused_in_its_own_words(panel: Panel) -> None:
+    for method, path in (("GET", "assets/none.js"), ("POST", "assets/none.js"), ("GET", "no-such-page.json")):
+        ours, theirs = panel.ours(path, method), panel.theirs(path, method)
+        assert (ours.status_code, ours.content) == (theirs.status_code, theirs.content)
