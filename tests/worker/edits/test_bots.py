@@ -117,6 +117,92 @@ def test_a_model_that_nobody_has_is_refused(model: str) -> None:
             change(config())
 
 
+UNKNOWN: list[Config] = [
+    {"model": {"primary": "gpt-nothing"}},
+    {"model": {"primary": "x/one", "fallbacks": ["two/a", "gpt-nothing"]}},
+    {"model": {"primary": ""}},
+    {"decisionModel": "gpt-nothing"},
+    {"utilityModel": "gpt-nothing"},
+    {"heartbeat": {"model": "gpt-nothing"}},
+    {"subagents": {"model": {"primary": "gpt-nothing"}}},
+    {"tools": {"exec": {"reviewer": {"model": "gpt-nothing"}}}},
+    {"tts": {"summaryModel": "gpt-nothing"}},
+    {"modelPolicy": {"allow": ["gpt-nothing"]}},
+    {"models": {"gpt-nothing": {}}},
+]
+
+
+@pytest.mark.parametrize("fields", UNKNOWN)
+def test_a_model_that_nobody_has_is_refused_wherever_a_bot_names_one(fields: Config) -> None:
+    with pytest.raises(UnknownModelError):
+        changed_by(**fields)
+
+
+@pytest.mark.parametrize(
+    ("fields", "place"),
+    [
+        ({"model": 5}, "model"),
+        ({"model": {"primary": ["x/one"]}}, "model.primary"),
+        ({"model": {"fallbacks": "x/one"}}, "model.fallbacks"),
+        ({"modelPolicy": {"allow": [{}]}}, "modelPolicy.allow"),
+    ],
+)
+def test_what_cannot_name_a_model_is_refused_by_its_place(fields: Config, place: str) -> None:
+    with pytest.raises(InvalidRequestError, match=rf"config\.{place}: "):
+        changed_by(**fields)
+
+
+def test_several_that_can_be_meant_are_told_wherever_a_bot_names_one() -> None:
+    made = config()
+    made["models"]["providers"]["y"] = {"models": [{"id": "one"}]}
+
+    with pytest.raises(UnknownModelError) as caught:
+        update(made, "a", {"model": {"fallbacks": ["one"]}}, is_new=True, known=())
+
+    assert caught.value.detail["candidates"] == ["x/one", "y/one"]
+
+
+def test_models_are_written_with_their_providers_wherever_a_bot_names_one() -> None:
+    made = config()
+    fields = {
+        "model": {"primary": "one", "fallbacks": ["two/a", "1"]},
+        "utilityModel": "",
+        "subagents": {"model": "two/a", "maxConcurrent": 2},
+        "modelPolicy": {"allow": ["x/*", "two/a"]},
+        "models": {"two/a": {"params": {}}, "gone": None},
+    }
+
+    update(made, "main", fields, is_new=True, known=())
+
+    assert made["agents"]["entries"]["main"] == {
+        "model": {"primary": "x/one", "fallbacks": ["x/two/a", "x/one"]},
+        "utilityModel": "",
+        "subagents": {"model": "x/two/a", "maxConcurrent": 2},
+        "modelPolicy": {"allow": ["x/*", "x/two/a"]},
+        "models": {"x/two/a": {"params": {}}},
+    }
+    assert made["agents"]["defaults"]["models"] == {"x/one": {"alias": "1"}, "x/two/a": {}}
+
+
+def test_fallbacks_leave_a_bot_the_model_that_it_has() -> None:
+    made = config()
+    a(made)["model"] = "x/one"
+
+    update(made, "a", {"model": {"fallbacks": ["two/a"]}}, is_new=True, known=())
+
+    assert a(made)["model"] == {"primary": "x/one", "fallbacks": ["x/two/a"]}
+
+
+def test_what_a_bot_has_is_taken_back_as_it_was_read() -> None:
+    made = config()
+    a(made)["utilityModel"] = "openai/mini"
+
+    update(made, "a", {"utilityModel": "openai/mini", "model": None}, is_new=True, known=())
+
+    assert a(made)["utilityModel"] == "openai/mini"
+    assert "model" not in a(made)
+
+
 def test_an_update_merges_objects_and_replaces_the_rest() -> None:
     entry = changed_by(tools={"allow": ["z"], "exec": {"host": None}}, skills=["s"], name="新名", emoji=None)
 

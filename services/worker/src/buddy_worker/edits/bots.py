@@ -3,10 +3,10 @@
 from collections.abc import Collection
 from typing import Any
 
-from buddy_common.adapters.openclaw_config import Config, section
+from buddy_common.adapters.openclaw_config import Config
 from buddy_common.errors import InvalidRequestError
 from buddy_worker.edits.agents import Entry, entry_of
-from buddy_worker.edits.models import resolve_model
+from buddy_worker.edits.model_names import allow, resolve_model, with_models
 from buddy_worker.edits.objects import merge
 from buddy_worker.edits.secrets import with_secrets
 
@@ -32,7 +32,7 @@ def new_entry(
     identity = {"name": name} | ({"emoji": emoji} if emoji else {})
     entry: Entry = {"name": name, "workspace": workspace, "identity": identity}
     if model is not None:
-        entry["model"] = _allow(config, resolve_model(config, model, known=known))
+        entry["model"] = allow(config, resolve_model(config, model, known=known))
     return entry
 
 
@@ -55,7 +55,7 @@ def set_model(config: Config, bot: str, model: str, *, is_new: bool, known: Coll
         UnknownModelError: no configured provider has the model.
     """
     entry = entry_of(config, bot, is_new=is_new)
-    key = _allow(config, resolve_model(config, model, known=known))
+    key = allow(config, resolve_model(config, model, known=known))
     entry["model"] = entry["model"] | {"primary": key} if isinstance(entry.get("model"), dict) else key
 
 
@@ -65,13 +65,13 @@ def update(config: Config, bot: str, fields: dict[str, Any], *, is_new: bool, kn
     Raises:
         UnknownBotError: there is no such bot.
         UnknownModelError: no configured provider has the model.
-        InvalidRequestError: a key is not for clients to change.
+        InvalidRequestError: a key is not for clients to change, or something else is where a model is named.
     """
     fixed = sorted(_FIXED & set(fields))
     if fixed:
         raise InvalidRequestError(f"config.{fixed[0]}: a bot keeps that for its life.")
     entry = entry_of(config, bot, is_new=is_new)
-    fields = with_secrets(fields, entry)
+    fields = with_models(config, with_secrets(fields, entry), entry, known=known)
     for key, value in fields.items():
         if key == "model" and isinstance(value, str):
             set_model(config, bot, value, is_new=is_new, known=known)
@@ -79,11 +79,3 @@ def update(config: Config, bot: str, fields: dict[str, Any], *, is_new: bool, kn
             merge(entry, {"identity": {key: value}})
         else:
             merge(entry, {key: value})
-
-
-def _allow(config: Config, model: str) -> str:
-    """Put a model on the list of those that may be chosen, where the config has such a list."""
-    allowed = section(config, "agents", "defaults", "models")
-    if allowed:
-        allowed.setdefault(model, {})
-    return model

@@ -1,36 +1,16 @@
 """Changes of providers and their models."""
 
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Collection
 from typing import Any
 
-from buddy_common.adapters.openclaw_config import Config, models_of, named_models, providers_of, section
-from buddy_common.config_diff import show_path
-from buddy_common.errors import (
-    InUseError,
-    NoSuchModelError,
-    UnknownModelError,
-    UnknownProviderError,
-)
+from buddy_common.adapters.openclaw_config import Config, providers_of
+from buddy_common.errors import InUseError, NoSuchModelError, UnknownProviderError
+from buddy_worker.edits.model_names import allow, resolve_model
+from buddy_worker.edits.model_references import Target, references_to, strike_off
 from buddy_worker.edits.objects import merge, object_at, rows_at
 from buddy_worker.edits.secrets import with_secrets
 
 _PROVIDERS = ("models", "providers")
-
-
-def resolve_model(config: Config, model: str, *, known: Collection[str]) -> str:
-    """Return a model as `provider/id`: as it is given, or by its id alone where one provider has it.
-
-    `known`: models that OpenClaw has besides those of the config's providers.
-
-    Raises:
-        UnknownModelError: no configured provider has it, or several do.
-    """
-    if model in {entry.key for entry in models_of(config)} | named_models(config) | set(known):
-        return model
-    candidates = [entry.key for entry in models_of(config) if entry.id == model]
-    if len(candidates) == 1:
-        return candidates[0]
-    raise UnknownModelError(model, candidates=candidates)
 
 
 def set_provider(config: Config, name: str, fields: dict[str, Any]) -> None:
@@ -71,7 +51,7 @@ def delete_provider(config: Config, provider: str) -> None:
         InUseError: something refers to one of its models.
     """
     _require_provider(config, provider)
-    _require_unused(config, f"The provider {provider!r}", lambda key: key.startswith(f"{provider}/"))
+    _require_unused(config, f"The provider {provider!r}", Target(provider))
     del object_at(config, *_PROVIDERS)[provider]
 
 
@@ -87,7 +67,7 @@ def delete_model(config: Config, provider: str, model: str) -> None:
     left = [row for row in models if row.get("id") != model]
     if len(left) == len(models):
         raise NoSuchModelError(provider, model)
-    _require_unused(config, f"The model {provider}/{model}", lambda key: key == f"{provider}/{model}")
+    _require_unused(config, f"The model {provider}/{model}", Target(provider, model))
     models[:] = left
 
 
@@ -102,8 +82,7 @@ def set_default(config: Config, model: str, *, known: Collection[str]) -> None:
     defaults = object_at(config, "agents", "defaults")
     chosen = defaults.get("model")
     defaults["model"] = chosen | {"primary": key} if isinstance(chosen, dict) else {"primary": key}
-    if section(config, "agents", "defaults", "models"):
-        defaults["models"].setdefault(key, {})
+    allow(config, key)
 
 
 def _require_provider(config: Config, provider: str) -> None:
@@ -125,29 +104,13 @@ def _set(target: dict[str, Any], fields: dict[str, Any]) -> None:
         merge(target, {key: value})
 
 
-def _require_unused(config: Config, what: str, meant: Callable[[str], bool]) -> None:
+def _require_unused(config: Config, what: str, target: Target) -> None:
     """Check that nothing refers to a model; what may be chosen only is struck off that list.
 
     Raises:
         InUseError: something does.
     """
-    references = [show_path(path) for path, value in _texts(config, ()) if meant(value)]
+    references = references_to(config, target)
     if references:
         raise InUseError(what, references=references)
-    allowed = section(config, "agents", "defaults", "models")
-    for key in [key for key in allowed if meant(key)]:
-        del allowed[key]
-
-
-def _texts(value: Any, path: tuple[str, ...]) -> Iterator[tuple[tuple[str, ...], str]]:
-    """Return every text outside of the providers, which describe models and refer to none."""
-    if path == _PROVIDERS:
-        return
-    if isinstance(value, str):
-        yield path, value
-    elif isinstance(value, dict):
-        for key, item in value.items():
-            yield from _texts(item, (*path, key))
-    elif isinstance(value, list):
-        for index, item in enumerate(value):
-            yield from _texts(item, (*path, str(index)))
+    strike_off(config, target)
