@@ -10,6 +10,7 @@ import pytest
 from buddy_common.adapters.host_plane import HostPlane
 from buddy_common.adapters.openclaw_config import Config
 from buddy_common.errors import BuddyError, InvalidRequestError, UnknownBotError, WorkspaceInUseError
+from buddy_worker.usecases import bot_workspaces
 from buddy_worker.usecases.add_bot import add_bot
 from buddy_worker.usecases.bot_workspaces import require_workspace, workspaces_of
 from buddy_worker.usecases.delete_bot import delete_bot
@@ -247,6 +248,48 @@ async def test_a_bot_is_deleted_with_its_workspace_and_restored_with_it(
     assert await asyncio.to_thread(soul.read_text) == "soul"
     assert json.loads(fake_openclaw.config_file.read_bytes()) == json.loads(whole)
     assert whole != config
+
+
+@pytest.mark.parametrize(
+    ("told", "for_all", "meant"),
+    [
+        ({"main": "/told/ws"}, "/srv/ws", "/told/ws"),
+        ({}, "/srv/ws", "/srv/ws"),
+        ({}, None, "{state}/workspace"),
+    ],
+    ids=["of the gateway", "for all", "nobody's"],
+)
+async def test_the_bot_that_was_alone_keeps_its_workspace_when_another_is_added_or_restored(
+    told: dict[str, str],
+    for_all: str | None,
+    meant: str,
+    job: RecordingJob,
+    fake_openclaw: FakeOpenClaw,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    async def known(_host: HostPlane) -> dict[str, str]:
+        return told
+
+    monkeypatch.setattr(bot_workspaces, "known_workspaces", known)
+    config = json.loads(fake_openclaw.config_file.read_bytes())
+    config["agents"] = {
+        "entries": {"main": {}, "b": {"workspace": str(fake_openclaw.config_dir / "workspace-b")}},
+        "defaults": {"workspace": for_all} if for_all else {},
+    }
+    fake_openclaw.config_file.write_text(json.dumps(config))
+
+    def of_main() -> Any:
+        return json.loads(fake_openclaw.config_file.read_bytes())["agents"]["entries"]["main"]
+
+    await delete_bot(job.as_job(), bot="b", base_hash=None)
+    assert of_main() == {}
+    await restore_bot(job.as_job(), bot="b", archive=None, base_hash=None)
+    restored = of_main()
+    config["agents"]["entries"] = {"main": {}}
+    fake_openclaw.config_file.write_text(json.dumps(config))
+    await add(job)
+
+    assert restored == of_main() == {"workspace": meant.format(state=fake_openclaw.config_dir)}
 
 
 def test_where_neither_file_nor_gateway_says_it_every_place_that_can_be_counts() -> None:

@@ -8,14 +8,14 @@ from pathlib import Path
 
 from buddy_common.adapters.finishing import to_its_end
 from buddy_common.adapters.host_plane import HostPlane
-from buddy_common.adapters.openclaw_config import Config, default_agent, section
+from buddy_common.adapters.openclaw_config import Config
 from buddy_common.errors import StateUnwritableError, WorkspaceInUseError
 from buddy_worker.edits.agents import add_entry
 from buddy_worker.edits.bots import new_entry
 from buddy_worker.jobs import AnyJob, RunningJob
-from buddy_worker.usecases.bot_workspaces import is_in_config, require_workspace
+from buddy_worker.usecases.bot_workspaces import is_in_config, main_workspace, require_workspace
 from buddy_worker.usecases.change_config import ConfigChanged, change_config
-from buddy_worker.usecases.known_things import is_new_openclaw, known_models, known_workspaces
+from buddy_worker.usecases.known_things import is_new_openclaw, known_models
 
 
 class BotAdded(ConfigChanged):
@@ -50,7 +50,7 @@ async def add_bot(
     own = host.gateway_settings.config_dir.absolute() / f"workspace-{bot}"
     folder = await require_workspace(host, config, bot=bot, folder=workspace or str(own))
     is_new, known = await is_new_openclaw(host), await known_models(host)
-    main = await _main_workspace(job, config)
+    main = await main_workspace(host, config)
 
     def edit(config: Config) -> None:
         entry = new_entry(config, name=name, emoji=emoji, model=model, workspace=str(folder), known=known)
@@ -68,14 +68,6 @@ async def add_bot(
         await to_its_end(asyncio.to_thread(_settle, host, bot, made))
         raise
     return BotAdded(id=bot, workspace=str(folder), **changed.model_dump())
-
-
-async def _main_workspace(job: RunningJob[AnyJob], config: Config) -> str:
-    """Return where the bot's workspace is that was alone so far."""
-    host = job.host
-    told = (await known_workspaces(host)).get(default_agent(config))
-    for_all = section(config, "agents", "defaults").get("workspace")
-    return told or str(for_all or host.gateway_settings.config_dir.absolute() / "workspace")
 
 
 def _settle(host: HostPlane, bot: str, made: list[Path]) -> None:

@@ -33,6 +33,13 @@ async def require_workspace(host: HostPlane, config: Config, *, bot: str, folder
         raise InvalidRequestError(f"workspace: {folder} cannot be looked at: {exc.strerror}.") from exc
 
 
+async def main_workspace(host: HostPlane, config: Config) -> str:
+    """Return where the workspace of the default bot is: there it stays when it is not alone any more."""
+    told = (await known_workspaces(host)).get(default_agent(config))
+    for_all = section(config, "agents", "defaults").get("workspace")
+    return told or str(for_all or host.gateway_settings.config_dir.absolute() / "workspace")
+
+
 def is_in_config(host: HostPlane, bot: str) -> bool | None:
     """Say whether the bot is in the config that is there now; None where it cannot be read."""
     try:

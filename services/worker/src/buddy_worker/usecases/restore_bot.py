@@ -10,7 +10,7 @@ from buddy_common.adapters.openclaw_config import Config
 from buddy_common.errors import StateUnwritableError
 from buddy_worker.edits.agents import add_entry
 from buddy_worker.jobs import AnyJob, RunningJob
-from buddy_worker.usecases.bot_workspaces import is_in_config
+from buddy_worker.usecases.bot_workspaces import is_in_config, main_workspace
 from buddy_worker.usecases.change_config import ConfigChanged, change_config
 from buddy_worker.usecases.known_things import is_new_openclaw
 
@@ -36,13 +36,14 @@ async def restore_bot(
     host = job.host
     archived = await asyncio.to_thread(host.bot_archive.find, bot, archive)
     is_new = await is_new_openclaw(host)
-    main = str(host.gateway_settings.config_dir.absolute() / "workspace")
+    config = (await asyncio.to_thread(host.config_files.read)).config
+    main = await main_workspace(host, config)
     entry = {key: value for key, value in archived.entry.items() if key != "id"}
 
     def edit(config: Config) -> None:
         add_entry(config, bot, dict(entry), is_new=is_new, main_workspace=main)
 
-    edit((await asyncio.to_thread(host.config_files.read)).config)
+    edit(config)
     await job.stage("moving the workspace back", 5)
     held = await asyncio.to_thread(host.bot_archive.held, archived)
     try:
