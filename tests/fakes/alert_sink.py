@@ -7,9 +7,10 @@ from typing import Any
 
 
 class AlertSink:
-    """Listens on a port of its own until it is closed."""
+    """Listens until it is closed."""
 
-    def __init__(self) -> None:
+    def __init__(self, port: int = 0) -> None:
+        """`port`: where to listen, if it must be a certain one."""
         self.alerts: list[dict[str, Any]] = []
         alerts = self.alerts
 
@@ -24,7 +25,7 @@ class AlertSink:
             def log_message(self, *_: Any) -> None:
                 pass
 
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self._server = ThreadingHTTPServer(("127.0.0.1", port), Handler)
         threading.Thread(target=self._server.serve_forever, daemon=True).start()
 
     @property
