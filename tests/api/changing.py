@@ -54,10 +54,20 @@ async def send(api: Api, method: str, path: str, body: Any) -> httpx.Response:
     )
 
 
-def assert_named(answer: httpx.Response, field: str, status: int = 400) -> None:
-    """Check that the answer is this refusal, and that it names the field."""
+def assert_named(answer: httpx.Response, field: str) -> None:
+    """Check that the answer is 400, and that it names this field and no other, for people and machines."""
+    assert answer.status_code == answer.json()["code"] == 400, answer.text
+    data = answer.json()["data"]
+    assert data["error"] == "invalid_request"
+    assert {row["field"] for row in data["fields"]} == {field}, answer.text
+    for row in data["fields"]:
+        assert f"{field}: {row['problem']}" in answer.json()["message"]
+
+
+def assert_told(answer: httpx.Response, text: str, status: int = 400) -> None:
+    """Check that the answer is this refusal, and that its message has this text."""
     assert answer.status_code == answer.json()["code"] == status, answer.text
-    assert field in answer.json()["message"], answer.text
+    assert text in answer.json()["message"].removeprefix("Invalid request: "), answer.text
     assert answer.json()["data"]["error"]
 
 
@@ -68,7 +78,13 @@ async def assert_nothing_came_of_it(api: Api) -> None:
     assert await audit(api) == []
 
 
-async def assert_refused(api: Api, answer: httpx.Response, field: str, status: int = 400) -> None:
+async def assert_refused(api: Api, answer: httpx.Response, field: str) -> None:
     """Check that the answer names the field, and that nothing has come of the request."""
-    assert_named(answer, field, status)
+    assert_named(answer, field)
+    await assert_nothing_came_of_it(api)
+
+
+async def assert_refused_telling(api: Api, answer: httpx.Response, text: str, status: int = 400) -> None:
+    """Check that the answer has this text, and that nothing has come of the request."""
+    assert_told(answer, text, status)
     await assert_nothing_came_of_it(api)

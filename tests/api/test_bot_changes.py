@@ -5,7 +5,15 @@ from typing import Any
 import pytest
 
 from api.acting import count_rows
-from api.changing import assert_named, assert_nothing_came_of_it, assert_refused, send, submitted, worker
+from api.changing import (
+    assert_named,
+    assert_nothing_came_of_it,
+    assert_refused,
+    assert_refused_telling,
+    send,
+    submitted,
+    worker,
+)
 from api.conftest import Api
 from buddy_common.schemas.config_values import MAX_CHARACTERS
 
@@ -95,7 +103,7 @@ async def test_a_template_becomes_a_job_with_all_its_files(name: str, api: Api) 
 async def test_a_template_that_nobody_has_is_404(api: Api) -> None:
     answer = await post(api, "template", expertId="nobody")
 
-    await assert_refused(api, answer, "nobody", 404)
+    await assert_refused_telling(api, answer, "nobody", 404)
     assert answer.json()["data"]["error"] == "unknown_expert"
 
 
@@ -227,7 +235,7 @@ async def test_a_body_that_is_nested_too_deep_to_be_read_is_400(depth: int, api:
     body = f'{{"id":"bot_1","config":{nested(depth)}}}'
     answer = await send(api, "POST", f"{BOTS}/update", body)
 
-    await assert_refused(api, answer, "body")
+    await assert_refused_telling(api, answer, "body")
 
 
 @pytest.mark.parametrize("route", ROUTES)
@@ -243,7 +251,7 @@ async def test_a_body_that_is_no_object_is_400(content: str, route: str, api: Ap
 async def test_a_body_over_the_limit_is_413(route: str, api: Api) -> None:
     answer = await post(api, route, config={"x": "x" * 10_000_000})
 
-    await assert_refused(api, answer, "body is larger", 413)
+    await assert_refused_telling(api, answer, "body is larger", 413)
 
 
 @pytest.mark.parametrize(("route", "field"), [("update", "config"), ("set-identity", "name")])
@@ -254,4 +262,4 @@ async def test_a_change_of_nothing_is_400(route: str, field: str, api: Api) -> N
 async def test_a_config_at_its_limits_with_flat_fields_beside_it_is_still_answered(api: Api) -> None:
     answer = await post(api, "update", config={"x": [0] * 19_998}, name="x", model="x/y", emoji="x")
 
-    await assert_refused(api, answer, "20000 values")
+    await assert_refused_telling(api, answer, "20000 values")

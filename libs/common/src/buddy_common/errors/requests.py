@@ -12,6 +12,13 @@ class InvalidRequestError(BuddyError):
     status = HTTPStatus.BAD_REQUEST
 
 
+class InvalidFieldError(InvalidRequestError):
+    """One field of a request makes no sense; `fields` names it, as it does where a schema refuses one."""
+
+    def __init__(self, field: str, problem: str) -> None:
+        super().__init__(f"{field}: {problem}", fields=[{"field": field, "problem": problem}])
+
+
 class NotAuthenticatedError(BuddyError):
     """The request carries no valid credential."""
 

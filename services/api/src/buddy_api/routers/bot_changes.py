@@ -3,7 +3,16 @@
 from typing import Annotated, Any, Self
 
 from fastapi import APIRouter, Response
-from pydantic import AliasChoices, BaseModel, ConfigDict, Field, TypeAdapter, ValidationError, model_validator
+from pydantic import (
+    AfterValidator,
+    AliasChoices,
+    BaseModel,
+    ConfigDict,
+    Field,
+    TypeAdapter,
+    ValidationError,
+    model_validator,
+)
 
 from buddy_api.changes import BaseHash, Change, Changed, change_responses
 from buddy_api.deps import Wired
@@ -11,7 +20,7 @@ from buddy_api.envelope import Envelope
 from buddy_api.experts import Language
 from buddy_common.errors import (
     BotExistsError,
-    InvalidRequestError,
+    InvalidFieldError,
     ProtectedBotError,
     UnknownArchiveError,
     UnknownBotError,
@@ -75,19 +84,20 @@ class FromTemplate(BaseModel):
     lang: Language = "zh"
 
 
-def _require_folder(workspace: Any) -> None:
+def _require_folder(config: dict[str, Any]) -> dict[str, Any]:
     """Check where a bot is to have its workspace; null takes the key out.
 
     Raises:
         ValueError: it is no path that a bot may have.
     """
-    if workspace is None:
-        return
+    if config.get("workspace") is None:
+        return config
     try:
-        _FOLDER.validate_python(workspace)
+        _FOLDER.validate_python(config["workspace"])
     except ValidationError as exc:
         problem = exc.errors()[0]["msg"].removeprefix("Value error, ")
-        raise ValueError(f"config.workspace: {problem}") from exc
+        raise ValueError(f"workspace: {problem}") from exc
+    return config
 
 
 class UpdateBot(BaseModel):
@@ -96,7 +106,7 @@ class UpdateBot(BaseModel):
     model_config = ConfigDict(json_schema_extra={"example": {"id": "bot_1", "config": {"emoji": "🤖"}}})
 
     id: BotId
-    config: ConfigObject = {}
+    config: Annotated[ConfigObject, AfterValidator(_require_folder)] = {}
     name: Label | None = None
     model: ModelRef | None = None
     emoji: Label | None = None
@@ -110,7 +120,6 @@ class UpdateBot(BaseModel):
     @model_validator(mode="after")
     def _fit_together(self) -> Self:
         require_fit(self.changes)
-        _require_folder(self.config.get("workspace"))
         return self
 
 
@@ -194,7 +203,7 @@ async def template(body: FromTemplate, w: Wired, change: Change, base: BaseHash)
 async def update(body: UpdateBot, change: Change, base: BaseHash) -> Response:
     """Change what a bot's entry in openclaw.json says; a key whose value is null goes."""
     if not body.changes:
-        raise InvalidRequestError("config: name at least one field to change.")
+        raise InvalidFieldError("config", "name at least one field to change.")
     return await change.make(UpdateBotJob(id=body.id, config=body.changes, base_hash=base), _UPDATED)
 
 
@@ -206,7 +215,7 @@ async def update(body: UpdateBot, change: Change, base: BaseHash) -> Response:
 async def set_identity(body: SetIdentity, change: Change, base: BaseHash) -> Response:
     """Change the name under which a bot appears, its emoji, theme or avatar."""
     if not any((body.name, body.emoji, body.theme, body.avatar)):
-        raise InvalidRequestError("name: give a name, an emoji, a theme or an avatar.")
+        raise InvalidFieldError("name", "give a name, an emoji, a theme or an avatar.")
     return await change.make(SetBotIdentityJob(**body.model_dump(), base_hash=base), _RENAMED)
 
 

@@ -3,7 +3,16 @@
 from typing import Annotated, Any, Self
 
 from fastapi import APIRouter, Path, Request, Response
-from pydantic import AliasChoices, BaseModel, ConfigDict, Field, model_validator
+from pydantic import (
+    AliasChoices,
+    BaseModel,
+    ConfigDict,
+    Field,
+    ValidationError,
+    ValidatorFunctionWrapHandler,
+    WrapValidator,
+    model_validator,
+)
 
 from buddy_api.changes import BaseHash, Change, Changed, change_responses
 from buddy_api.deps import LIST_ERRORS
@@ -13,7 +22,7 @@ from buddy_api.node_lists import Mirror
 from buddy_api.openclaw_schemas import ModelsConfig
 from buddy_common.errors import (
     InUseError,
-    InvalidRequestError,
+    InvalidFieldError,
     NoSuchModelError,
     UnknownModelError,
     UnknownProviderError,
@@ -31,6 +40,18 @@ from buddy_common.schemas.resources import Resource
 
 router = APIRouter(prefix="/v1/openclaw/models", tags=["models"])
 
+
+def _told_together(value: Any, check: ValidatorFunctionWrapHandler) -> Any:
+    """Say of the one field why it is nothing that it may be, not of each kind of value by itself."""
+    try:
+        return check(value)
+    except ValidationError as exc:
+        problems = [error["msg"].removeprefix("Value error, ") for error in exc.errors()]
+        raise ValueError("; or ".join(dict.fromkeys(problems))) from exc
+
+
+_Address = Annotated[WebAddress, Field(max_length=2048)] | None
+_Key = Annotated[Annotated[str, Field(max_length=4096)] | ConfigObject | None, WrapValidator(_told_together)]
 _PROVIDER = AliasChoices("provider", "providerName", "name")
 
 
@@ -66,8 +87,8 @@ class SetProvider(_OpenClawFields):
     )
 
     provider: ProviderName = Field(validation_alias=_PROVIDER)
-    baseUrl: Annotated[WebAddress, Field(max_length=2048)] | None = None  # noqa: N815 - OpenClaw's name
-    apiKey: Annotated[str, Field(max_length=4096)] | ConfigObject | None = Field(  # noqa: N815 - as above
+    baseUrl: _Address = None  # noqa: N815 - OpenClaw's name
+    apiKey: _Key = Field(  # noqa: N815 - as above
         default=None, description="A masked one means the one that is there; also `${NAME}` or a SecretRef"
     )
     api: Annotated[str, Field(max_length=64)] | None = None
@@ -83,6 +104,7 @@ class SetProviderModel(_OpenClawFields):
 
     provider: ProviderName = Field(validation_alias=AliasChoices("provider", "providerName"))
     id: ModelRef = Field(validation_alias=AliasChoices("id", "modelId"))
+    baseUrl: _Address = None  # noqa: N815 - OpenClaw's name
 
 
 class SetDefault(BaseModel):
@@ -146,7 +168,7 @@ async def delete_model(
 ) -> Response:
     """Take a model out of its provider; 409 with the list while something refers to it."""
     if request.scope["path"].endswith("\n"):  # which the pattern of a route's `:path` overlooks
-        raise InvalidRequestError("model: it ends with a line feed.")
+        raise InvalidFieldError("model", "it ends with a line feed.")
     return await change.make(DeleteModelJob(provider=provider, model=model, base_hash=base), "模型已删除")
 
 
