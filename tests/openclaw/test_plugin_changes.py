@@ -167,3 +167,38 @@ def test_the_older_one_rolls_back_a_release_that_ends_the_gateway(older: Plugins
     assert listed is not None
     assert (listed["version"], listed["enabled"]) == (before, True)
     assert older.system.openclaw.config_file.read_bytes() == config
+
+
+@pytest.mark.timeout(900)
+@pytest.mark.parametrize("generation", list(Generation), ids=str)
+def test_plugins_are_installed_updated_and_removed_while_no_gateway_runs(
+    generation: Generation, request: pytest.FixtureRequest
+) -> None:
+    plugins = request.getfixturevalue("newer" if generation is Generation.NEW else "older")
+    assert isinstance(plugins, Plugins)
+    system = plugins.system
+    if plugins.listed() is not None:
+        plugins.do(PLUGIN_ID, method="DELETE")
+    system.ensure_stopped()
+    try:
+        plugins.registry.publish("4.0.0")
+        installed = plugins.do("install", spec=PLUGIN_ID, force=True)
+        assert installed["result"]["version"] == "4.0.0"
+        assert plugins.entry["enabled"] is True
+        system.buddy.until(lambda: _version(plugins) == "4.0.0", what="it is listed")
+        plugins.registry.publish("4.1.0")
+        (row,) = plugins.do("update")["result"]["plugins"]
+        assert (row["status"], row["before"], row["after"]) == ("updated", "4.0.0", "4.1.0")
+        reload = plugins.ask("reload", id=PLUGIN_ID)
+        assert (reload["status"], reload["errorCode"]) == ("Failed", "gateway_not_running"), reload
+        plugins.do(PLUGIN_ID, method="DELETE")
+        system.buddy.until(lambda: _version(plugins) is None, what="it is not listed any more")
+        assert system.gateway_pids() == []
+    finally:
+        system.ensure_running()
+    assert system.is_ready()
+
+
+def _version(plugins: Plugins) -> str | None:
+    row = plugins.listed()
+    return None if row is None else str(row["version"])
