@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any
 
 _SCRIPT = r"""#!{python} -IS
-import json, os, signal, sys, threading, time
+import json, os, shutil, signal, sys, threading, time
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 def version():
@@ -158,6 +158,7 @@ def plugins(command, spec):
                 entries[name]["enabled"] = False
             keep(os.environ["OPENCLAW_CONFIG_PATH"], config)
             set_plugins(*others)
+            shutil.rmtree(os.path.join(state, "extensions", name), ignore_errors=True)
         print("Uninstalled plugin: " + name)
         sys.exit(0)
     if command == "update":
@@ -187,6 +188,11 @@ def plugins(command, spec):
         trust = {{"installSource": "npm", "installSpec": spec}}
         row = {{"id": name, "origin": "global", "version": version, "enabled": True, "trust": trust}}
         set_plugins(*others, row, enable=name)
+    if fake.get("install_breaks_after"):
+        while not os.path.exists(fake["install_breaks_after"]):
+            time.sleep(0.02)
+        print("npm ERR! network", file=sys.stderr)
+        sys.exit(1)
     log("install ends")
     print("Installed plugin: " + name)
     sys.exit(0)

@@ -30,7 +30,12 @@ class RecordingJob(RecordingProgress):
         super().__init__()
         self.host = host
         self.task_id = task_id
+        self.stopping = False
+        self.left: str | None = None
         self.processes: list[ProcessIdentity] = []
+
+    def is_cut_off(self) -> None:
+        """What it did then is nowhere shown here."""
 
     async def runs(self, process: ProcessIdentity) -> None:
         self.processes.append(process)

@@ -17,12 +17,14 @@ import pytest
 from buddy_common.adapters.change_journal import Side
 from buddy_common.adapters.config_files import to_json
 from buddy_common.adapters.host_plane import HostPlane
+from buddy_common.schemas.plugin_jobs import SetPluginJob
 from buddy_worker.usecases.change_config import change_config
-from buddy_worker.usecases.settle_change import settle_if_free, what_is_there
+from buddy_worker.usecases.settle_change import NOTHING_WRITTEN, settle_if_free, what_is_there
 from fakes.ports import free_port
 from worker.usecases.killed_change import TASK
 from worker.usecases.scene import RecordingJob, build_host
 
+JOB = SetPluginJob  # a kind that changes the config
 TESTS = Path(__file__).parents[2]
 FEWEST_STEPS = 20  # a change has some thirty
 # accepts every config: what it judges is not what is looked at here
@@ -158,14 +160,14 @@ async def host_of_place(unused_host_of_place: HostPlane) -> AsyncIterator[HostPl
 
 def look_after_kill(place: Place, host: HostPlane) -> tuple[Side, str | None]:
     """Check what a killed change has left, and what is made of it; return both."""
-    left, told = place.side(), what_is_there(host, TASK)
-    assert told == left.shown or (told is None and left is Side.OLD)
+    left, told = place.side(), what_is_there(host, TASK, JOB)
+    assert told == left.shown or (told == NOTHING_WRITTEN and left is Side.OLD)
 
     settle_if_free(host)
 
     settled = place.side()
     assert settled is (Side.OLD if left is Side.MIXED else left)
-    assert what_is_there(host, TASK) == (told and settled.shown)
+    assert what_is_there(host, TASK, JOB) == (told if told == NOTHING_WRITTEN else settled.shown)
     assert {path.name for path in place.config_dir.iterdir()} == set(place.files.old)
     return left, told
 
@@ -195,12 +197,12 @@ async def test_wherever_a_change_is_killed_the_old_or_the_new_config_is_there_an
         assert (changed.changed, changed.via) == (["z"], "file")
         config = (await asyncio.to_thread(host.config_files.read)).config
         assert (config["z"], config["x"]) == (1, "new" if before is Side.NEW else "old")
-        told = await asyncio.to_thread(what_is_there, host, TASK)
+        told = await asyncio.to_thread(what_is_there, host, TASK, JOB)
         after = Side.OLD if before is Side.MIXED else before
-        assert told == after.shown or (told is None and after is Side.OLD)
+        assert told == after.shown or (told == NOTHING_WRITTEN and after is Side.OLD)
         seen.add((before, told))
 
     assert ended == 0
     assert deadly > FEWEST_STEPS
-    assert {(Side.OLD, None), (Side.OLD, Side.OLD.shown), (Side.NEW, Side.NEW.shown)} <= seen
+    assert {(Side.OLD, NOTHING_WRITTEN), (Side.OLD, Side.OLD.shown), (Side.NEW, Side.NEW.shown)} <= seen
     assert (Side.MIXED in {left for left, _ in seen}) == (len(place.files.old) > 1)

@@ -53,7 +53,7 @@ def test_without_a_change_there_is_nothing_to_settle(unused_host: HostPlane, fil
     settle_broken_change(unused_host)
 
     assert contents(files) == OLD
-    assert what_is_there(unused_host, "task-1") is None
+    assert what_is_there(unused_host, "task-1", None) is None
 
 
 @pytest.mark.parametrize(
@@ -75,13 +75,13 @@ def test_a_change_of_two_files_is_made_whole_or_undone(
 ) -> None:
     begin(unused_host, "root", "part")
     write(files, {name: NEW[name] for name in written})
-    assert what_is_there(unused_host, "task-1") == before.shown
+    assert what_is_there(unused_host, "task-1", None) == before.shown
 
     settle_broken_change(unused_host)
 
     assert contents(files) == after
-    assert what_is_there(unused_host, "task-1") == side.shown
-    assert what_is_there(unused_host, "task-2") is None
+    assert what_is_there(unused_host, "task-1", None) == side.shown
+    assert what_is_there(unused_host, "task-2", None) is None
     assert unused_host.journal.open_change() is None
     assert {path.stat().st_mode & 0o777 for path in files.values()} == {0o640}
 
@@ -96,7 +96,7 @@ def test_a_change_of_one_file_is_made_or_not(
     settle_broken_change(unused_host)
 
     assert contents(files) == OLD | {name: NEW[name]}
-    assert what_is_there(unused_host, "task-1") == Side.NEW.shown
+    assert what_is_there(unused_host, "task-1", None) == Side.NEW.shown
 
 
 @pytest.mark.parametrize("name", ["root", "part"])
@@ -109,7 +109,7 @@ def test_what_the_gateway_has_written_into_one_of_two_files_stays(
     settle_broken_change(unused_host)
 
     assert contents(files) == OLD | {name: NEW[name]}
-    assert what_is_there(unused_host, "task-1") == Side.NEW.shown
+    assert what_is_there(unused_host, "task-1", None) == Side.NEW.shown
 
 
 def test_settling_twice_changes_nothing_more(unused_host: HostPlane, files: dict[str, Path]) -> None:
@@ -120,7 +120,7 @@ def test_settling_twice_changes_nothing_more(unused_host: HostPlane, files: dict
     settle_broken_change(unused_host)
 
     assert contents(files) == OLD
-    assert what_is_there(unused_host, "task-1") == Side.OLD.shown
+    assert what_is_there(unused_host, "task-1", None) == Side.OLD.shown
 
 
 def test_while_somebody_holds_the_lock_it_is_theirs_to_settle(
@@ -132,7 +132,7 @@ def test_while_somebody_holds_the_lock_it_is_theirs_to_settle(
     assert held is not None
 
     settle_if_free(unused_host)
-    assert what_is_there(unused_host, "task-1") == Side.MIXED.shown
+    assert what_is_there(unused_host, "task-1", None) == Side.MIXED.shown
     held.release()
     settle_if_free(unused_host)
 
@@ -184,7 +184,7 @@ def test_a_file_that_is_gone_meanwhile_stops_nothing_that_comes_next(
 
     settle_broken_change(unused_host)
 
-    assert what_is_there(unused_host, "task-1") == Side.MIXED.shown
+    assert what_is_there(unused_host, "task-1", None) == Side.MIXED.shown
     assert unused_host.journal.open_change() is None
 
 
@@ -198,6 +198,6 @@ def test_a_copy_that_is_gone_stops_nothing_that_comes_next(
 
     settle_broken_change(unused_host)
 
-    assert what_is_there(unused_host, "task-1") == Side.MIXED.shown
+    assert what_is_there(unused_host, "task-1", None) == Side.MIXED.shown
     assert unused_host.journal.open_change() is None
     assert json.loads(files["part"].read_bytes()) == {"b": "old"}

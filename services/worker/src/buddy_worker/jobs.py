@@ -58,11 +58,14 @@ class RunningJob(Generic[AnyJob]):
         self._first_started_at = row.started_at
         # for programs that the job runs: they hold its locks until the last of them has ended
         self.lock_descriptors = claim.locks.descriptors
+        self.stopping = False  # the worker stops: what is cut off has seconds, not minutes, to undo things
+        self.left: str | None = None  # what stands after it was cut off, for people
         self._wiring = wiring
         self._epoch = row.epoch
         self._lines: list[str] = []
         self._written = claim.next_seq
         self._stage: tuple[str, int] | None = None
+        self._cut_off_at: str | None = None
         self._least = 0
         self._flushing = asyncio.Lock()
         self._flush_task: asyncio.Task[None] | None = None
@@ -86,8 +89,12 @@ class RunningJob(Generic[AnyJob]):
 
     @property
     def current_stage(self) -> str | None:
-        """What it said last that it does."""
-        return None if self._stage is None else self._stage[0]
+        """What it said last that it does, or did when it was cut off."""
+        return self._cut_off_at or (None if self._stage is None else self._stage[0])
+
+    def is_cut_off(self) -> None:
+        """Remember what it did: to undo that has stages, too."""
+        self._cut_off_at = self.current_stage
 
     def keep_above(self, percent: int) -> None:
         """Have no later stage say less: what is done as a part of the job counts from 0 by itself."""

@@ -95,7 +95,7 @@ class Reaper:
         ):
             log.error("process_group_survives", task_id=row.id, pid=process.pid)
             return  # its locks are still held; the next sweep tries again
-        note = await asyncio.to_thread(_settle, self._w.host, row.id)
+        note = await asyncio.to_thread(_settle, self._w.host, row)
         repeated = _may_repeat(row) and await self._w.database.run(
             lambda session: task_claims.repeat(session, row.id, epoch=row.epoch)
         )
@@ -112,12 +112,12 @@ class Reaper:
             log.warning("task_stream_unavailable", task_id=row.id, reason=exc.message)
 
 
-def _settle(host: HostPlane, task_id: str) -> str | None:
+def _settle(host: HostPlane, row: TaskRow) -> str | None:
     """Settle the change that a dead worker left, and return what is there; a failure keeps no task."""
-    with _logged(task_id):
+    with _logged(row.id):
         settle_if_free(host)
-    with _logged(task_id):
-        return what_is_there(host, task_id)
+    with _logged(row.id):
+        return what_is_there(host, row.id, job_kind(row.kind))
     return None
 
 

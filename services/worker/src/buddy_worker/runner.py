@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, replace
+from typing import Any
 
 import structlog
 from celery.exceptions import Retry
@@ -47,6 +48,7 @@ class JobNotCompletedError(Exception):
 class _Work:
     """A job of this process, from the claim to the written outcome."""
 
+    job: RunningJob[Any] | None = None
     task: asyncio.Task[BaseModel] | None = None
     cancelled: bool = False
 
@@ -109,6 +111,8 @@ def cancel(task_id: str) -> None:
 def interrupt_all() -> None:
     """Cancel every running job; each records itself as Interrupted. Called inside the loop."""
     for work in _running.values():
+        if work.job is not None:
+            work.job.stopping = True
         if work.task is not None:
             work.task.cancel("the worker stops")
 
@@ -132,14 +136,14 @@ async def _run_claimed(
         await publish_snapshot(w)
         if outcome.status is TaskStatus.COMPLETED or not issubclass(kind, ConfigJob):  # else all is as before
             await read_again(w, kind)
-    return await _finish(job, await _with_note(w, claim, outcome), claim)
+    return await _finish(job, await _with_note(w, job, kind, outcome), claim)
 
 
-async def _with_note(w: Wiring, claim: Claim, outcome: Outcome) -> Outcome:
-    """Add which config is there now, where a change of it was cut off."""
+async def _with_note(w: Wiring, job: RunningJob[AnyJob], kind: type[AnyJob], outcome: Outcome) -> Outcome:
+    """Add what stands now, where a change was cut off."""
     if outcome.status not in _CUT_OFF:
         return outcome
-    note = await asyncio.to_thread(what_is_there, w.host, claim.row.id)
+    note = job.left or await asyncio.to_thread(what_is_there, w.host, job.task_id, kind)
     return outcome if note is None else replace(outcome, error=f"{outcome.error} {note}")
 
 
@@ -157,6 +161,7 @@ async def _outcome(
     job: RunningJob[AnyJob], kind: type[AnyJob], handler: Handler[AnyJob], work: _Work
 ) -> Outcome:
     """Run the handler in a task that may be cancelled; whatever it does, there is an outcome."""
+    work.job = job
     work.task = asyncio.create_task(_within_deadline(job, kind, handler))
     try:
         result = await work.task

@@ -18,6 +18,7 @@ from buddy_common.adapters.node_locks import NodeLocks
 from buddy_common.adapters.openclaw_cli import OpenClawCli
 from buddy_common.adapters.openclaw_program import HostOpenClaw
 from buddy_common.adapters.plugin_folders import PluginFolders
+from buddy_common.adapters.plugin_note import PluginJournal
 from buddy_common.adapters.quarantine import Quarantine
 from buddy_common.adapters.read_model import ReadModel
 from buddy_common.adapters.reports import Reports
@@ -40,6 +41,7 @@ class HostPlane:
     journal: ChangeJournal
     bot_archive: BotArchive
     plugin_folders: PluginFolders
+    plugin_journal: PluginJournal
     read_model: ReadModel
     locks: NodeLocks
     history: ConfigHistory
@@ -84,6 +86,7 @@ def build_host_plane(
         config_files=ConfigFiles(gateway.config_file),
         journal=ChangeJournal(home.node_state / "config-change.json"),
         bot_archive=BotArchive(home.node_state / "archive" / "bots"),
+        plugin_journal=PluginJournal(home.node_state / "plugin-change.json"),
         plugin_folders=PluginFolders(gateway.config_dir / "extensions", home.node_state / "plugin-before"),
         read_model=ReadModel(redis),
         locks=NodeLocks(home.node_state),

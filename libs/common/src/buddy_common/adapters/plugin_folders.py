@@ -4,6 +4,7 @@ Its commands load every plugin that is enabled, so one that ends the process cou
 """
 
 import json
+import os
 import shutil
 from collections.abc import Set as AbstractSet
 from pathlib import Path
@@ -15,13 +16,13 @@ class PluginFolders:
     """One copy at a time, of the folder that is about to change. Blocks while it copies."""
 
     def __init__(self, extensions: Path, copies: Path) -> None:
-        self._extensions = extensions
-        self._copies = copies
+        self.extensions = extensions
+        self.copies = copies
 
     def names(self) -> frozenset[str]:
         """Return which folders there are."""
         try:
-            return frozenset(folder.name for folder in self._extensions.iterdir() if folder.is_dir())
+            return frozenset(folder.name for folder in self.extensions.iterdir() if folder.is_dir())
         except OSError:
             return frozenset()
 
@@ -32,22 +33,22 @@ class PluginFolders:
             StateUnwritableError: there is no room for it.
         """
         self.forget()
-        folder = self._extensions / name
+        folder = self.extensions / name
         if not folder.is_dir() or folder.is_symlink():
             return
         try:
-            shutil.copytree(folder, self._copies / name, symlinks=True)
+            shutil.copytree(folder, self.copies / name, symlinks=True)
         except OSError as exc:
             raise StateUnwritableError(f"{folder} cannot be copied: {exc}.") from exc
 
     def put_back(self, name: str) -> None:
-        """Replace a folder by its copy, if one is kept.
+        """Replace a folder by its copy, if one is kept; one that is still the same is left alone.
 
         Raises:
             StateUnwritableError: the folder cannot be written.
         """
-        copy, folder = self._copies / name, self._extensions / name
-        if not copy.is_dir():
+        copy, folder = self.copies / name, self.extensions / name
+        if not copy.is_dir() or _tree(copy) == _tree(folder):
             return
         try:
             if folder.is_dir() and not folder.is_symlink():
@@ -63,7 +64,7 @@ class PluginFolders:
             StateUnwritableError: one cannot be removed.
         """
         for name in self.names() - before:
-            folder = self._extensions / name
+            folder = self.extensions / name
             if _package_in(folder) != package or folder.is_symlink():
                 continue
             try:
@@ -73,7 +74,19 @@ class PluginFolders:
 
     def forget(self) -> None:
         """Drop the copy."""
-        shutil.rmtree(self._copies, ignore_errors=True)
+        shutil.rmtree(self.copies, ignore_errors=True)
+
+
+def _tree(folder: Path) -> set[tuple[str, int, int]]:
+    """Return what lies in a folder: names, sizes and times, which copies have as well."""
+    found = set()
+    for place, folders, files in os.walk(folder):
+        for name in (*folders, *files):
+            path = Path(place, name)
+            known = path.lstat()
+            size = 0 if path.is_dir() else known.st_size
+            found.add((str(path.relative_to(folder)), size, 0 if path.is_dir() else known.st_mtime_ns))
+    return found
 
 
 def _package_in(folder: Path) -> str | None:

@@ -112,7 +112,7 @@ class _Change:
 
     async def make(self) -> ConfigChanged:
         await self._job.stage("reading the config", 10)
-        await to_its_end(asyncio.to_thread(settle_broken_change, self._host))
+        await to_its_end(asyncio.to_thread(settle_broken_change, self._host, but=self._job.task_id))
         witness = await self._look()
         state = await asyncio.to_thread(self._host.config_files.read)
         await asyncio.to_thread(self._require_base, state)
@@ -124,7 +124,7 @@ class _Change:
             return await self._read_back(written.changes, written.via, applied)
         finally:
             if not is_cancelled():  # else the note tells whoever looks next
-                await to_its_end(asyncio.to_thread(settle_broken_change, self._host))
+                await to_its_end(asyncio.to_thread(settle_broken_change, self._host, but=self._job.task_id))
 
     def _plan(self, state: ConfigState) -> list[KeyChange]:
         wanted = deepcopy(state.config)

@@ -9,16 +9,18 @@ from dataclasses import dataclass
 from typing import Any, TypeVar
 
 from buddy_common.adapters.config_files import ConfigState
-from buddy_common.errors import BuddyError, IncludeUnsupportedError
+from buddy_common.adapters.finishing import to_its_end
+from buddy_common.errors import BuddyError, ConfigUndoneError, IncludeUnsupportedError
 from buddy_common.ports import Progress
 from buddy_common.schemas.gateway import Desired
 from buddy_worker.jobs import AnyJob, RunningJob
 from buddy_worker.usecases.confirm_change import NOT_TAKEN, Applied, confirm_change, reason_of
+from buddy_worker.usecases.cut_off import walk_back_cut_off
 from buddy_worker.usecases.gateway_turn import GATEWAY_TURN_SECONDS, hold_gateway
 from buddy_worker.usecases.known_things import is_new_openclaw
 from buddy_worker.usecases.plugin_before import PluginBefore
 from buddy_worker.usecases.settle_change import settle_broken_change
-from buddy_worker.usecases.way_back import is_cancelled, keep_copy, patience_of, undo_change
+from buddy_worker.usecases.way_back import Undone, keep_copy, patience_of, take_back, undo_change
 from buddy_worker.usecases.witness import Witness, look_before, look_when_settled
 
 Value = TypeVar("Value")
@@ -35,6 +37,8 @@ async def guarded_command(
 
     `plugin` is what it changes besides the config.
 
+    Cut off, it walks the same way back before it ends, within a bound.
+
     Raises:
         BuddyError: the command failed; what it had changed by then is undone.
         GatewayConfigError: the config cannot be read; nothing was done.
@@ -44,7 +48,7 @@ async def guarded_command(
     """
     host = job.host
     await progress.stage("keeping a copy", 10)
-    await asyncio.to_thread(settle_broken_change, host)
+    await asyncio.to_thread(settle_broken_change, host, but=job.task_id)
     before = await asyncio.to_thread(host.config_files.read)
     if before.has_includes and not await is_new_openclaw(host):
         raise IncludeUnsupportedError(
@@ -57,9 +61,11 @@ async def guarded_command(
     backup = await keep_copy(job, before)
     try:
         return await _Guard(job, before, backup, witness, plugin, progress).run(command)
+    except asyncio.CancelledError:
+        await to_its_end(walk_back_cut_off(job, before=before, witness=witness, plugin=plugin))
+        raise
     finally:
-        if not is_cancelled():  # else the note tells whoever looks next
-            await asyncio.to_thread(settle_broken_change, host)
+        await to_its_end(asyncio.to_thread(settle_broken_change, host, but=job.task_id))
 
 
 @dataclass(frozen=True)
@@ -76,10 +82,20 @@ class _Guard:
         try:
             value = await command()
         except BuddyError:
-            await self._confirm()  # a gateway that it has brought down is the better reason
+            await self._confirm_or_clean_up()  # a gateway that it has brought down is the better reason
             await self._clean_up()
             raise
-        return value, await self._confirm()
+        return value, await self._confirm_or_clean_up()
+
+    async def _confirm_or_clean_up(self) -> Applied:
+        """See whether the gateway lives with it; what nobody can see is not left there."""
+        try:
+            return await self._confirm()
+        except ConfigUndoneError:
+            raise
+        except BuddyError:
+            await self._clean_up()
+            raise
 
     async def _confirm(self) -> Applied:
         """See whether the gateway lives with it; nobody restarts it meanwhile."""
@@ -104,21 +120,24 @@ class _Guard:
                 patience=patience_of(self.job.host.gateway_settings),
             )
         except NOT_TAKEN as exc:
-            raise await undo_change(
-                self.job,
-                reason_of(exc),
-                before=self.before,
-                backup=self.backup,
-                witness=self.witness,
-                put_back=self.plugin.put_back,
+            raise await to_its_end(
+                undo_change(
+                    self.job,
+                    reason_of(exc),
+                    before=self.before,
+                    backup=self.backup,
+                    witness=self.witness,
+                    put_back=self.plugin.put_back,
+                )
             ) from exc
 
     async def _clean_up(self) -> None:
         """Undo what a command has done before it failed."""
-        files = self.job.host.config_files
         try:
-            await self.plugin.put_back()
-        except BuddyError as exc:
-            await self.job.line(f"Not all of it could be undone: {exc.message}")
-        if not await asyncio.to_thread(files.is_still, self.before):
-            await asyncio.to_thread(files.write, self.before.files)
+            undone = await take_back(
+                self.job, before=self.before, witness=None, put_back=self.plugin.put_back
+            )
+        except BuddyError as exc:  # why the command failed is what there is to tell
+            undone = Undone(f"Not all of it could be undone: {exc.message}")
+        if undone.trouble:
+            await self.job.line(undone.trouble)

@@ -4,6 +4,7 @@ import re
 
 from pydantic import BaseModel
 
+from buddy_common.adapters.openclaw_config import Config
 from buddy_common.errors import PluginNotInstalledError
 from buddy_worker.edits.switches import enable_plugin
 from buddy_worker.jobs import AnyJob, RunningJob
@@ -11,6 +12,7 @@ from buddy_worker.usecases.change_config import change_config
 from buddy_worker.usecases.confirm_change import Applied
 from buddy_worker.usecases.gateway_turn import GATEWAY_TURN_SECONDS, hold_gateway
 from buddy_worker.usecases.guarded_command import guarded_command
+from buddy_worker.usecases.install_way_back import install_and_turn_on
 from buddy_worker.usecases.list_plugins import ListedPlugin, list_plugins, package_of
 from buddy_worker.usecases.plugin_before import plugin_before
 from buddy_worker.usecases.plugin_command import install_package
@@ -50,17 +52,20 @@ async def install_plugin(job: RunningJob[AnyJob], *, spec: str, force: bool) -> 
         await job.stage("checking", 60)
         return await _listed(job, named[-1])
 
-    try:
-        plugin, applied = await guarded_command(job, command, plugin=before, progress=job)
-    finally:
-        await before.forget()
-    # the newer generation leaves one off that was turned off, or removed, before
-    async with hold_gateway(job.host, seconds=GATEWAY_TURN_SECONDS):
-        changed = await change_config(
-            job, lambda config: enable_plugin(config, plugin.id, enabled=True), base_hash=None
-        )
-    applied = changed.applied if changed.changed else applied
-    return PluginInstalled(id=plugin.id, version=plugin.version, enabled=True, applied=applied)
+    async def install() -> tuple[ListedPlugin, Applied]:
+        return await guarded_command(job, command, plugin=before, progress=job)
+
+    async def turn_on(installed: tuple[ListedPlugin, Applied], _: Config) -> PluginInstalled:
+        plugin, applied = installed
+        # the newer generation leaves one off that was turned off, or removed, before
+        async with hold_gateway(job.host, seconds=GATEWAY_TURN_SECONDS):
+            changed = await change_config(
+                job, lambda config: enable_plugin(config, plugin.id, enabled=True), base_hash=None
+            )
+        applied = changed.applied if changed.changed else applied
+        return PluginInstalled(id=plugin.id, version=plugin.version, enabled=True, applied=applied)
+
+    return await install_and_turn_on(job, before, install=install, turn_on=turn_on)
 
 
 async def _listed(job: RunningJob[AnyJob], plugin_id: str) -> ListedPlugin:

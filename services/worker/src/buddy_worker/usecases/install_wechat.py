@@ -5,8 +5,9 @@ from dataclasses import dataclass
 from pydantic import BaseModel
 
 from buddy_common.adapters.empty_registry import empty_registry
+from buddy_common.adapters.openclaw_config import Config
 from buddy_common.adapters.openclaw_version import version_key
-from buddy_common.errors import BuddyError, PluginNotInstalledError, WechatUnsupportedError
+from buddy_common.errors import PluginNotInstalledError, WechatUnsupportedError
 from buddy_common.ports import Progress
 from buddy_common.schemas.wechat import PACKAGE, PLUGIN
 from buddy_worker.edits.wechat import ChannelSettings, prepare_channel
@@ -15,12 +16,12 @@ from buddy_worker.usecases.change_config import change_config
 from buddy_worker.usecases.confirm_change import Applied
 from buddy_worker.usecases.gateway_turn import GATEWAY_TURN_SECONDS, hold_gateway
 from buddy_worker.usecases.guarded_command import guarded_command
+from buddy_worker.usecases.install_way_back import install_and_turn_on
 from buddy_worker.usecases.known_things import is_new_openclaw
 from buddy_worker.usecases.list_plugins import ListedPlugin, list_plugins
 from buddy_worker.usecases.plugin_before import PluginBefore, plugin_before
 from buddy_worker.usecases.plugin_command import install_package, plugin_command
 from buddy_worker.usecases.wechat_channel import require_channel
-from buddy_worker.usecases.wechat_way_back import look_way_back
 
 _BROKEN = frozenset({"error", "failed", "disabled", "unavailable"})
 
@@ -80,15 +81,14 @@ async def install_wechat(job: RunningJob[AnyJob]) -> WechatInstalled:
     before = await plugin_before(
         job, listed, plugin=None if found is None else PLUGIN, package=None if found else PACKAGE
     )
-    try:
-        way_back = await look_way_back(job, before)
-        applied = await _install(job, release, found, before)
-        try:  # only now does the gateway load what was off, or on no list, before
-            return await _turn_on(job, ChannelSettings.of(way_back.config), installed=applied)
-        except BuddyError as exc:
-            raise await way_back.go(exc) from exc
-    finally:
-        await before.forget()
+
+    async def turn_on(applied: Applied, config: Config) -> WechatInstalled:
+        # only now does the gateway load what was off, or on no list, before
+        return await _turn_on(job, ChannelSettings.of(config), installed=applied)
+
+    return await install_and_turn_on(
+        job, before, install=lambda: _install(job, release, found, before), turn_on=turn_on
+    )
 
 
 def release_for(openclaw: str | None) -> _Release:

@@ -4,11 +4,16 @@ import asyncio
 from collections.abc import Mapping
 from typing import Protocol
 
+from buddy_common.adapters.finishing import to_its_end
+from buddy_common.adapters.plugin_note import PluginNote
 from buddy_common.errors import PluginNotInstalledError
+from buddy_common.schemas.backups import BackupReason
 from buddy_worker.jobs import AnyJob, RunningJob
 from buddy_worker.usecases.known_things import is_new_openclaw
 from buddy_worker.usecases.list_plugins import ListedPlugin, list_plugins
 from buddy_worker.usecases.plugin_command import install_package, plugin_command
+from buddy_worker.usecases.settle_change import settle_broken_change
+from buddy_worker.usecases.settle_plugin import require_settled
 
 
 class PluginBefore(Protocol):
@@ -23,7 +28,7 @@ class PluginBefore(Protocol):
         ...
 
     async def forget(self) -> None:
-        """Let go of what was kept."""
+        """Let go of what was kept, unless it is the only good copy: that waits for the next change."""
         ...
 
 
@@ -33,24 +38,58 @@ async def plugin_before(
     """Remember how a plugin is: by id, or, of one that is about to be installed, by its package.
 
     Raises:
-        StateUnwritableError: there is no room for a copy of its folder.
+        GatewayConfigError: the config cannot be read.
+        StateUnwritableError: there is no room for a copy of its folder, or what an earlier job left cannot
+            be put back.
     """
+    await asyncio.to_thread(settle_broken_change, job.host)
+    await asyncio.to_thread(require_settled, job.host)
+    names = {name for name in (plugin, package) if name}
+    known = {row.id: row for row in listed.values() if not row.bundled and {row.id, row.package} & names}
     if await is_new_openclaw(job.host):
-        return _Registry(job, listed, names={name for name in (plugin, package) if name})
+        found = next(iter(known.values()), None)
+        await to_its_end(asyncio.to_thread(_note, job, found, package))
+        return _Registry(job, known, names=names)
     before = _Folder(job, plugin, package)
-    await before.keep()
+    await to_its_end(asyncio.to_thread(before.keep, known.get(plugin or "")))
     return before
+
+
+def _note(
+    job: RunningJob[AnyJob],
+    plugin: ListedPlugin | None,
+    package: str | None,
+    *,
+    folder: str | None = None,
+    folders: frozenset[str] | None = None,
+) -> None:
+    """Note how it is, and keep a copy of the config that goes with it."""
+    host = job.host
+    state = host.config_files.read()
+    backup = host.history.add(
+        state.files[state.root], state.parts, reason=BackupReason.BEFORE_CHANGE, task_id=job.task_id
+    )
+    note = PluginNote(
+        task_id=job.task_id,
+        plugin=folder or (None if plugin is None else plugin.id),
+        version=None if plugin is None else plugin.version,
+        package=package if plugin is None else plugin.package or package,
+        backup=backup.name,
+        is_local=folders is not None,
+        folders=sorted(folders or ()),
+    )
+    host.plugin_journal.begin(note)
 
 
 class _Registry:
     """Of the newer generation, whose files are its own: its commands put back what they changed."""
 
     def __init__(
-        self, job: RunningJob[AnyJob], listed: Mapping[str, ListedPlugin], *, names: set[str]
+        self, job: RunningJob[AnyJob], before: Mapping[str, ListedPlugin], *, names: set[str]
     ) -> None:
         self._job = job
         self._names = names
-        self._before = {plugin.id: plugin for plugin in listed.values() if self._is_meant(plugin)}
+        self._before = before
 
     async def put_back(self) -> None:
         now = {
@@ -65,7 +104,8 @@ class _Registry:
                 await self._install(plugin)
 
     async def forget(self) -> None:
-        """Nothing is kept: the registry has it."""
+        """Forget the note: the registry has the plugin."""
+        await to_its_end(asyncio.to_thread(self._job.host.plugin_journal.end))
 
     async def _install(self, plugin: ListedPlugin) -> None:
         if plugin.package is None or plugin.version is None:
@@ -82,23 +122,39 @@ class _Folder:
     """Of the older generation: the rest of what it knows of a plugin is in the config."""
 
     def __init__(self, job: RunningJob[AnyJob], plugin: str | None, package: str | None) -> None:
+        self._job = job
         self._folders = job.host.plugin_folders
         self._plugin = plugin
         self._package = package
         self._names = frozenset[str]()
+        self._is_needed = False  # it is changed, and not back yet
 
-    async def keep(self) -> None:
-        """Copy it, if it is there."""
-        self._names = await asyncio.to_thread(self._folders.names)
+    def keep(self, listed: ListedPlugin | None) -> None:
+        """Copy it, if it is there. Blocks."""
+        self._names = self._folders.names()
         if self._plugin is not None:
-            await asyncio.to_thread(self._folders.keep, self._plugin)
+            self._folders.keep(self._plugin)
+        _note(self._job, listed, self._package, folder=self._plugin, folders=self._names)
 
     async def put_back(self) -> None:
+        self._is_needed = True
+        await to_its_end(asyncio.to_thread(self._put_back))
+        self._is_needed = False
+
+    def _put_back(self) -> None:
         if self._plugin is not None:
-            await asyncio.to_thread(self._folders.put_back, self._plugin)
+            self._folders.put_back(self._plugin)
         elif self._package is not None:
-            await asyncio.to_thread(self._folders.remove_new, self._names, package=self._package)
+            self._folders.remove_new(self._names, package=self._package)
 
     async def forget(self) -> None:
-        """Drop the copy."""
-        await asyncio.to_thread(self._folders.forget)
+        """Drop the note first: a copy without one is of no use to anybody."""
+        if not self._is_needed:
+            await to_its_end(asyncio.to_thread(self._forget))
+
+    def _forget(self) -> None:
+        journal = self._job.host.plugin_journal
+        if journal.open_note() and journal.settled(self._job.task_id):  # it could not be put back
+            return
+        journal.end()
+        self._folders.forget()

@@ -3,27 +3,26 @@
 import asyncio
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from buddy_common.adapters.config_files import ConfigFiles, ConfigState
+from buddy_common.adapters.config_files import ConfigState
 from buddy_common.adapters.finishing import to_its_end
-from buddy_common.config_diff import KeyChange, changes_between, value_at
+from buddy_common.config_diff import KeyChange
 from buddy_common.errors import (
     BuddyError,
     ConfigUndoneError,
     GatewayConfigError,
-    IncludeUnsupportedError,
     StateUnwritableError,
 )
-from buddy_common.schemas.backups import BackupReason
+from buddy_common.schemas.backups import ROOT, BackupReason
 from buddy_common.settings import GatewaySettings
 from buddy_common.usecases.follow_startup import Patience
 from buddy_common.usecases.restart_gateway import restart_gateway
 from buddy_common.usecases.start_gateway import start_gateway
 from buddy_worker.jobs import AnyJob, RunningJob
-from buddy_worker.usecases.patch_config import OPENCLAWS_OWN
+from buddy_worker.usecases.as_before import AsBefore, as_before
 from buddy_worker.usecases.witness import Witness, look_before
 
 PutBack = Callable[[], Awaitable[object]]
@@ -52,63 +51,119 @@ async def keep_copy(
     return await to_its_end(asyncio.to_thread(keep))
 
 
+@dataclass(frozen=True)
+class Undone:
+    """What did not come back: of the files, and of the gateway; both are empty where all is as before."""
+
+    missing: str = ""
+    down: str = ""
+
+    @property
+    def trouble(self) -> str:
+        """Both, for people."""
+        return " ".join(part for part in (self.missing, self.down) if part)
+
+
 async def undo_change(
     job: RunningJob[AnyJob],
     why: str,
     *,
     before: ConfigState,
-    changes: Sequence[KeyChange] = (),
+    changes: Sequence[KeyChange] | None = None,
     backup: str | None,
     witness: Witness,
     put_back: PutBack | None = None,
 ) -> ConfigUndoneError:
     """Put the config back and have the gateway come up on it; return what to tell.
 
-    `changes`: what we have changed, where that is known; `put_back` undoes what else was changed, before
-    the config is written.
+    `changes`: what we have changed; without, it is what OpenClaw's command about plugins changes.
+    `put_back` undoes what else was changed, before the config is written.
 
     Raises:
         StateUnwritableError: the config cannot be written.
     """
     await job.stage("undoing the change", 85)
     await job.line(f"The gateway does not take the change: {why}")
-    trouble = "" if put_back is None else await _trouble_with(put_back)
-    await put_config_back(job, before=before, changes=changes)
-    down = await _bring_back(job, witness)
+    undone = await take_back(job, before=before, changes=changes, witness=witness, put_back=put_back)
     text = f"The gateway could not live with this change, so it was undone: {why}"
     return ConfigUndoneError(
-        " ".join(part for part in (text, trouble, down) if part),
+        " ".join(part for part in (text, undone.trouble) if part),
         reason=why,
         backup=backup,
-        gatewayUp=not down,
+        gatewayUp=not undone.down,
     )
 
 
-async def put_config_back(
-    job: RunningJob[AnyJob], *, before: ConfigState, changes: Sequence[KeyChange]
-) -> None:
-    """Write the previous bytes, or only our keys as they were, where somebody else has written since.
-
-    What is there now is kept before, if there is room for it.
+async def take_back(
+    job: RunningJob[AnyJob],
+    *,
+    before: ConfigState,
+    changes: Sequence[KeyChange] | None = None,
+    witness: Witness | None,
+    put_back: PutBack | None = None,
+) -> Undone:
+    """Do the same without telling why; without a witness the gateway is left alone.
 
     Raises:
         StateUnwritableError: the config cannot be written.
     """
-    host = job.host
+    missing = "" if put_back is None else await _trouble_with(put_back)
+    await put_config_back(job, before=before, changes=changes)
+    return Undone(missing, "" if witness is None else await _bring_back(job, witness))
 
-    def put_back() -> None:
-        try:
-            now = host.config_files.read()
-        except GatewayConfigError:
-            host.config_files.write(before.files)
-            return
-        with suppress(StateUnwritableError):
-            host.history.add(
-                now.files[now.root], now.parts, reason=BackupReason.BEFORE_CHANGE, task_id=job.task_id
-            )
-        host.config_files.write(_as_before(host.config_files, before, now, changes))
 
-    await to_its_end(asyncio.to_thread(put_back))
+async def put_config_back(
+    job: RunningJob[AnyJob], *, before: ConfigState, changes: Sequence[KeyChange] | None
+) -> None:
+    """Write the previous bytes, or only our keys as they were, where somebody else has written since.
+
+    What is there now is kept before, if there is room for it; what others have changed is told.
+
+    Raises:
+        StateUnwritableError: the config cannot be written.
+    """
+    for line in await to_its_end(asyncio.to_thread(_put_config_back, job, before, changes)):
+        await job.line(line)
+
+
+def _put_config_back(
+    job: RunningJob[AnyJob], before: ConfigState, changes: Sequence[KeyChange] | None
+) -> list[str]:
+    files = job.host.config_files
+    try:
+        now = files.read()
+    except GatewayConfigError as exc:
+        kept = _keep_unreadable(job)
+        files.write(before.files)
+        return [f"{exc.message} The previous one is back; what was there is {kept}."]
+    back = as_before(files, before, now, changes)
+    if not back.files:
+        return _told(back, "")
+    kept = _keep_now(job, now.files[now.root], now.parts)
+    files.write(back.files)
+    return _told(back, kept)
+
+
+def _told(back: AsBefore, kept: str) -> list[str]:
+    if not back.theirs:
+        return []
+    what = f"Somebody else has changed {', '.join(back.theirs)} meanwhile"
+    return [f"{what}: that stays."] if back.theirs_stay else [f"{what}: that is gone again, and {kept}."]
+
+
+def _keep_unreadable(job: RunningJob[AnyJob]) -> str:
+    try:
+        live = job.host.live_config.read()
+        return _keep_now(job, live[ROOT], {name: part for name, part in live.items() if name != ROOT})
+    except (BuddyError, KeyError):
+        return "not kept"
+
+
+def _keep_now(job: RunningJob[AnyJob], root: bytes, parts: Mapping[str, bytes]) -> str:
+    with suppress(StateUnwritableError):
+        made = job.host.history.add(root, parts, reason=BackupReason.BEFORE_CHANGE, task_id=job.task_id)
+        return f"in the backup {made.name}"
+    return "not kept: the disk is full"
 
 
 def patience_of(settings: GatewaySettings) -> Patience:
@@ -122,23 +177,6 @@ def is_cancelled() -> bool:
     """Whether what runs is cut off, and must leave its note to whoever looks next."""
     task = asyncio.current_task()
     return task is not None and task.cancelling() > 0
-
-
-def _as_before(
-    files: ConfigFiles, before: ConfigState, now: ConfigState, changes: Sequence[KeyChange]
-) -> Mapping[Path, bytes]:
-    """Return what to write so that our changes are gone, and those of others are not."""
-    ours = {change.path for change in changes}
-    theirs = [
-        change
-        for change in changes_between(before.config, now.config)
-        if change.path not in ours and change.path[0] not in OPENCLAWS_OWN
-    ]
-    if changes and theirs:
-        back = [KeyChange(change.path, value_at(now.config, change.path), change.old) for change in changes]
-        with suppress(IncludeUnsupportedError, GatewayConfigError):
-            return files.edited(now, back)
-    return {path: content for path, content in before.files.items() if now.files.get(path) != content}
 
 
 async def _trouble_with(put_back: PutBack) -> str:
