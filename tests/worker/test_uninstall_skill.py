@@ -15,6 +15,7 @@ from buddy_common.errors import (
     SkillStillListedError,
     UnknownSkillError,
 )
+from buddy_worker.audited import Made
 from buddy_worker.usecases.uninstall_skill import SkillUninstalled, uninstall_skill
 from fakes.progress import RecordingProgress
 
@@ -84,6 +85,7 @@ async def test_installed_skill_goes_and_the_result_says_where_it_is(
         "lockEntryRemoved": False,
         "nowFrom": None,
     }
+    assert done.made == [Made("skill mine", {"source": source, "folder": str(folder)}, None)]
 
 
 async def test_skill_that_it_had_covered_is_told(tmp_path: Path) -> None:

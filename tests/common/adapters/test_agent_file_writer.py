@@ -93,7 +93,7 @@ def test_file_of_another_account_is_refused(workspace: Path, monkeypatch: pytest
         raise PermissionError(errno.EPERM, "Operation not permitted")
 
     other = os.stat_result((0o100644, 1, 1, 1, 4711, 4711, 0, 0, 0, 0))
-    found = agent_file_writer._Found(other, file_tag(OLD))
+    found = agent_file_writer._Found(other, file_tag(OLD), agent_file_writer.FileFacts(len(OLD), ""))
     monkeypatch.setattr(agent_file_writer, "_look", lambda *_: found)
     monkeypatch.setattr(os, "fchown", refuse)
 

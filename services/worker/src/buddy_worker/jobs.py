@@ -1,7 +1,6 @@
 """A claimed job: where it reports stage, progress and output. Rows are the truth, the stream is live."""
 
 import asyncio
-import json
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, Generic, TypeVar
@@ -32,7 +31,6 @@ MAX_STAGE_CHARACTERS = 128  # the column's width
 MAX_ERROR_CHARACTERS = 20_000
 FINISH_SECONDS = 300.0
 MAX_LINES = 20_000
-MAX_VALUE_CHARACTERS = 200
 
 AnyJob = TypeVar("AnyJob", bound=Job)
 
@@ -45,6 +43,7 @@ class Outcome:
     result: dict[str, Any] | None = None
     error: str | None = None
     error_code: str | None = None
+    summary: str | None = None  # what was changed, for the audit
 
 
 class RunningJob(Generic[AnyJob]):
@@ -187,6 +186,7 @@ class RunningJob(Generic[AnyJob]):
         except Exception:  # lines that are lost must not cost the job its outcome
             log.exception("output_lost")
         error = None if outcome.error is None else _clean(outcome.error, MAX_ERROR_CHARACTERS)
+        summary = None if outcome.summary is None else _clean(outcome.summary, MAX_LINE_CHARACTERS)
         completed = outcome.status is TaskStatus.COMPLETED
 
         def record(session: Session) -> None:
@@ -201,7 +201,7 @@ class RunningJob(Generic[AnyJob]):
             )
             if ours:
                 event = EventStatus.SUCCESS if completed else EventStatus.FAILED
-                events.close(session, self.task_id, status=event, detail=error or _summary(outcome.result))
+                events.close(session, self.task_id, status=event, detail=error or summary)
 
         async for attempt in AsyncRetrying(
             retry=retry_if_exception_type(DatabaseUnavailableError),
@@ -226,20 +226,6 @@ class RunningJob(Generic[AnyJob]):
             await self._wiring.stream.append(self.task_id, entries)
         except BrokerUnavailableError as exc:  # the row has it; only the live view lags
             log.warning("task_stream_unavailable", task_id=self.task_id, reason=exc.message)
-
-
-def _summary(result: dict[str, Any] | None) -> str | None:
-    """Return what a change has changed, as the audit keeps it: `path: before → after`."""
-    rows = (result or {}).get("changes")
-    if not isinstance(rows, list) or not rows:
-        return None
-    shown = (f"{row['path']}: {_short(row['old'])} → {_short(row['new'])}" for row in rows)
-    return _clean("; ".join(shown), MAX_LINE_CHARACTERS)
-
-
-def _short(value: Any) -> str:
-    text = json.dumps(value, ensure_ascii=False)
-    return text if len(text) <= MAX_VALUE_CHARACTERS else f"{text[:MAX_VALUE_CHARACTERS]}…"
 
 
 def _clean(text: str, limit: int) -> str:

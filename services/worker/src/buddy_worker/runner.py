@@ -20,6 +20,7 @@ from buddy_common.errors import (
 )
 from buddy_common.schemas.config_job import ConfigJob
 from buddy_common.schemas.tasks import TaskStatus
+from buddy_worker.audited import summary_of
 from buddy_worker.claims import Claim, JobWaitsError, take
 from buddy_worker.jobs import AnyJob, Outcome, RunningJob
 from buddy_worker.loop import LoopThread
@@ -174,7 +175,8 @@ async def _outcome(
     except Exception as exc:  # the outermost loop of a job: a bug must still end its row
         log.exception("task_crashed")
         return _failure(BuddyError(f"Unexpected {type(exc).__name__}; logs/worker-*.log has it."))
-    return Outcome(TaskStatus.COMPLETED, result=result.model_dump(mode="json"))
+    dumped = result.model_dump(mode="json")
+    return Outcome(TaskStatus.COMPLETED, result=dumped, summary=summary_of(result, dumped))
 
 
 def _cut_off(job: RunningJob[AnyJob], work: _Work) -> Outcome:

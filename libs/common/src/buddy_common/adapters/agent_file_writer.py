@@ -6,6 +6,7 @@ for a link meanwhile makes the write fail, or has it land where the folder is no
 
 import errno
 import fcntl
+import hashlib
 import os
 import secrets
 import stat
@@ -31,12 +32,22 @@ _UNWRITABLE = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EACCE
 
 
 @dataclass(frozen=True)
+class FileFacts:
+    """What tells one content from another; of a file that is too large to be ours, of its beginning."""
+
+    size: int
+    sha256: str
+
+
+@dataclass(frozen=True)
 class WrittenFile:
     """A file as it was read back."""
 
     tag: str
     size: int
     updated_at: datetime
+    before: FileFacts | None
+    now: FileFacts
 
 
 @dataclass(frozen=True)
@@ -45,6 +56,7 @@ class _Found:
 
     status: os.stat_result
     tag: str
+    facts: FileFacts
 
 
 def write_agent_file(
@@ -77,7 +89,7 @@ def write_agent_file(
                 _remove(folder, temporary)
                 raise
             os.fsync(folder)
-            return _read_back(folder, path.name, name, content)
+            return _read_back(folder, path.name, name, content, None if found is None else found.facts)
 
 
 @contextmanager
@@ -139,7 +151,10 @@ def _look(folder: int, leaf: str, name: str) -> _Found | None:
         if not stat.S_ISREG(status.st_mode):
             raise BotFileError(f"{name} is no plain file.")
         with os.fdopen(handle, "rb", closefd=False) as file:
-            return _Found(status, file_tag(file.read(MAX_FILE_BYTES + 1)))
+            content = file.read(MAX_FILE_BYTES + 1)
+        return _Found(
+            status, file_tag(content), FileFacts(status.st_size, hashlib.sha256(content).hexdigest())
+        )
     finally:
         os.close(handle)
 
@@ -194,8 +209,9 @@ def _remove(folder: int, temporary: str) -> None:
         os.unlink(temporary, dir_fd=folder)
 
 
-def _read_back(folder: int, leaf: str, name: str, content: bytes) -> WrittenFile:
+def _read_back(folder: int, leaf: str, name: str, content: bytes, before: FileFacts | None) -> WrittenFile:
     found = _look(folder, leaf, name)
     if found is None or found.tag != file_tag(content):  # the bot wrote it at the same moment
         raise FileChangedError(name, etag=None if found is None else found.tag)
-    return WrittenFile(found.tag, len(content), datetime.fromtimestamp(found.status.st_mtime, UTC))
+    changed = datetime.fromtimestamp(found.status.st_mtime, UTC)
+    return WrittenFile(found.tag, len(content), changed, before, found.facts)

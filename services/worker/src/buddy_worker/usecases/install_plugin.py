@@ -1,11 +1,11 @@
 """Install a plugin of OpenClaw, and look whether it is there afterwards, and runs."""
 
 import re
-
-from pydantic import BaseModel
+from dataclasses import replace
 
 from buddy_common.adapters.openclaw_config import Config
 from buddy_common.errors import PluginNotInstalledError
+from buddy_worker.audited import Audited
 from buddy_worker.edits.switches import enable_plugin
 from buddy_worker.jobs import AnyJob, RunningJob
 from buddy_worker.usecases.change_config import change_config
@@ -13,7 +13,7 @@ from buddy_worker.usecases.confirm_change import Applied
 from buddy_worker.usecases.gateway_turn import GATEWAY_TURN_SECONDS, hold_gateway
 from buddy_worker.usecases.guarded_command import guarded_command
 from buddy_worker.usecases.install_way_back import install_and_turn_on
-from buddy_worker.usecases.list_plugins import ListedPlugin, list_plugins, package_of
+from buddy_worker.usecases.list_plugins import ListedPlugin, list_plugins, package_of, plugin_made
 from buddy_worker.usecases.plugin_before import plugin_before
 from buddy_worker.usecases.plugin_command import install_package
 
@@ -21,7 +21,7 @@ from buddy_worker.usecases.plugin_command import install_package
 _INSTALLED = re.compile(r"^Installed plugin: (\S+)$", re.MULTILINE)
 
 
-class PluginInstalled(BaseModel):
+class PluginInstalled(Audited):
     """A plugin that OpenClaw lists."""
 
     id: str
@@ -41,7 +41,8 @@ async def install_plugin(job: RunningJob[AnyJob], *, spec: str, force: bool) -> 
         BuddyError: as of `guarded_command` and `change_config`.
     """
     await job.stage("looking at what is there", 5)
-    before = await plugin_before(job, await list_plugins(job), plugin=None, package=package_of(spec))
+    listed = await list_plugins(job)
+    before = await plugin_before(job, listed, plugin=None, package=package_of(spec))
 
     async def command() -> ListedPlugin:
         await job.stage("installing", 20)
@@ -63,7 +64,13 @@ async def install_plugin(job: RunningJob[AnyJob], *, spec: str, force: bool) -> 
                 job, lambda config: enable_plugin(config, plugin.id, enabled=True), base_hash=None
             )
         applied = changed.applied if changed.changed else applied
-        return PluginInstalled(id=plugin.id, version=plugin.version, enabled=True, applied=applied)
+        return PluginInstalled(
+            id=plugin.id,
+            version=plugin.version,
+            enabled=True,
+            applied=applied,
+            made=plugin_made(listed.get(plugin.id), replace(plugin, enabled=True)),
+        )
 
     return await install_and_turn_on(job, before, install=install, turn_on=turn_on)
 

@@ -2,14 +2,13 @@
 
 from dataclasses import dataclass
 
-from pydantic import BaseModel
-
 from buddy_common.adapters.empty_registry import empty_registry
 from buddy_common.adapters.openclaw_config import Config
 from buddy_common.adapters.openclaw_version import version_key
 from buddy_common.errors import PluginNotInstalledError, WechatUnsupportedError
 from buddy_common.ports import Progress
 from buddy_common.schemas.wechat import PACKAGE, PLUGIN
+from buddy_worker.audited import Audited, made_of
 from buddy_worker.edits.wechat import ChannelSettings, prepare_channel
 from buddy_worker.jobs import AnyJob, RunningJob
 from buddy_worker.usecases.change_config import change_config
@@ -18,7 +17,7 @@ from buddy_worker.usecases.gateway_turn import GATEWAY_TURN_SECONDS, hold_gatewa
 from buddy_worker.usecases.guarded_command import guarded_command
 from buddy_worker.usecases.install_way_back import install_and_turn_on
 from buddy_worker.usecases.known_things import is_new_openclaw
-from buddy_worker.usecases.list_plugins import ListedPlugin, list_plugins
+from buddy_worker.usecases.list_plugins import ListedPlugin, list_plugins, plugin_made
 from buddy_worker.usecases.plugin_before import PluginBefore, plugin_before
 from buddy_worker.usecases.plugin_command import install_package, plugin_command
 from buddy_worker.usecases.wechat_channel import require_channel
@@ -49,7 +48,7 @@ _RELEASES = (
 )
 
 
-class WechatInstalled(BaseModel):
+class WechatInstalled(Audited):
     """The WeChat plugin as OpenClaw has it."""
 
     id: str
@@ -77,14 +76,14 @@ async def install_wechat(job: RunningJob[AnyJob]) -> WechatInstalled:
     found = listed.get(PLUGIN)
     if found is not None and release.takes(found.version):
         await job.line(f"{PLUGIN} {found.version} is there already, and fits")
-        return await _turn_on(job, ChannelSettings())
+        return await _turn_on(job, ChannelSettings(), found=found)
     before = await plugin_before(
         job, listed, plugin=None if found is None else PLUGIN, package=None if found else PACKAGE
     )
 
     async def turn_on(applied: Applied, config: Config) -> WechatInstalled:
         # only now does the gateway load what was off, or on no list, before
-        return await _turn_on(job, ChannelSettings.of(config), installed=applied)
+        return await _turn_on(job, ChannelSettings.of(config), found=found, installed=applied)
 
     return await install_and_turn_on(
         job, before, install=lambda: _install(job, release, found, before), turn_on=turn_on
@@ -127,7 +126,11 @@ async def _install(
 
 
 async def _turn_on(
-    job: RunningJob[AnyJob], settings: ChannelSettings, *, installed: Applied | None = None
+    job: RunningJob[AnyJob],
+    settings: ChannelSettings,
+    *,
+    found: ListedPlugin | None,
+    installed: Applied | None = None,
 ) -> WechatInstalled:
     job.keep_above(75)
     await job.stage("turning the channel on", 75)
@@ -146,6 +149,7 @@ async def _turn_on(
         enabled=plugin.enabled,
         loaded=loaded,
         applied=applied,
+        made=[*plugin_made(found, plugin), *made_of(changed.changes)],
     )
 
 

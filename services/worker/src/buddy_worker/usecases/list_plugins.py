@@ -13,6 +13,7 @@ from buddy_common.errors import (
     GatewayUnreachableError,
     UnknownPluginError,
 )
+from buddy_worker.audited import Made
 from buddy_worker.gateway_calls import call_gateway
 from buddy_worker.jobs import AnyJob, RunningJob
 
@@ -65,6 +66,12 @@ def require_installed(listed: dict[str, ListedPlugin], plugin: str, *, instead: 
     return found
 
 
+def plugin_made(before: ListedPlugin | None, after: ListedPlugin | None) -> list[Made]:
+    """Return what has become of a plugin, as the audit keeps it."""
+    plugin = before or after
+    return [] if plugin is None else [Made(f"plugin {plugin.id}", _seen(before), _seen(after))]
+
+
 def package_of(spec: str) -> str:
     """Return a package's name without its version."""
     return _VERSION.sub("", spec)
@@ -93,6 +100,10 @@ async def _of_command(job: RunningJob[AnyJob]) -> Any:
         )
     )
     return answer.get("plugins") if isinstance(answer, dict) else None
+
+
+def _seen(plugin: ListedPlugin | None) -> dict[str, Any] | None:
+    return None if plugin is None else {"version": plugin.version, "enabled": plugin.enabled}
 
 
 def _plugin(row: dict[str, Any]) -> ListedPlugin:

@@ -13,7 +13,6 @@ from typing import Any
 
 import segno
 import structlog
-from pydantic import BaseModel
 
 from buddy_common.adapters.child_process import Stream, Talk
 from buddy_common.adapters.wechat_accounts import BoundAccount, WechatAccounts
@@ -29,6 +28,7 @@ from buddy_common.errors import (
 )
 from buddy_common.schemas.wechat import PLUGIN, SUCCESSES, ChannelState, LoginState, LoginView
 from buddy_common.schemas.wechat_jobs import LoginWechatJob
+from buddy_worker.audited import Audited, Made
 from buddy_worker.jobs import AnyJob, RunningJob
 from buddy_worker.usecases.list_plugins import list_plugins
 from buddy_worker.usecases.wechat_channel import start_account
@@ -59,7 +59,7 @@ MAX_IGNORED = 20
 _PROGRESS = {LoginState.WAITING_SCAN: 40, LoginState.SCANNED: 60, LoginState.NEED_VERIFYCODE: 50}
 
 
-class WechatLoggedIn(BaseModel):
+class WechatLoggedIn(Audited):
     """How a login ended well."""
 
     state: LoginState
@@ -153,7 +153,8 @@ class _Login:
         channel = await start_account(self._job, account, since=since)
         message = "" if channel is ChannelState.RUNNING else "The channel starts together with the gateway."
         await self.end(state, message, account=account, channel=channel)
-        return WechatLoggedIn(state=state, account=account, channel=channel)
+        made = [] if account is None else [Made(f"account {account}", None, "bound")]
+        return WechatLoggedIn(state=state, account=account, channel=channel, made=made)
 
     async def _command(self) -> None:
         """Run the command to its end, unless it is to end before."""

@@ -1,14 +1,13 @@
 """Keep `openclaw.json` as it is now, because somebody asked for it."""
 
-from pydantic import BaseModel
-
 from buddy_common.adapters.config_history import ConfigHistory
 from buddy_common.adapters.live_config import LiveConfig
 from buddy_common.errors import NoConfigError
 from buddy_common.schemas.backups import ROOT, Backup, BackupReason
+from buddy_worker.audited import Audited, Made
 
 
-class BackupMade(BaseModel):
+class BackupMade(Audited):
     """The backup that was made."""
 
     name: str
@@ -27,7 +26,8 @@ def make_backup(files: LiveConfig, history: ConfigHistory, *, task_id: str) -> B
     """
     made = next((backup for backup in history.listing() if backup.task_id == task_id), None)
     made = made or _keep(files, history, task_id)
-    return BackupMade(name=made.name, hash=made.hash, size=made.size, files=list(made.files))
+    told = [Made("backup", None, made.name)]
+    return BackupMade(name=made.name, hash=made.hash, size=made.size, files=list(made.files), made=told)
 
 
 def _keep(files: LiveConfig, history: ConfigHistory, task_id: str) -> Backup:

@@ -5,8 +5,6 @@ from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal, NoReturn
 
-from pydantic import BaseModel
-
 from buddy_common.adapters.config_history import ConfigHistory
 from buddy_common.adapters.finishing import to_its_end
 from buddy_common.adapters.live_config import LiveConfig
@@ -19,13 +17,14 @@ from buddy_common.usecases.find_gateway import find_gateway
 from buddy_common.usecases.follow_startup import Patience
 from buddy_common.usecases.start_gateway import GatewayStarted, bring_up
 from buddy_common.usecases.stop_gateway import end_gateway
+from buddy_worker.audited import Audited
 
 Check = Callable[[Mapping[str, bytes]], Awaitable[None]]
 Files = Mapping[str, bytes | None]  # None: it is not there
 _BEFORE = BackupReason.BEFORE_RESTORE
 
 
-class BackupRestored(BaseModel):
+class BackupRestored(Audited):
     """The backup is `openclaw.json` now; `previous` is the backup of what was there before."""
 
     name: str

@@ -2,15 +2,14 @@
 
 import asyncio
 
-from pydantic import BaseModel
-
 from buddy_common.adapters.wechat_accounts import WechatAccounts
 from buddy_common.errors import UnknownWechatAccountError
+from buddy_worker.audited import Audited, Made
 from buddy_worker.jobs import AnyJob, RunningJob
 from buddy_worker.usecases.wechat_channel import require_gone, stop_account
 
 
-class WechatUnbound(BaseModel):
+class WechatUnbound(Audited):
     """An account that is not bound any more."""
 
     account: str
@@ -38,4 +37,5 @@ async def unbind_wechat(job: RunningJob[AnyJob], *, account: str) -> WechatUnbou
     await job.stage("checking that it is gone", 60)
     await require_gone(job, account)
     await asyncio.to_thread(accounts.remove, account)  # what it has written while it was stopped
-    return WechatUnbound(account=account, left=await asyncio.to_thread(accounts.ids))
+    left = await asyncio.to_thread(accounts.ids)
+    return WechatUnbound(account=account, left=left, made=[Made(f"account {account}", "bound", None)])

@@ -1,17 +1,16 @@
 """Remove a plugin that was installed, and look whether it is gone."""
 
-from pydantic import BaseModel
-
 from buddy_common.errors import PluginNotRemovedError
+from buddy_worker.audited import Audited
 from buddy_worker.jobs import AnyJob, RunningJob
 from buddy_worker.usecases.confirm_change import Applied
 from buddy_worker.usecases.guarded_command import guarded_command
-from buddy_worker.usecases.list_plugins import list_plugins, require_installed
+from buddy_worker.usecases.list_plugins import list_plugins, plugin_made, require_installed
 from buddy_worker.usecases.plugin_before import plugin_before
 from buddy_worker.usecases.plugin_command import plugin_command
 
 
-class PluginUninstalled(BaseModel):
+class PluginUninstalled(Audited):
     """A plugin that is gone."""
 
     id: str
@@ -49,4 +48,4 @@ async def uninstall_plugin(job: RunningJob[AnyJob], *, plugin: str) -> PluginUni
         _, applied = await guarded_command(job, command, plugin=before, progress=job)
     finally:
         await before.forget()
-    return PluginUninstalled(id=plugin, version=found.version, applied=applied)
+    return PluginUninstalled(id=plugin, version=found.version, applied=applied, made=plugin_made(found, None))

@@ -4,8 +4,6 @@ import asyncio
 from pathlib import Path
 from typing import Any, Protocol
 
-from pydantic import BaseModel
-
 from buddy_common.adapters.finishing import to_its_end
 from buddy_common.adapters.skill_folders import archive_skill, forget_skill
 from buddy_common.errors import (
@@ -16,6 +14,7 @@ from buddy_common.errors import (
     UnknownSkillError,
 )
 from buddy_common.ports import Progress
+from buddy_worker.audited import Audited, Made
 
 # what was installed, by `openclaw skills install`, by ClawHub or by hand
 _INSTALLED = frozenset({"openclaw-managed", "openclaw-workspace"})
@@ -33,7 +32,7 @@ class SkillCommands(Protocol):
         ...
 
 
-class SkillUninstalled(BaseModel):
+class SkillUninstalled(Audited):
     """A skill that OpenClaw does not list any more, and where its folder is kept."""
 
     name: str
@@ -80,7 +79,12 @@ async def uninstall_skill(
         raise SkillStillListedError(name, archived=str(archived))
     now_from = str(left[0].get("source")) if left else None
     return SkillUninstalled(
-        name=name, source=source, archived=str(archived), lockEntryRemoved=forgotten, nowFrom=now_from
+        name=name,
+        source=source,
+        archived=str(archived),
+        lockEntryRemoved=forgotten,
+        nowFrom=now_from,
+        made=[Made(f"skill {name}", {"source": source, "folder": str(folder)}, now_from)],
     )
 
 

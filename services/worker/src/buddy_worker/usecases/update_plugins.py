@@ -11,6 +11,7 @@ from pydantic import BaseModel
 
 from buddy_common.errors import ConfigUndoneError, OpenClawCliError, PluginNotUpdatedError
 from buddy_common.ports import Progress
+from buddy_worker.audited import Audited, Made
 from buddy_worker.jobs import AnyJob, RunningJob
 from buddy_worker.usecases.guarded_command import guarded_command
 from buddy_worker.usecases.known_things import is_new_openclaw
@@ -38,7 +39,7 @@ class PluginUpdate(BaseModel):
     reason: str | None  # in OpenClaw's own words
 
 
-class PluginsUpdated(BaseModel):
+class PluginsUpdated(Audited):
     """What became of each plugin."""
 
     plugins: list[PluginUpdate]
@@ -150,4 +151,5 @@ def _report(done: list[PluginUpdate]) -> PluginsUpdated:
         rows = [update.model_dump(mode="json") for update in done]
         raise PluginNotUpdatedError(f"No plugin was updated. {reasons}", plugins=rows)
     text = ", ".join(f"{number} {status}" for status, number in count.items())
-    return PluginsUpdated(plugins=done, message=f"Of {len(done)} plugins: {text}.")
+    made = [Made(f"plugin {update.id}", update.before, update.after) for update in done]
+    return PluginsUpdated(plugins=done, message=f"Of {len(done)} plugins: {text}.", made=made)

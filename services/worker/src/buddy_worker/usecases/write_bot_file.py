@@ -3,13 +3,12 @@
 import asyncio
 from pathlib import Path
 
-from pydantic import BaseModel
-
-from buddy_common.adapters.agent_file_writer import write_agent_file
+from buddy_common.adapters.agent_file_writer import FileFacts, write_agent_file
 from buddy_common.adapters.finishing import to_its_end
+from buddy_worker.audited import Audited, Made
 
 
-class BotFileWritten(BaseModel):
+class BotFileWritten(Audited):
     """The file as it was read back."""
 
     name: str
@@ -33,5 +32,13 @@ async def write_bot_file(
         asyncio.to_thread(write_agent_file, workspace, name, content.encode(), if_match=if_match)
     )
     return BotFileWritten(
-        name=name, size=written.size, etag=written.tag, updatedAt=written.updated_at.isoformat()
+        name=name,
+        size=written.size,
+        etag=written.tag,
+        updatedAt=written.updated_at.isoformat(),
+        made=[Made(name, _seen(written.before), _seen(written.now))],
     )
+
+
+def _seen(known: FileFacts | None) -> dict[str, object] | None:
+    return None if known is None else {"size": known.size, "sha256": known.sha256}
