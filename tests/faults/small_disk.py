@@ -51,11 +51,15 @@ class SmallDisk:
         """Let nobody write, or everybody again."""
         self._mount(b"tmpfs", self.folder, b"tmpfs", MS_REMOUNT | (MS_RDONLY if on else 0))
 
-    def close(self) -> None:
-        """Take the disk away and return to where the thread came from."""
+    def close(self, *, for_good: bool = False) -> None:
+        """Take the disk away and return to where the thread came from; `for_good`: the thread ends now.
+
+        It can only return once no thread is left that it has started.
+        """
         if self._before is not None:
             self._call("umount2", os.fsencode(self.folder), MNT_DETACH)
-            self._call("setns", self._before, CLONE_NEWNS)
+            if not for_good:
+                self._call("setns", self._before, CLONE_NEWNS)
             os.close(self._before)
 
     def _mount(

@@ -92,6 +92,32 @@ def test_a_full_disk_is_told_nothing_is_repaired_on_it_and_all_is_well_once_it_i
     assert ward.system.openclaw.config_file.read_bytes() == before
 
 
+@pytest.mark.parametrize("up", [True, False], ids=["gateway up", "gateway down"])
+def test_a_change_on_a_full_disk_leaves_the_old_config_to_the_byte_and_fails_with_a_reason(
+    ward: Ward, disk: SmallDisk, *, up: bool
+) -> None:
+    pid = ward.prepare()
+    ward.change("/v1/settings/self-healing", mode="off")
+    if not up:
+        ward.system.ensure_stopped()
+    before = ward.system.openclaw.config_file.read_bytes()
+    disk.fill()
+    try:
+        task = ward.job("/v1/openclaw/chat/enable", enabled=False)
+        assert ward.system.openclaw.config_file.read_bytes() == before
+    finally:
+        disk.clear()
+        ward.change("/v1/settings/self-healing", mode="on")
+
+    assert task["status"] == "Failed", task
+    assert task["error"], task
+    assert ward.system.ensure_running() == pid or not up
+    ward.change("/v1/openclaw/chat/enable", enabled=False)
+    ward.change("/v1/openclaw/chat/enable", enabled=True)
+    assert ward.system.openclaw.config_file.stat().st_size > len(before) / 2
+    ward.until(lambda: not ward.incidents(), "no incident is left")
+
+
 def test_a_state_folder_that_is_read_only_is_told_and_nothing_is_repaired_on_it(
     ward: Ward, disk: SmallDisk
 ) -> None:

@@ -8,15 +8,20 @@ from pathlib import Path
 
 import psutil
 import pytest
+from sqlmodel import Session
 
 from buddy_common.adapters import processes
 from buddy_common.adapters.child_process import run_child
+from buddy_common.adapters.plugin_note import PluginNote
 from buddy_common.adapters.presence import EXPIRY_SECONDS
-from buddy_common.db import task_claims
+from buddy_common.db import events, task_claims
+from buddy_common.db.tables import TaskRow
 from buddy_common.errors import UnknownBackupError
+from buddy_common.schemas.backup_jobs import RestoreBackupJob
+from buddy_common.schemas.backups import BackupReason
 from buddy_common.schemas.gateway_jobs import RestartGatewayJob
 from buddy_common.schemas.job import Job, Lane
-from buddy_common.schemas.plugin_jobs import InstallPluginJob
+from buddy_common.schemas.plugin_jobs import InstallPluginJob, SetPluginJob
 from buddy_common.schemas.processes import ProcessIdentity
 from buddy_common.schemas.tasks import TaskStatus
 from buddy_worker import reap
@@ -24,6 +29,7 @@ from buddy_worker.owner import Owner
 from buddy_worker.reap import REPEAT_WITHIN, Reaper
 from buddy_worker.sweep import SWEEP_SECONDS
 from buddy_worker.wiring import Wiring
+from fakes.openclaw_program import FakeOpenClaw
 from worker.queued import ago, queue, row, view
 
 INSTALL = InstallPluginJob(spec="x")
@@ -253,3 +259,77 @@ async def test_a_worker_of_another_container_is_dead_when_it_falls_silent(
     await w.presence.leave("local", Lane.SLOW, str(elsewhere))
     await reaper.reap()
     assert (await view(w, task_id)).status is TaskStatus.INTERRUPTED
+
+
+@pytest.mark.parametrize(
+    ("written", "says"),
+    [
+        (None, "openclaw.json was not written: it is as it was before."),
+        (b"", "openclaw.json is as it was before."),
+        (b"{}", "openclaw.json holds the change"),
+    ],
+)
+async def test_the_row_of_a_change_that_broke_off_says_which_config_is_there(
+    written: bytes | None, says: str, w: Wiring, fake_openclaw: FakeOpenClaw
+) -> None:
+    task_id = await claimed(w, SetPluginJob(id="voice", enabled=True), owner=dead_worker(w))
+    path = await asyncio.to_thread(w.host.config_files.real_path)
+    if written is not None:
+        old = fake_openclaw.config_file.read_bytes()
+        await asyncio.to_thread(w.host.journal.begin, task_id, backup="none", files={path: old})
+        fake_openclaw.config_file.write_bytes(written or old)
+
+    await Reaper(w).reap()
+
+    task = await view(w, task_id)
+    assert task.status is TaskStatus.INTERRUPTED
+    assert task.error is not None
+    assert says in task.error
+    newest = (await w.database.run(events.listing))[0]
+    assert newest.detail == task.error
+
+
+@pytest.mark.parametrize(
+    "job", [RestartGatewayJob(), RestoreBackupJob(name=f"openclaw-{'0' * 8}-000000-{'0' * 8}.bak")]
+)
+async def test_a_job_that_notes_nothing_claims_nothing_of_the_config(job: Job, w: Wiring) -> None:
+    task_id = await claimed(w, job, owner=dead_worker(w))
+    await w.database.run(lambda session: _age(session, task_id))
+
+    await Reaper(w).reap()
+
+    task = await view(w, task_id)
+    assert task.status is TaskStatus.INTERRUPTED
+    assert "openclaw.json" not in (task.error or "")
+
+
+def _age(session: Session, task_id: str) -> None:
+    """Make it too old to be repeated."""
+    found = session.get(TaskRow, task_id)
+    assert found is not None
+    found.started_at = ago(2 * REPEAT_WITHIN.total_seconds())
+    session.add(found)
+
+
+async def test_the_plugin_that_a_dead_worker_had_taken_away_is_back_and_the_row_says_so(
+    w: Wiring, fake_openclaw: FakeOpenClaw
+) -> None:
+    task_id = await claimed(w, INSTALL, owner=dead_worker(w))
+    host, folder = w.host, fake_openclaw.config_dir / "extensions" / "voice"
+    folder.mkdir(parents=True)
+    (folder / "index.js").write_text("1.0")
+    await asyncio.to_thread(host.plugin_folders.keep, "voice")
+    state = await asyncio.to_thread(host.config_files.read)
+    backup = await asyncio.to_thread(
+        host.history.add, state.files[state.root], {}, reason=BackupReason.BEFORE_CHANGE
+    )
+    note = PluginNote(task_id, "voice", "1.0", "voice", backup.name, is_local=True)
+    await asyncio.to_thread(host.plugin_journal.begin, note)
+    (folder / "index.js").unlink()
+
+    await Reaper(w).reap()
+
+    assert "Plugin voice 1.0 and what belongs to it in openclaw.json are as they were before." in str(
+        (await view(w, task_id)).error
+    )
+    assert (folder / "index.js").read_text() == "1.0"

@@ -1,5 +1,6 @@
 """An installed plugin is there, on, and no end of the gateway."""
 
+import asyncio
 import json
 
 import pytest
@@ -7,8 +8,10 @@ import pytest
 from buddy_common.schemas.job import NodeLock
 from buddy_common.schemas.plugin_jobs import InstallPluginJob
 from buddy_worker.wiring import Wiring
+from eventually import eventually
 from fakes.openclaw_program import FakeOpenClaw
 from worker.plugin_jobs import done, failed, install, is_old, pid_of_gateway, start, versions
+from worker.queued import hold, is_free
 
 pytestmark = pytest.mark.timeout(40)  # it starts a gateway
 
@@ -98,5 +101,20 @@ async def test_nothing_is_installed_where_the_config_cannot_be_read(
     assert fake_openclaw.process_log == []
 
 
-def test_an_install_may_replace_the_gateways_process() -> None:
+async def test_an_install_may_replace_the_gateways_process_once_nobody_else_is_at_it(
+    w: Wiring, fake_openclaw: FakeOpenClaw
+) -> None:
+    """It holds that lock for the replacement only, not for the minutes that npm takes."""
     assert InstallPluginJob.locks == {NodeLock.CONFIG}
+    fake_openclaw.configure(deadly=["6.6"])
+    pid = await start(w)
+    held = await hold(w, NodeLock.LIFECYCLE)
+    installing = asyncio.create_task(install(w, "voice@6.6"))
+
+    await eventually(lambda: pid_of_gateway(w), lambda now: now is None, seconds=15)
+    assert not installing.done()
+    held.release()
+
+    failed(await installing, "config_undone")
+    assert await pid_of_gateway(w) not in {None, pid}
+    assert await is_free(w, NodeLock.LIFECYCLE)
