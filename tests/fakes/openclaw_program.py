@@ -166,6 +166,8 @@ def plugins(command, spec):
         if name not in fake.get("update_to", {{}}):
             print(name + " is up to date (" + row["version"] + ").")
             sys.exit(0)
+        while not os.path.exists(fake.get("update_waits", {{}}).get(name, "/")):
+            time.sleep(0.02)
         set_plugins(*[
             row if row["id"] != name else {{**row, "version": fake["update_to"][name]}} for row in known
         ])

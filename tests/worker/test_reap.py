@@ -329,7 +329,7 @@ async def test_the_plugin_that_a_dead_worker_had_taken_away_is_back_and_the_row_
 
     await Reaper(w).reap()
 
-    assert "Plugin voice 1.0 and what belongs to it in openclaw.json are as they were before." in str(
+    assert "Plugin voice 1.0 and what belongs to it in openclaw.json are as before." in str(
         (await view(w, task_id)).error
     )
     assert (folder / "index.js").read_text() == "1.0"

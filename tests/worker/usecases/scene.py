@@ -32,6 +32,7 @@ class RecordingJob(RecordingProgress):
         self.task_id = task_id
         self.stopping = False
         self.left: str | None = None
+        self.made: list[str] = []
         self.processes: list[ProcessIdentity] = []
 
     def is_cut_off(self) -> None:

@@ -13,7 +13,7 @@ import pytest
 from buddy_common.adapters.host_plane import HostPlane
 from buddy_common.errors import StateUnwritableError
 from buddy_common.schemas.job import Job
-from buddy_common.schemas.plugin_jobs import InstallPluginJob
+from buddy_common.schemas.plugin_jobs import InstallPluginJob, UpdatePluginsJob
 from buddy_common.schemas.tasks import TaskStatus, TaskView
 from buddy_common.schemas.wechat import PACKAGE, PLUGIN
 from buddy_common.schemas.wechat_jobs import InstallWechatJob
@@ -25,6 +25,7 @@ from buddy_worker.usecases.install_wechat import install_wechat
 from buddy_worker.usecases.list_plugins import ListedPlugin
 from buddy_worker.usecases.plugin_before import plugin_before
 from buddy_worker.usecases.settle_change import settle_broken_change, settle_if_free, what_is_there
+from buddy_worker.usecases.update_plugins import update_plugins
 from buddy_worker.wiring import Wiring
 from eventually import eventually
 from fakes.openclaw_program import FakeOpenClaw
@@ -144,6 +145,29 @@ async def test_a_cancelled_install_of_what_was_not_there_leaves_nothing(
     assert fake_openclaw.config_file.read_bytes() == before
 
 
+async def test_a_cancelled_update_of_several_says_which_are_updated_for_good(
+    w: Wiring, fake_openclaw: FakeOpenClaw, gate: Path
+) -> None:
+    there(fake_openclaw, "first", "second")
+    fake_openclaw.configure(update_to={"first": "1.1", "second": "1.2"}, update_waits={"second": str(gate)})
+    task_id = await queue(w, UpdatePluginsJob())
+    running = asyncio.create_task(
+        execute(w, task_id, UpdatePluginsJob, lambda job: update_plugins(job, only=None))
+    )
+    await eventually(
+        partial(asyncio.to_thread, begun, fake_openclaw),
+        lambda log: log.count("update begins") == 2,
+        seconds=20,
+    )
+    cancel(task_id)
+    await running
+
+    task = await view(w, task_id)
+    assert task.status is TaskStatus.CANCELLED
+    assert f"first was updated from 1.0 to 1.1 before. {cut_off.ALL_AS_BEFORE}" in (task.error or "")
+    assert versions(fake_openclaw) == {"first": "1.1", "second": "1.0"}
+
+
 async def test_a_way_back_that_takes_too_long_ends_and_says_so(
     w: Wiring, fake_openclaw: FakeOpenClaw, gate: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -217,9 +241,7 @@ async def test_after_a_kill_the_next_worker_puts_the_plugin_back(
     assert (folder(fake_openclaw) / "index.js").read_text() == OLD_VERSION
     assert fake_openclaw.config_file.read_bytes() == before
     told = await left(host)
-    assert told == (
-        f"Plugin {PLUGIN} {OLD_VERSION} and what belongs to it in openclaw.json are as they were before."
-    )
+    assert told == f"Plugin {PLUGIN} {OLD_VERSION} and what belongs to it in openclaw.json are as before."
     assert not host.plugin_folders.copies.exists()
 
 
@@ -233,6 +255,22 @@ async def test_after_a_kill_an_edit_of_somebody_else_stays(
     await asyncio.to_thread(settle_broken_change, host)
 
     assert config(fake_openclaw) == before | theirs
+
+
+async def test_after_a_kill_a_backup_that_is_gone_does_not_stand_in_the_way_of_the_plugin(
+    host: HostPlane, job: RecordingJob, fake_openclaw: FakeOpenClaw, gate: Path
+) -> None:
+    await begin(host, job, fake_openclaw, gate)
+    now = fake_openclaw.config_file.read_bytes()
+    for record in await asyncio.to_thread(lambda: list(host.home.rglob("*/records/*.json"))):
+        record.unlink()
+
+    await asyncio.to_thread(settle_if_free, host)
+
+    assert (folder(fake_openclaw) / "index.js").read_text() == OLD_VERSION
+    assert fake_openclaw.config_file.read_bytes() == now
+    assert str(await left(host)).startswith(f"Plugin {PLUGIN} {OLD_VERSION} is as before.")
+    assert await asyncio.to_thread(host.plugin_journal.open_note) is None
 
 
 async def test_a_task_that_goes_on_is_not_undone(

@@ -59,6 +59,7 @@ class RunningJob(Generic[AnyJob]):
         self.lock_descriptors = claim.locks.descriptors
         self.stopping = False  # the worker stops: what is cut off has seconds, not minutes, to undo things
         self.left: str | None = None  # what stands after it was cut off, for people
+        self.made: list[str] = []  # what is made for good by then, and is not undone
         self._wiring = wiring
         self._epoch = row.epoch
         self._lines: list[str] = []

@@ -145,7 +145,7 @@ async def _with_note(w: Wiring, job: RunningJob[AnyJob], kind: type[AnyJob], out
     if outcome.status not in _CUT_OFF:
         return outcome
     note = job.left or await asyncio.to_thread(what_is_there, w.host, job.task_id, kind)
-    return outcome if note is None else replace(outcome, error=f"{outcome.error} {note}")
+    return replace(outcome, error=" ".join(filter(None, (outcome.error, *job.made, note))))
 
 
 async def _payload(w: Wiring, claim: Claim, kind: type[AnyJob]) -> AnyJob:

@@ -37,7 +37,7 @@ class PluginJournal:
     """One file in the node's state folder, there while a plugin changes."""
 
     def __init__(self, file: Path) -> None:
-        self._file = file
+        self.file = file
         self._settled = file.with_suffix(".settled.json")
 
     def begin(self, note: PluginNote) -> None:
@@ -46,19 +46,19 @@ class PluginJournal:
         Raises:
             StateUnwritableError: the note cannot be written, so nothing else must be.
         """
-        self._write(self._file, asdict(note))
+        self._write(self.file, asdict(note))
 
     def open_note(self) -> PluginNote | None:
         """Return the note of a change that was begun and not ended."""
         try:
-            record: dict[str, Any] = json.loads(self._file.read_bytes())
+            record: dict[str, Any] = json.loads(self.file.read_bytes())
         except FileNotFoundError:
             return None
         return PluginNote(**record)
 
     def end(self) -> None:
         """Forget the note: the change is made, or undone."""
-        self._file.unlink(missing_ok=True)
+        self.file.unlink(missing_ok=True)
 
     def settle(self, task_id: str, settled: Settled) -> None:
         """Remember what the change of a task came to.

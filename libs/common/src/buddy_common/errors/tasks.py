@@ -33,7 +33,7 @@ class JobInterruptedError(BuddyError):
 
 
 class JobCancelledError(BuddyError):
-    """Somebody asked for the end of a job; what it had done by then stays done."""
+    """Somebody asked for the end of a job; what it had done by then stays done, or is told."""
 
     error = "cancelled"
     status = HTTPStatus.CONFLICT

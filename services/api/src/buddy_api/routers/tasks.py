@@ -102,7 +102,8 @@ async def cancel(
 ) -> Envelope[TaskView] | Envelope[TaskAccepted]:
     """End a task: at once while it is Queued; a Running one ends with the programs that it runs.
 
-    What it had done by then stays done. It may also complete just before: the answer says how it ended.
+    What it had done by then stays done; of a plugin it is undone first, which may take minutes.
+    It may also complete just before: the answer says how it ended.
     """
     view = await cancel_task(
         w.database,

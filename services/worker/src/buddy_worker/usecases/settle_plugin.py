@@ -7,7 +7,7 @@ import structlog
 from buddy_common.adapters.config_files import ConfigState
 from buddy_common.adapters.host_plane import HostPlane
 from buddy_common.adapters.plugin_note import PluginNote, Settled
-from buddy_common.errors import BuddyError, StateUnwritableError
+from buddy_common.errors import BuddyError, StateUnwritableError, UnknownBackupError
 from buddy_common.schemas.backups import ROOT
 from buddy_worker.usecases.as_before import as_before
 
@@ -32,7 +32,7 @@ def settle_broken_plugin(host: HostPlane, *, but: str | None = None) -> None:
         host.plugin_journal.end()
         return
     try:
-        _put_back(host, note)
+        whole = _put_back(host, note)
     except (BuddyError, OSError) as exc:
         log.exception("plugin_not_put_back", task_id=note.task_id, plugin=note.plugin)
         reason = exc.message if isinstance(exc, BuddyError) else str(exc)
@@ -40,8 +40,9 @@ def settle_broken_plugin(host: HostPlane, *, but: str | None = None) -> None:
         host.plugin_journal.settle(note.task_id, Settled(text, covers_config=False))
         return
     log.warning("plugin_put_back", task_id=note.task_id, plugin=note.plugin)
-    text = f"{_named(note)} and what belongs to it in openclaw.json are as they were before."
-    host.plugin_journal.settle(note.task_id, Settled(text, covers_config=True))
+    what = f"{_named(note)} and what belongs to it in openclaw.json are"
+    text = f"{what if whole else f'{_named(note)} is'} as before."
+    host.plugin_journal.settle(note.task_id, Settled(text, covers_config=whole))
     host.plugin_journal.end()
     host.plugin_folders.forget()
 
@@ -56,7 +57,7 @@ def require_settled(host: HostPlane) -> None:
     if note is not None:
         raise StateUnwritableError(
             f"An earlier job broke off and {_named(note)} could not be put back, so nothing was done."
-            f" {_where(host, note)}"
+            f" {_where(host, note)} To give it up, remove {host.plugin_journal.file}."
         )
 
 
@@ -74,16 +75,22 @@ def what_became_of_plugin(host: HostPlane, task_id: str) -> Settled | None:
     )
 
 
-def _put_back(host: HostPlane, note: PluginNote) -> None:
+def _put_back(host: HostPlane, note: PluginNote) -> bool:
+    """Return whether what belongs to it in the config is back as well."""
     if note.plugin is not None:
         host.plugin_folders.put_back(note.plugin)
     elif note.package is not None:
         host.plugin_folders.remove_new(frozenset(note.folders), package=note.package)
-    _, contents = host.history.get(note.backup)
+    try:
+        _, contents = host.history.get(note.backup)
+    except UnknownBackupError:  # the plugin is what matters; its keys can be set by hand
+        log.warning("plugin_keys_not_put_back", task_id=note.task_id, backup=note.backup)
+        return False
     root = host.config_files.real_path()
     files = {root if name == ROOT else Path(name): content for name, content in contents.items()}
     before = ConfigState(root, files, host.config_files.effective(contents))
     host.config_files.write(as_before(host.config_files, before, host.config_files.read(), None).files)
+    return True
 
 
 def _named(note: PluginNote) -> str:

@@ -94,6 +94,8 @@ class _Updates:
             unchanged = after == plugin.version
             status = UpdateStatus.UNCHANGED if unchanged else UpdateStatus.UPDATED
             self._note(plugin, status, said if unchanged else None, after=after)
+            if not unchanged:
+                self._job.made.append(f"{plugin.id} was updated from {plugin.version} to {after} before.")
         finally:
             await before.forget()
 
