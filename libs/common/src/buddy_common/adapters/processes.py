@@ -87,6 +87,11 @@ def _seconds_after_boot() -> float:
     return time.time() - psutil.boot_time()
 
 
+def age_seconds(process: psutil.Process) -> float:
+    """Return how long the process has been there, whatever was done to the clock; psutil's errors pass."""
+    return max(0.0, _seconds_after_boot() - _after_boot(process))
+
+
 def to_record(process: ProcessIdentity) -> dict[str, Any]:
     """Return the process in a form that JSON keeps; it is worthless after a reboot, and says so."""
     return {"pid": process.pid, "started": process.started, "boot": boot_id(), "name": process.name}
@@ -138,7 +143,7 @@ def measure(process: psutil.Process, *, first: bool) -> ProcessUsage | None:
     """
     try:
         with process.oneshot():
-            age = _seconds_after_boot() - _after_boot(process)
+            age = age_seconds(process)
             percent = process.cpu_percent(interval=None)
             if first:  # psutil's first answer means nothing
                 times = process.cpu_times()
@@ -146,7 +151,7 @@ def measure(process: psutil.Process, *, first: bool) -> ProcessUsage | None:
             return ProcessUsage(
                 cpu_percent=percent,
                 rss_bytes=process.memory_info().rss,
-                age_seconds=max(0.0, age),
+                age_seconds=age,
                 stopped=process.status() == psutil.STATUS_STOPPED,
             )
     except (psutil.NoSuchProcess, psutil.AccessDenied):
