@@ -10,6 +10,7 @@ from buddy_common.schemas.verdicts import Verdict
 from buddy_watchdog import state_file
 from buddy_watchdog.healing import Phase, State
 from buddy_watchdog.state_file import Incident, Remembered, StateFile
+from watchdog.looks import GATEWAY
 
 INCIDENT = Incident(id="i", began=datetime(2026, 1, 2, tzinfo=UTC), began_after_boot=90.0)
 
@@ -21,13 +22,14 @@ def file(tmp_path: Path) -> StateFile:
 
 def remembered(phase: Phase) -> Remembered:
     state = State(phase=phase, verdict=Verdict.CRASHED, since=90.0, sick_since=90.0, attempts=3)
-    return Remembered(boot=boot_id(), state=state, incident=INCIDENT)
+    return Remembered(boot=boot_id(), state=state, incident=INCIDENT, up=GATEWAY)
 
 
 def test_what_was_saved_is_there_again(file: StateFile) -> None:
     file.save(remembered(Phase.INCIDENT))
 
     assert file.load(now=100.0) == remembered(Phase.INCIDENT)
+    assert file.load(now=100.0).up == GATEWAY
 
 
 def test_a_repair_that_broke_off_counts_and_may_be_followed_at_once(file: StateFile) -> None:
@@ -48,6 +50,7 @@ def test_after_a_reboot_the_times_of_before_mean_nothing(
 
     assert (kept.state.since, kept.state.sick_since, kept.state.attempts) == (5.0, None, 3)
     assert kept.incident == INCIDENT.model_copy(update={"began_after_boot": None})
+    assert kept.up is None
 
 
 @pytest.mark.parametrize("content", [b"", b"{", b'{"boot": 1}'])

@@ -9,7 +9,14 @@ from buddy_common.schemas.processes import ProcessExit
 from buddy_common.schemas.verdicts import Verdict
 from buddy_watchdog.evidence import ConfigLook, Evidence, SocketLook
 from buddy_watchdog.memory import Memory, remember
-from buddy_watchdog.verdict import CONTAINER_SECONDS, LOOP_DEATHS, SLOW_SECONDS, STALL_SECONDS, judge
+from buddy_watchdog.verdict import (
+    CEILING_SECONDS,
+    CONTAINER_SECONDS,
+    LOOP_DEATHS,
+    SLOW_SECONDS,
+    STALL_SECONDS,
+    judge,
+)
 from watchdog.looks import GATEWAY, NEXT, READY, SILENT, STARTING, alive, gone, snapshot, wanted
 
 
@@ -111,6 +118,61 @@ def test_a_gateway_that_restarts_inside_its_process_is_starting() -> None:
     away = alive(4.0, SILENT, listens=False, cpu_seconds=2.0)
 
     assert verdict_of(alive(0.0), away) is Verdict.STARTING
+
+
+def starts(until: float, *, step: float = 10.0, starved: float = 0.0) -> list[Evidence]:
+    """Return looks at a start that never ends and always gets somewhere; `starved`: for that part of it."""
+    return [
+        alive(at, STARTING, cpu_seconds=at, starved_seconds=at * starved)
+        for at in (step * number for number in range(int(until / step) + 1))
+    ]
+
+
+def test_a_start_that_gets_somewhere_for_ever_is_no_start_after_its_ceiling() -> None:
+    assert verdict_of(*starts(CEILING_SECONDS - 10)) is Verdict.STARTING
+    assert verdict_of(*starts(CEILING_SECONDS)) is Verdict.HUNG
+
+
+def test_time_in_which_the_machine_did_not_let_it_run_is_not_charged_to_a_start() -> None:
+    assert verdict_of(*starts(1.5 * CEILING_SECONDS, starved=0.5)) is Verdict.STARTING
+    assert verdict_of(*starts(2 * CEILING_SECONDS, starved=0.5)) is Verdict.HUNG
+
+
+def test_a_machine_that_slept_has_not_let_it_start_meanwhile() -> None:
+    assert verdict_of(*starts(2 * CEILING_SECONDS, step=CEILING_SECONDS)) is Verdict.STARTING
+
+
+def test_the_age_of_a_start_that_began_before_us_is_charged_in_part() -> None:
+    looks = [alive(at, STARTING, age_seconds=90_000.0 + at, cpu_seconds=at) for at in range(0, 400, 10)]
+
+    assert verdict_of(*looks[:30]) is Verdict.STARTING
+    assert verdict_of(*looks) is Verdict.HUNG
+
+
+def test_one_that_spins_is_hung_however_much_it_computes() -> None:
+    spins = [alive(float(at), SILENT, cpu_seconds=float(at)) for at in range(1, 9)]
+
+    assert verdict_of(alive(0.0), *spins[:-1]) is Verdict.DEGRADED
+    assert verdict_of(alive(0.0), *spins) is Verdict.HUNG
+
+
+def test_a_watchdog_that_was_restarted_meanwhile_knows_that_it_was_up_and_is_hung() -> None:
+    memory = Memory(up=GATEWAY, watched_since=0.0)
+    looks = [alive(at, SILENT, cpu_seconds=at) for at in (5.5, 12.0)]  # each probe waits 5 s
+    verdicts = []
+    for evidence in looks:
+        memory = remember(memory, evidence)
+        verdicts.append(judge(evidence, memory).verdict)
+
+    assert verdicts == [Verdict.DEGRADED, Verdict.HUNG]
+
+
+def test_one_that_restarts_inside_its_process_gets_the_time_of_a_start() -> None:
+    """The older OpenClaw opens its port and is then silent for up to 17 s."""
+    away = alive(4.0, SILENT, listens=False, cpu_seconds=2.0)
+    busy = [alive(float(at), SILENT, cpu_seconds=float(at)) for at in range(5, 60)]
+
+    assert verdict_of(alive(0.0), away, *busy) is Verdict.STARTING
 
 
 def test_deaths_in_a_row_are_a_loop_however_they_came_back() -> None:

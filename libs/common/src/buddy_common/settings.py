@@ -212,6 +212,8 @@ class WatchdogSettings(Settings):
     repair_budget: PositiveInt = Field(5, validation_alias=_env("BUDDY_REPAIR_BUDGET"))
     # well for so long, an incident is over; what breaks before belongs to it
     steady_seconds: Seconds = Field(60.0, validation_alias=_env("BUDDY_STEADY_SECONDS"))
+    # a start that is not up by then hangs, however much it does; at least BUDDY_GATEWAY_START_CEILING_SECONDS
+    endless_start_seconds: Seconds = Field(600.0, validation_alias=_env("BUDDY_ENDLESS_START_SECONDS"))
     report_dir: ExpandedPath | None = Field(None, validation_alias=_env("BUDDY_REPORT_DIR", "REPORT_DIR"))
     backup_dir: ExpandedPath | None = Field(None, validation_alias=_env("BUDDY_BACKUP_DIR", "BACKUP_DIR"))
 

@@ -47,6 +47,7 @@ class Evidence:
     frozen: bool = False  # stopped by a signal
     age_seconds: float = 0.0
     cpu_seconds: float = 0.0
+    starved_seconds: float = 0.0  # that it wanted to run, and others ran; 0 where nobody counts that
     log_end: int = 0
     exit: ProcessExit | None = None
     seconds_since_exit: float | None = None

@@ -67,6 +67,7 @@ class Gatherer:
             frozen=seen.usage is not None and seen.usage.stopped,
             age_seconds=seen.usage.age_seconds if seen.usage is not None else 0.0,
             cpu_seconds=cpu,
+            starved_seconds=await asyncio.to_thread(_starved_seconds, seen.process),
             log_end=log_end,
             exit=seen.ended,
             seconds_since_exit=await asyncio.to_thread(self._since_exit) if seen.process is None else None,
@@ -176,3 +177,15 @@ def _oom_kills() -> int:
     except OSError:
         return 0
     return next((int(line.split()[1]) for line in lines if line.startswith("oom_kill ")), 0)
+
+
+def _starved_seconds(process: ProcessIdentity | None) -> float:
+    """Return how long its first thread has waited for a processor (proc(5), `schedstat`); 0 where unknown."""
+    try:
+        return (
+            0.0
+            if process is None
+            else int(Path(f"/proc/{process.pid}/schedstat").read_text().split()[1]) / 1e9
+        )
+    except (OSError, ValueError, IndexError):
+        return 0.0

@@ -13,6 +13,7 @@ from buddy_common.adapters.host_plane import HostPlane
 from buddy_common.adapters.quarantine import Quarantine
 from buddy_common.schemas.gateway import GatewayOwner
 from buddy_common.schemas.healing import EventKind, HealEvent, SelfHealing
+from buddy_common.schemas.processes import ProcessIdentity
 from buddy_common.schemas.verdicts import Verdict
 from buddy_watchdog.chronicle import Chronicle
 from buddy_watchdog.evidence import Evidence, seconds_after_boot
@@ -30,8 +31,8 @@ from buddy_watchdog.healing import (
     is_due,
     step,
 )
-from buddy_watchdog.incidents import seconds_to_recover, wall_clock, with_incident
-from buddy_watchdog.installs import running_install
+from buddy_watchdog.hindrance import Hindrance, hindrance
+from buddy_watchdog.incidents import after_telling, news_in, seconds_to_recover, wall_clock, with_incident
 from buddy_watchdog.repairs.alone import repair_alone
 from buddy_watchdog.repairs.patient import Repaired
 from buddy_watchdog.state_file import Incident, Remembered, StateFile
@@ -52,7 +53,7 @@ _KINDS = {
 }
 DONE = "done"  # how the outcome of a repair that helped begins
 _STEPPED = ("state", "incident", "circuit_opened_at")
-_TOLD = frozenset({EventKind.DETECTED, EventKind.RECOVERED, EventKind.GAVE_UP})
+CLOSE_SECONDS = 2.0  # for alerts that are on their way; what is not out by then is sent by the next watchdog
 
 
 class Healer:
@@ -81,7 +82,10 @@ class Healer:
         self._rules = rules
         self._turn = Turn(host.locks)
         self._kept = Remembered(boot="")
+        self._saving = asyncio.Lock()
         self._tasks: set[asyncio.Task[Any]] = set()
+        self._alerts: set[asyncio.Task[Any]] = set()
+        self._hindrance = Hindrance()
         self._fine_at = seconds_after_boot()
 
     @property
@@ -105,27 +109,39 @@ class Healer:
         return self.state.phase is Phase.REPAIRING
 
     async def load(self) -> None:
-        """Take up what an earlier watchdog has left, and write down what it owed the record."""
+        """Take up what an earlier watchdog has left, write what it owed the record, tell what it had to."""
         self._kept = await asyncio.to_thread(self._file.load, now=seconds_after_boot())
         for event in self._kept.owed:
             await self._chronicle.event(event)
         await self._keep(owed=[])
+        for event in self._kept.untold:
+            self._spawn(self._tell(event), self._alerts)
 
-    async def note_owner(self, owner: GatewayOwner | None) -> None:
-        """Remember who keeps the gateway's process: once that has ended, nothing tells."""
-        await self._keep(owner=owner)
+    async def note_process(self, owner: GatewayOwner | None, up: ProcessIdentity | None) -> None:
+        """Remember who keeps the gateway's process, since nothing tells afterwards, and which was up."""
+        await self._keep(owner=owner, up=up)
 
     @property
     def owner(self) -> GatewayOwner | None:
         """Who kept the last process that was seen."""
         return self._kept.owner
 
+    @property
+    def up(self) -> ProcessIdentity | None:
+        """The last process that was seen up."""
+        return self._kept.up
+
     async def close(self) -> None:
         """Let go of a repair that is under way: its gateway lives on, the next watchdog looks after it."""
         self._turn.leave()
         for task in self._tasks:
             task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
+        if self._alerts:
+            await asyncio.wait(self._alerts, timeout=CLOSE_SECONDS)
+        tasks = self._tasks | self._alerts
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
 
     async def consider(self, evidence: Evidence, finding: Finding, wishes: SelfHealing) -> None:
         """Take in one look."""
@@ -134,8 +150,10 @@ class Healer:
             await self._go(self._step(CircuitClosed(), evidence.at), evidence, finding)
         if finding.verdict in {Verdict.READY, Verdict.SAFE_MODE}:
             self._fine_at = evidence.at
-        held_back = await self._held_back(evidence, finding, wishes)
-        seen = Seen(finding.verdict, held_back, frozen=evidence.frozen)
+        if not self.repairing:
+            looks = finding.verdict in REPAIRABLE
+            self._hindrance = await hindrance(evidence, wishes, self._clock()) if looks else Hindrance()
+        seen = Seen(finding.verdict, self._hindrance.reason, frozen=evidence.frozen)
         await self._go(self._step(seen, evidence.at), evidence, finding)
         if not self.repairing:  # the place is kept until the repair has both locks, and is over
             due = is_due(self.state, finding.verdict, evidence.at)
@@ -144,17 +162,6 @@ class Healer:
 
     def _step(self, event: Event, now: float) -> Step:
         return step(self.state, event, now, self._rules)
-
-    async def _held_back(self, evidence: Evidence, finding: Finding, wishes: SelfHealing) -> str | None:
-        """Return why no repair may be made now."""
-        if finding.verdict not in REPAIRABLE or self.repairing:
-            return None
-        if not wishes.allows_repairs(self._clock()):
-            return "Self-healing is off, or paused."
-        if evidence.lifecycle_busy or evidence.config_busy:
-            return "A job of an operator is under way."
-        installs = await asyncio.to_thread(running_install)
-        return None if installs is None else f"OpenClaw is being installed: {installs}."
 
     async def _go(
         self,
@@ -176,20 +183,22 @@ class Healer:
             kinds = [_KINDS[act] for act in acts if act in _KINDS]
             entries += [(self._seen(kind, incident, evidence, finding, state), []) for kind in kinds]
         owed = [event for event, _ in entries]
-        await self._keep(**{name: getattr(kept, name) for name in _STEPPED}, owed=owed)
+        untold = [*self._kept.untold, *news_in(owed, kept)]
+        await self._keep(**{name: getattr(kept, name) for name in _STEPPED}, owed=owed, untold=untold)
         for event, lines in entries:
             await self._write(event, lines=lines)
         if owed:
             await self._keep(owed=[])
         if Act.REPAIR in acts and incident is not None:
-            self._spawn(self._repair(incident, evidence, finding))
+            self._spawn(self._repair(incident, evidence, finding), self._tasks)
 
     async def _keep(self, **update: Any) -> None:
         """Remember this, on the disk as well if it is news."""
         kept = self._kept.model_copy(update=update)
         if kept != self._kept:
             self._kept = kept
-            await asyncio.to_thread(self._file.save, kept)
+            async with self._saving:  # the last one to write must not be an older one
+                await asyncio.to_thread(self._file.save, self._kept)
 
     def _seen(
         self, kind: EventKind, incident: Incident, evidence: Evidence, finding: Finding, state: State
@@ -201,7 +210,7 @@ class Healer:
             incident,
             finding,
             attempt=state.attempts,
-            evidence_before=evidence.shown(),
+            evidence_before=evidence.shown() | {"no_repair_because": self._hindrance.reason},
             seconds_to_detect=self._seconds_to_detect(evidence) if kind is EventKind.DETECTED else None,
             seconds_to_recover=seconds_to_recover(incident, state, self._clock()) if recovered else None,
         )
@@ -230,20 +239,17 @@ class Healer:
         name = await self._chronicle.report(event, lines=lines)
         event = event.model_copy(update={"report": name})
         await self._chronicle.event(event)
-        if event.kind in _TOLD and await self._is_news(event):
-            self._spawn(self._chronicle.tell(event))
+        if event.id in {untold.id for untold in self._kept.untold}:
+            self._spawn(self._tell(event), self._alerts)
 
-    async def _is_news(self, event: HealEvent) -> bool:
-        """Whether people were not told of that kind yet; it is noted before they are."""
-        incident = self._kept.incident
-        if incident is None or incident.id != event.incident:
-            return True
-        if event.kind in incident.told:
-            return False
-        await self._keep(incident=incident.model_copy(update={"told": [*incident.told, event.kind]}))
-        return True
+    async def _tell(self, event: HealEvent) -> None:
+        """Tell people; it counts as told once that was tried: killed before, the next watchdog does it."""
+        await self._chronicle.tell(event)
+        kept = after_telling(self._kept, event)
+        await self._keep(untold=kept.untold, incident=kept.incident)
 
     async def _repair(self, incident: Incident, evidence: Evidence, finding: Finding) -> None:
+        note = self._hindrance.note
         try:
             await self._chronicle.make_way()
             async with asyncio.timeout(REPAIR_SECONDS):
@@ -280,11 +286,11 @@ class Healer:
             self._step(ended, seconds_after_boot()),
             after,
             finding,
-            notes=[(event, done.lines)] if done.counts else [],
+            notes=[(event, [*([note] if note else []), *done.lines])] if done.counts else [],
         )
         self._wake()
 
-    def _spawn(self, work: Coroutine[Any, Any, None]) -> None:
+    def _spawn(self, work: Coroutine[Any, Any, None], tasks: set[asyncio.Task[Any]]) -> None:
         task = asyncio.create_task(work)
-        self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
+        tasks.add(task)
+        task.add_done_callback(tasks.discard)

@@ -39,6 +39,7 @@ class Rules:
 
     budget: int = 5  # repairs, until it was well for a stable hour or somebody closes the circuit
     steady_seconds: float = 60.0  # well for so long, an incident is over: an earlier death belongs to it
+    start_ceiling_seconds: float = 600.0  # a start that is not up by then hangs, however much it does
 
 
 class Phase(StrEnum):

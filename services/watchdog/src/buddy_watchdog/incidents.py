@@ -4,8 +4,11 @@ import uuid
 from collections.abc import Sequence
 from datetime import UTC, datetime
 
+from buddy_common.schemas.healing import EventKind, HealEvent
 from buddy_watchdog.healing import Act, State
 from buddy_watchdog.state_file import Incident, Remembered
+
+_TOLD = frozenset({EventKind.DETECTED, EventKind.RECOVERED, EventKind.GAVE_UP})
 
 
 def wall_clock() -> datetime:
@@ -34,3 +37,20 @@ def seconds_to_recover(incident: Incident, state: State, now: datetime) -> float
     if incident.began_after_boot is not None and state.fine_since is not None:
         return round(state.fine_since - incident.began_after_boot, 1)
     return round(max(0.0, ((incident.up_at or now) - incident.began).total_seconds()), 1)
+
+
+def news_in(events: Sequence[HealEvent], kept: Remembered) -> list[HealEvent]:
+    """Return those that people are to be told of: each kind once per incident."""
+    known = {(event.incident, event.kind) for event in kept.untold}
+    if kept.incident is not None:
+        known |= {(kept.incident.id, kind) for kind in kept.incident.told}
+    return [event for event in events if event.kind in _TOLD and (event.incident, event.kind) not in known]
+
+
+def after_telling(kept: Remembered, event: HealEvent) -> Remembered:
+    """Return what is remembered once people were told of the event, as far as they can be."""
+    untold = [other for other in kept.untold if other.id != event.id]
+    incident = kept.incident
+    if incident is not None and incident.id == event.incident:
+        incident = incident.model_copy(update={"told": [*incident.told, event.kind]})
+    return kept.model_copy(update={"untold": untold, "incident": incident})

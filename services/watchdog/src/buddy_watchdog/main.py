@@ -56,7 +56,11 @@ def main() -> None:
         ),
         store=host.quarantine,
         file=StateFile(home.node_state / "watchdog.json"),
-        rules=Rules(budget=settings.repair_budget, steady_seconds=settings.steady_seconds),
+        rules=Rules(
+            budget=settings.repair_budget,
+            steady_seconds=settings.steady_seconds,
+            start_ceiling_seconds=max(settings.endless_start_seconds, gateway.start_ceiling_seconds),
+        ),
         beside=[wechat],
     )
     uvicorn.run(

@@ -11,6 +11,10 @@ DEATHS_SECONDS = 600.0  # deaths that lie further back make no loop
 PROGRESS_CPU_SECONDS = 0.05
 # p99 of the event loop; a gateway under load was at 20 to 60 ms, one that answers nobody at seconds
 SLOW_LOOP_MS = 1000.0
+# how much of its age a start is charged with that began before we looked: it may be one inside its process
+MOST_CREDIT_SECONDS = 300.0
+# in doubt there is a look each second, which may take 8 s; in a longer gap the machine slept, or we did
+MOST_GAP_SECONDS = 15.0
 
 
 @dataclass(frozen=True)
@@ -22,7 +26,11 @@ class Memory:
     # of the gateway that is gone: the container that starts it is another one than it had
     container_is_new: bool = True
     up: ProcessIdentity | None = None  # the process that has once said that it is started
-    answered_at: float | None = None
+    answered_at: float | None = None  # or since when it has had to
+    watched_since: float | None = None  # we have begun to look
+    looked_at: float | None = None
+    starting_for: float = 0.0  # in seconds in which the machine has let it run
+    starved_seconds: float = 0.0  # of the look before
     moved_at: float = 0.0
     marks: tuple[float, int, tuple[str, ...]] = (0.0, 0, ())
     gone_since: float | None = None
@@ -38,6 +46,7 @@ def remember(memory: Memory, evidence: Evidence) -> Memory:
     at, probe = evidence.at, evidence.snapshot.probe
     same = evidence.process is not None and evidence.process == memory.process
     died = memory.process is not None and not same
+    starting_for = _starting_for(memory, evidence, same=same)
     memory = _gone(memory, evidence, died=died)
     marks, moved_at = _progress(memory, evidence, same=same)
     delay = probe.event_loop_delay_p99_ms
@@ -47,7 +56,10 @@ def remember(memory: Memory, evidence: Evidence) -> Memory:
         process=evidence.process,
         container_is_new=_container_is_new(memory, evidence),
         owner=evidence.snapshot.owner or memory.owner,
-        up=evidence.process if probe.started else memory.up,
+        up=_up(memory, evidence, same=same),
+        looked_at=at,
+        starting_for=starting_for,
+        starved_seconds=evidence.starved_seconds,
         answered_at=at if probe.live else _last_answer(memory, evidence, same=same),
         marks=marks,
         moved_at=moved_at,
@@ -62,10 +74,35 @@ def _container_is_new(memory: Memory, evidence: Evidence) -> bool:
     return memory.container_is_new or evidence.container_up is False
 
 
-def _last_answer(memory: Memory, evidence: Evidence, *, same: bool) -> float | None:
-    """Return when this process last answered a probe or a ping."""
-    known = [at for at in (memory.answered_at, evidence.socket.answered_at) if same and at is not None]
-    return max(known, default=None)
+def _up(memory: Memory, evidence: Evidence, *, same: bool) -> ProcessIdentity | None:
+    """Return the process that was last up; one that has let go of its port, or says so, starts anew."""
+    probe = evidence.snapshot.probe
+    if probe.started:
+        return evidence.process
+    begins_again = same and not evidence.frozen and (not evidence.listens or probe.live)
+    return None if begins_again and not probe.draining else memory.up
+
+
+def _starting_for(memory: Memory, evidence: Evidence, *, same: bool) -> float:
+    """Return how long the process has been on its way up, by what the machine has let it have."""
+    probe = evidence.snapshot.probe
+    if evidence.process is None or probe.started or probe.draining:
+        return 0.0
+    if same and evidence.frozen:
+        return memory.starting_for
+    if not same or memory.looked_at is None:
+        return 0.0 if evidence.process == memory.up else min(evidence.age_seconds, MOST_CREDIT_SECONDS)
+    gap = min(evidence.at - memory.looked_at, MOST_GAP_SECONDS)
+    return memory.starting_for + max(0.0, gap - (evidence.starved_seconds - memory.starved_seconds))
+
+
+def _last_answer(memory: Memory, evidence: Evidence, *, same: bool) -> float:
+    """Return when this process last answered a probe or a ping, or since when we wait for it."""
+    if not same:
+        first = memory.looked_at is None and memory.watched_since is not None
+        return memory.watched_since if first and memory.watched_since is not None else evidence.at
+    known = [at for at in (memory.answered_at, evidence.socket.answered_at) if at is not None]
+    return max(known, default=evidence.at)
 
 
 def _gone(memory: Memory, evidence: Evidence, *, died: bool) -> Memory:

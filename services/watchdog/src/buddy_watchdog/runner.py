@@ -18,7 +18,7 @@ from buddy_common.schemas.verdicts import Verdict
 from buddy_common.usecases.publish_node import publish_gateway, publish_system
 from buddy_watchdog.chronicle import Chronicle
 from buddy_watchdog.config_look import ConfigLooker
-from buddy_watchdog.evidence import Evidence
+from buddy_watchdog.evidence import Evidence, seconds_after_boot
 from buddy_watchdog.gather import Gatherer
 from buddy_watchdog.healer import Healer
 from buddy_watchdog.healing import FINE, Phase, Rules
@@ -105,6 +105,7 @@ class Runner:
         self._diary = diary
         self._beside = beside
         self._store = store
+        self._rules = rules
         self._looked_at = time.monotonic()
         self._news = asyncio.Event()
         self._config = ConfigLooker(host.gateway_settings.config_file)
@@ -133,7 +134,9 @@ class Runner:
     async def run_forever(self) -> None:
         """Look every interval, every second while the gateway is in doubt, at once when something happens."""
         await self._healer.load()
-        self._memory = Memory(owner=self._healer.owner)
+        self._memory = Memory(
+            owner=self._healer.owner, up=self._healer.up, watched_since=seconds_after_boot()
+        )
         async with asyncio.TaskGroup() as group:
             group.create_task(self._socket.run_forever())
             group.create_task(self._diary.run_forever())
@@ -161,8 +164,9 @@ class Runner:
     async def _look(self) -> tuple[Evidence, Finding]:
         evidence = await self._gather()
         self._memory = remember(self._memory, evidence)
-        finding = judge(evidence, self._memory)
-        await self._healer.note_owner(self._memory.owner)
+        ceiling = self._rules.start_ceiling_seconds
+        finding = judge(evidence, self._memory, start_ceiling_seconds=ceiling)
+        await self._healer.note_process(self._memory.owner, self._memory.up)
         wishes = await self._diary.wishes()
         await self._healer.consider(evidence, finding, wishes)
         await self._adopt(evidence, finding)

@@ -9,7 +9,8 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 from buddy_common.adapters.atomic_file import replace_file
 from buddy_common.adapters.processes import boot_id
 from buddy_common.schemas.gateway import GatewayOwner
-from buddy_common.schemas.healing import HealEvent
+from buddy_common.schemas.healing import EventKind, HealEvent
+from buddy_common.schemas.processes import ProcessIdentity
 from buddy_watchdog.healing import Phase, State
 
 log = structlog.get_logger(__name__)
@@ -23,7 +24,7 @@ class Incident(BaseModel):
     id: str
     began: datetime
     began_after_boot: float | None = None  # None: before this boot
-    told: list[str] = []  # kinds of events that people were alerted of
+    told: list[EventKind] = []  # kinds of events that people were alerted of
     up_at: datetime | None = None  # when the gateway was first seen well again
 
 
@@ -38,7 +39,9 @@ class Remembered(BaseModel):
     owner: GatewayOwner | None = None  # of the last process that was seen
     circuit_opened_at: datetime | None = None
     circuit_closed_at: datetime | None = None  # the operator's last word on it that was acted upon
+    up: ProcessIdentity | None = None  # the last process that was seen up
     owed: list[HealEvent] = []  # not known to be written down yet
+    untold: list[HealEvent] = []  # nobody has tried yet to tell people of them
 
 
 class StateFile:
@@ -62,8 +65,9 @@ class StateFile:
         state = kept.state
         if state.phase is Phase.REPAIRING:
             state = state.model_copy(update={"phase": Phase.INCIDENT, "next_repair_at": now})
-        incident = kept.incident
+        incident, up = kept.incident, kept.up
         if kept.boot != boot_id():
+            up = None
             if incident is not None:
                 incident = incident.model_copy(update={"began_after_boot": None})
             since = None if state.since is None else now
@@ -76,7 +80,7 @@ class StateFile:
                     "next_repair_at": now,
                 }
             )
-        return kept.model_copy(update={"boot": boot_id(), "state": state, "incident": incident})
+        return kept.model_copy(update={"boot": boot_id(), "state": state, "incident": incident, "up": up})
 
     def save(self, remembered: Remembered) -> None:
         """Keep it; a disk that is full is a log line: the watching goes on."""

@@ -11,6 +11,8 @@ from buddy_watchdog.memory import Memory
 
 # without CPU time, a log line or a new phase for this long, a start is none any more
 STALL_SECONDS = 60.0
+# however much it does: a start took 118 s on a busy machine
+CEILING_SECONDS = 600.0
 # a probe waits 5 s and a ping 3 s: who has been silent for longer has answered neither
 SILENT_SECONDS = 8.0
 # OpenClaw that restarts itself was back after 38 s on a busy machine
@@ -43,7 +45,7 @@ class Finding:
     reason: str
 
 
-def judge(evidence: Evidence, memory: Memory) -> Finding:
+def judge(evidence: Evidence, memory: Memory, *, start_ceiling_seconds: float = CEILING_SECONDS) -> Finding:
     """Return what is the matter; `memory` has taken in this evidence already."""
     if evidence.process is None:
         return _without_process(evidence, memory)
@@ -56,7 +58,7 @@ def judge(evidence: Evidence, memory: Memory) -> Finding:
         return Finding(Verdict.DRAINING, "It finishes its chats before it ends.")
     if probe.started:
         return _up(evidence, memory)
-    return _not_up(evidence, memory)
+    return _not_up(evidence, memory, start_ceiling_seconds)
 
 
 def _without_process(evidence: Evidence, memory: Memory) -> Finding:
@@ -175,11 +177,11 @@ def _weakness(evidence: Evidence, memory: Memory) -> str | None:
     return None
 
 
-def _not_up(evidence: Evidence, memory: Memory) -> Finding:
+def _not_up(evidence: Evidence, memory: Memory, ceiling: float) -> Finding:
     process = evidence.process
-    was_up = process == memory.up
     silent_for = evidence.at - (memory.answered_at if memory.answered_at is not None else evidence.at)
-    if was_up and evidence.listens and not evidence.snapshot.probe.live:
+    silent = evidence.listens and not evidence.snapshot.probe.live
+    if process == memory.up and silent:
         if silent_for >= SILENT_SECONDS:
             return Finding(
                 Verdict.HUNG, f"{process} accepts connections and has not answered for {silent_for:.0f} s."
@@ -189,6 +191,11 @@ def _not_up(evidence: Evidence, memory: Memory) -> Finding:
     if still_for >= STALL_SECONDS:
         return Finding(Verdict.HUNG, f"{process} has made no progress with its start for {still_for:.0f} s.")
     waits = ", ".join(evidence.snapshot.probe.failing) or "its first answer"
+    if memory.starting_for >= ceiling:
+        return Finding(
+            Verdict.HUNG,
+            f"The start of {process} does not finish: it waits for {waits}, for {memory.starting_for:.0f} s.",
+        )
     return Finding(Verdict.STARTING, f"It starts, and waits for {waits}.")
 
 
