@@ -19,6 +19,7 @@ from buddy_common.schemas.verdicts import Verdict
 from buddy_watchdog import healing as healing_module
 from buddy_watchdog import runner
 from buddy_watchdog.healing import Rules
+from buddy_watchdog.verdict import LOOP_DEATHS
 from eventually import eventually
 from watchdog.scene import Ward
 
@@ -153,6 +154,37 @@ async def test_a_good_config_is_not_replaced_by_an_older_one(ward: Ward) -> None
 
     assert set(ward.diary.repairs) == {"restart"}
     assert ward.fake.config_file.read_bytes() == now
+
+
+async def test_a_change_that_openclaw_takes_and_no_start_survives_is_rolled_back(ward: Ward) -> None:
+    pid = await ward.start()
+    good = await keep_as_good(ward)
+    async with ward.watched(interval_seconds=0.1):
+        await is_up(ward)
+        ward.fake.configure(exit=3, say="Error: boom")
+        os.kill(pid, signal.SIGKILL)
+        await comes_to(ward, EventKind.RECOVERED)
+        await is_up(ward, instead_of=pid)
+
+    assert ward.diary.repairs[:2] == ["restart", "restart"]  # one is bad luck
+    assert ward.diary.repairs[-1] == "rollback"
+    assert ward.fake.config_file.read_bytes() == good
+
+
+async def test_a_valid_change_stays_however_often_somebody_kills_the_gateway(ward: Ward) -> None:
+    pid = await ward.start()
+    await keep_as_good(ward)
+    async with ward.watched(interval_seconds=0.1):
+        pid = await is_up(ward)
+        await edit(ward, logging={"level": "debug"})
+        changed = ward.fake.config_file.read_bytes()
+        for _ in range(LOOP_DEATHS + 1):
+            os.kill(pid, signal.SIGKILL)
+            pid = await is_up(ward, instead_of=pid)
+
+    assert Verdict.CRASH_LOOP in {event.verdict for event in ward.diary.events}
+    assert set(ward.diary.repairs) == {"restart"}
+    assert ward.fake.config_file.read_bytes() == changed
 
 
 async def keep_as_good(ward: Ward) -> bytes:

@@ -66,6 +66,10 @@ class Evidence:
     oom_kills: int = 0  # of the kernel, since the machine was started
     quarantined: int = 0
     channels_held_back: bool = False  # OpenClaw's own restart-loop breaker has started none
+    # of the looks before
+    config_proven: bool = False  # a start on this config was ready
+    failed_starts: int = 0  # on this config in a row that ended by themselves
+    rss_mb_per_hour: float | None = None  # how its resident memory grows
 
     def shown(self) -> dict[str, Any]:
         """Return what an event keeps of it; nothing in it is secret but what the gateway itself said."""
@@ -87,10 +91,13 @@ class Evidence:
             "event_loop_ms": probe.event_loop_delay_p99_ms,
             "rpc_ms": self.socket.round_trip_ms,
             "rss_mb": round(self.snapshot.rss_bytes / (1024 * 1024), 1),
+            "rss_mb_per_hour": self.rss_mb_per_hour,
             "disk_free_mb": self.disk_free_bytes // (1024 * 1024),
             "state_writable": self.state_writable,
             "channels_held_back": self.channels_held_back,
             "config_hash": self.config.hash,
             "config_problem": self.config.problem,
+            "config_proven": self.config_proven,
+            "failed_starts": self.failed_starts,
             "said": list(self.said[-_SHOWN_LINES:]),
         }

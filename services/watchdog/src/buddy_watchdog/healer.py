@@ -11,9 +11,7 @@ import structlog
 
 from buddy_common.adapters.host_plane import HostPlane
 from buddy_common.adapters.quarantine import Quarantine
-from buddy_common.schemas.gateway import GatewayOwner
 from buddy_common.schemas.healing import EventKind, HealEvent, SelfHealing
-from buddy_common.schemas.processes import ProcessIdentity
 from buddy_common.schemas.verdicts import Verdict
 from buddy_watchdog.chronicle import Chronicle
 from buddy_watchdog.evidence import Evidence, seconds_after_boot
@@ -33,8 +31,10 @@ from buddy_watchdog.healing import (
 )
 from buddy_watchdog.hindrance import Hindrance, hindrance
 from buddy_watchdog.incidents import after_telling, news_in, seconds_to_recover, wall_clock, with_incident
+from buddy_watchdog.memory import Memory
 from buddy_watchdog.repairs.alone import repair_alone
 from buddy_watchdog.repairs.patient import Repaired
+from buddy_watchdog.starts import Starts
 from buddy_watchdog.state_file import Incident, Remembered, StateFile
 from buddy_watchdog.turn import Turn
 from buddy_watchdog.verdict import Finding
@@ -117,19 +117,16 @@ class Healer:
         for event in self._kept.untold:
             self._spawn(self._tell(event), self._alerts)
 
-    async def note_process(self, owner: GatewayOwner | None, up: ProcessIdentity | None) -> None:
-        """Remember who keeps the gateway's process, since nothing tells afterwards, and which was up."""
-        await self._keep(owner=owner, up=up)
+    async def note(self, memory: Memory) -> None:
+        """Keep what the next watchdog cannot see: who kept the process, which was up, on which config."""
+        await self._keep(owner=memory.owner, up=memory.up, proven=memory.starts.proven)
 
     @property
-    def owner(self) -> GatewayOwner | None:
-        """Who kept the last process that was seen."""
-        return self._kept.owner
-
-    @property
-    def up(self) -> ProcessIdentity | None:
-        """The last process that was seen up."""
-        return self._kept.up
+    def memory(self) -> Memory:
+        """What is known of the looks of an earlier watchdog."""
+        kept = self._kept
+        starts = Starts(proven=kept.proven)
+        return Memory(owner=kept.owner, up=kept.up, starts=starts, watched_since=seconds_after_boot())
 
     async def close(self) -> None:
         """Let go of a repair that is under way: its gateway lives on, the next watchdog looks after it."""

@@ -1,10 +1,12 @@
 """What a verdict needs to know of the looks before: pure, so that every course of events can be tested."""
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 from buddy_common.schemas.gateway import Desired, GatewayOwner
 from buddy_common.schemas.processes import ProcessIdentity
 from buddy_watchdog.evidence import Evidence
+from buddy_watchdog.growth import Growth, remember_size
+from buddy_watchdog.starts import Starts, remember_start
 
 DEATHS_SECONDS = 600.0  # deaths that lie further back make no loop
 # an idle Node.js wakes up now and then; a start that gets anywhere uses more
@@ -31,6 +33,8 @@ class Memory:
     looked_at: float | None = None
     starting_for: float = 0.0  # in seconds in which the machine has let it run
     starved_seconds: float = 0.0  # of the look before
+    starts: Starts = field(default_factory=Starts)
+    growth: Growth = field(default_factory=Growth)  # of its resident memory
     moved_at: float = 0.0
     marks: tuple[float, int, tuple[str, ...]] = (0.0, 0, ())
     gone_since: float | None = None
@@ -56,6 +60,8 @@ def remember(memory: Memory, evidence: Evidence) -> Memory:
         process=evidence.process,
         container_is_new=_container_is_new(memory, evidence),
         owner=evidence.snapshot.owner or memory.owner,
+        starts=remember_start(memory.starts, evidence),
+        growth=remember_size(memory.growth, evidence),
         up=_up(memory, evidence, same=same),
         looked_at=at,
         starting_for=starting_for,
@@ -64,6 +70,18 @@ def remember(memory: Memory, evidence: Evidence) -> Memory:
         marks=marks,
         moved_at=moved_at,
         slow_since=_since(memory.slow_since, at) if slow else None,
+    )
+
+
+def with_the_past(evidence: Evidence, memory: Memory) -> Evidence:
+    """Return the evidence together with what only several looks tell; `memory` has taken it in already."""
+    starts = memory.starts
+    same = evidence.config.hash == starts.config_hash
+    return replace(
+        evidence,
+        config_proven=evidence.config.hash is not None and evidence.config.hash == starts.proven,
+        failed_starts=starts.failed if same else 0,
+        rss_mb_per_hour=memory.growth.megabytes_per_hour,
     )
 
 

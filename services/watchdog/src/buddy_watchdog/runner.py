@@ -18,14 +18,14 @@ from buddy_common.schemas.verdicts import Verdict
 from buddy_common.usecases.publish_node import publish_gateway, publish_system
 from buddy_watchdog.chronicle import Chronicle
 from buddy_watchdog.config_look import ConfigLooker
-from buddy_watchdog.evidence import Evidence, seconds_after_boot
+from buddy_watchdog.evidence import Evidence
 from buddy_watchdog.gather import Gatherer
 from buddy_watchdog.healer import Healer
 from buddy_watchdog.healing import FINE, Phase, Rules
 from buddy_watchdog.held_socket import HeldSocket
 from buddy_watchdog.incidents import wall_clock
 from buddy_watchdog.known_good import READY_SECONDS, KnownGood
-from buddy_watchdog.memory import Memory, remember
+from buddy_watchdog.memory import Memory, remember, with_the_past
 from buddy_watchdog.process_end import wait_for_end, wait_for_freeze
 from buddy_watchdog.state_file import StateFile
 from buddy_watchdog.verdict import Finding, judge
@@ -134,9 +134,7 @@ class Runner:
     async def run_forever(self) -> None:
         """Look every interval, every second while the gateway is in doubt, at once when something happens."""
         await self._healer.load()
-        self._memory = Memory(
-            owner=self._healer.owner, up=self._healer.up, watched_since=seconds_after_boot()
-        )
+        self._memory = self._healer.memory
         async with asyncio.TaskGroup() as group:
             group.create_task(self._socket.run_forever())
             group.create_task(self._diary.run_forever())
@@ -164,9 +162,10 @@ class Runner:
     async def _look(self) -> tuple[Evidence, Finding]:
         evidence = await self._gather()
         self._memory = remember(self._memory, evidence)
+        evidence = with_the_past(evidence, self._memory)
         ceiling = self._rules.start_ceiling_seconds
         finding = judge(evidence, self._memory, start_ceiling_seconds=ceiling)
-        await self._healer.note_process(self._memory.owner, self._memory.up)
+        await self._healer.note(self._memory)
         wishes = await self._diary.wishes()
         await self._healer.consider(evidence, finding, wishes)
         await self._adopt(evidence, finding)

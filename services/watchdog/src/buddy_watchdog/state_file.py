@@ -40,6 +40,7 @@ class Remembered(BaseModel):
     circuit_opened_at: datetime | None = None
     circuit_closed_at: datetime | None = None  # the operator's last word on it that was acted upon
     up: ProcessIdentity | None = None  # the last process that was seen up
+    proven: str | None = None  # hash of the config that a start was last ready on
     owed: list[HealEvent] = []  # not known to be written down yet
     untold: list[HealEvent] = []  # nobody has tried yet to tell people of them
 

@@ -16,6 +16,7 @@ from buddy_watchdog.repairs.restart import restart
 from buddy_watchdog.repairs.resume import resume_or_restart
 from buddy_watchdog.repairs.rollback import roll_back
 from buddy_watchdog.repairs.terminate import terminate_and_restart
+from buddy_watchdog.starts import may_blame_config
 
 log = structlog.get_logger(__name__)
 
@@ -48,7 +49,7 @@ async def _choose(patient: Patient, verdict: Verdict, store: Quarantine) -> tupl
         return "terminate and restart", lambda: terminate_and_restart(patient)
     if verdict in {Verdict.CONFIG_ERROR, Verdict.CRASH_LOOP} or patient.attempt >= LOOP_ATTEMPTS:
         try:
-            name, before = await _mend_config(patient, verdict, store)
+            name, before = await _mend_config(patient, store)
         except BuddyError as exc:  # a full disk, a program that cannot be asked: then only a start is left
             log.warning("config_not_mended", reason=exc.message)
             await patient.notes.line(f"The config was left as it is: {exc.message}")
@@ -65,7 +66,7 @@ def _after(before: str, run: Repair) -> Repair:
     return both
 
 
-async def _mend_config(patient: Patient, verdict: Verdict, store: Quarantine) -> tuple[str | None, str]:
+async def _mend_config(patient: Patient, store: Quarantine) -> tuple[str | None, str]:
     """Take out what is to blame, else go back to what was good; (None, "") where neither helps."""
     state = await asyncio.to_thread(_read, patient)
     if state is not None:
@@ -77,8 +78,9 @@ async def _mend_config(patient: Patient, verdict: Verdict, store: Quarantine) ->
         taken = await _try_quarantine(patient, store, state, culprits) if culprits else None
         if taken is not None:
             return "quarantine", f"Quarantined {taken}."
-        if refusal is None and verdict is not Verdict.CRASH_LOOP:
-            return None, ""  # OpenClaw takes it, and nothing else says that it is the cause
+        if refusal is None and not may_blame_config(patient.evidence):
+            await patient.notes.line("Nothing says that the config is the cause: it is left as it is.")
+            return None, ""
     name = await roll_back(patient)
     if name is None:
         await patient.notes.line("There is no other config that is known to be good.")

@@ -82,9 +82,8 @@ class Restore:
         environment = {} if process is None else await self.gateway.environment(process)
         await self._end(force=False)
         late = await self._look_again(contents, before)  # the gateway may have run on for minutes
-        up = await self._swap_and_start(restored, contents, late, environment, task_id)
-        await self._mark_good(task_id)
-        return up
+        # whether it is good shows in a minute: the watchdog keeps what the gateway was ready on for so long
+        return await self._swap_and_start(restored, contents, late, environment, task_id)
 
     def _load(self, name: str) -> tuple[Backup, dict[str, bytes]]:
         backup, contents = self.history.get(name)
@@ -211,13 +210,3 @@ class Restore:
             environment=environment,
             lock_descriptors=self.lock_descriptors,
         )
-
-    async def _mark_good(self, task_id: str) -> None:
-        """Keep what the gateway has come up with; a backup that fails costs the restore nothing."""
-        try:
-            live = await asyncio.to_thread(self.files.read)
-            await asyncio.to_thread(
-                self.history.add, live[ROOT], live, reason=BackupReason.KNOWN_GOOD, task_id=task_id
-            )
-        except (BuddyError, KeyError) as exc:
-            await self.progress.line(f"It is not on record as known to be good: {exc}")
