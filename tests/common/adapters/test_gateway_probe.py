@@ -38,7 +38,8 @@ def ask(probe: GatewayProbe) -> Ask:
 
         async with await asyncio.start_server(answer, "127.0.0.1", 0) as server:
             found = await probe.ask(server.sockets[0].getsockname()[1])
-        return found.model_copy(update={"latency_ms": None})
+        assert found.healthz == 200
+        return found.model_copy(update={"latency_ms": None, "healthz": None})
 
     return ask
 
@@ -52,13 +53,19 @@ async def test_ready_gateway_is_started_whatever_else_it_says(ask: Ask) -> None:
 async def test_gateway_that_only_a_channel_keeps_from_being_ready_is_started(ask: Ask) -> None:
     found = await ask('{"ready": false, "failing": ["telegram"]}', STARTED)
 
-    assert found == Probe(live=True, started=True, ready=False, failing=["telegram"])
+    assert found == Probe(live=True, started=True, ready=False, failing=["telegram"], phase="started")
 
 
 async def test_gateway_that_says_it_starts_is_not_started(ask: Ask) -> None:
     found = await ask('{"ready": false, "failing": ["startup-sidecars"]}', STARTING)
 
-    assert (found.live, found.started, found.ready) == (True, False, False)
+    assert (found.live, found.started, found.ready, found.phase) == (True, False, False, "starting")
+
+
+async def test_what_a_start_waits_for_is_told(ask: Ask) -> None:
+    waits = json.dumps({"status": "starting", "pendingReason": "startup-sidecars"})
+
+    assert (await ask('{"ready": false}', waits)).phase == "starting: startup-sidecars"
 
 
 async def test_old_generation_that_answers_at_all_is_started(ask: Ask) -> None:
@@ -77,7 +84,7 @@ async def test_draining_is_told(ask: Ask) -> None:
     "readyz", ['{"ready": "yes", "failing": null, "eventLoop": null}', '{"ready": false, "failing": 3}']
 )
 async def test_nonsense_is_not_ready(ask: Ask, readyz: str) -> None:
-    assert await ask(readyz, STARTING) == Probe(live=True, ready=False)
+    assert await ask(readyz, STARTING) == Probe(live=True, ready=False, phase="starting")
 
 
 @pytest.mark.parametrize("readyz", [PAGE, "[]", b"\xff\xfe"])

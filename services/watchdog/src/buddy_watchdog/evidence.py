@@ -84,6 +84,8 @@ class Evidence:
             "container_up": self.container_up,
             "listens": self.listens,
             "foreign_listener": self.snapshot.foreign_listener,
+            "healthz": probe.healthz,
+            "startup": probe.phase or ("started" if probe.started else None),
             "live": probe.live,
             "ready": probe.ready,
             "failing": probe.failing,

@@ -5,6 +5,7 @@ Source: OpenClaw's docs/gateway/health.md. `/readyz` fails for a channel that is
 with a web page, `/readyz` names channels only, and whatever answers is up.
 """
 
+import asyncio
 import time
 from typing import Any
 
@@ -13,6 +14,7 @@ import httpx
 from buddy_common.schemas.gateway import Probe
 
 PROBE_SECONDS = 5.0  # one second gave false alarms at load 10
+MOST_PHASE_CHARACTERS = 200
 _JSON = {"Accept": "application/json"}
 _DEAD = Probe(live=False, ready=False)
 
@@ -32,6 +34,10 @@ class GatewayProbe:
 
     async def ask(self, port: int) -> Probe:
         """Return what it says; a gateway that cannot be reached is an answer, not an error."""
+        healthz, probe = await asyncio.gather(self._status(port), self._ask(port))
+        return probe.model_copy(update={"healthz": healthz})
+
+    async def _ask(self, port: int) -> Probe:
         began = time.monotonic()
         try:
             answer = await self._client.get(f"http://127.0.0.1:{port}/readyz")
@@ -40,7 +46,7 @@ class GatewayProbe:
                 return _DEAD
             latency_ms = round((time.monotonic() - began) * 1000, 1)
             ready = answer.status_code == httpx.codes.OK and report.get("ready") is True
-            started = ready or await self._is_started(port)
+            started, phase = (True, None) if ready else await self._startup(port)
         except httpx.HTTPError:
             return _DEAD
         failing = report.get("failing")
@@ -55,14 +61,25 @@ class GatewayProbe:
             failing=names,
             event_loop_delay_p99_ms=delay if isinstance(delay, int | float) else None,
             latency_ms=latency_ms,
+            phase=phase,
         )
 
-    async def _is_started(self, port: int) -> bool:
+    async def _startup(self, port: int) -> tuple[bool, str | None]:
+        """Return whether it says that it is up, and its own word for where it is."""
         answer = await self._client.get(f"http://127.0.0.1:{port}/startupz")
         report = _read(answer)
         if report is None:  # the old generation knows no such route
-            return answer.status_code == httpx.codes.OK
-        return report.get("status") == "started"
+            return answer.status_code == httpx.codes.OK, None
+        status, waits_for = report.get("status"), report.get("pendingReason")
+        phase = f"{status}: {waits_for}" if waits_for else str(status)
+        return status == "started", phase[:MOST_PHASE_CHARACTERS]
+
+    async def _status(self, port: int) -> int | None:
+        """Return what `/healthz` answers: it does so before anything else is up."""
+        try:
+            return (await self._client.get(f"http://127.0.0.1:{port}/healthz")).status_code
+        except httpx.HTTPError:
+            return None
 
     async def close(self) -> None:
         """Let go of the connections."""

@@ -86,6 +86,8 @@ class Probe(BaseModel):
     failing: list[str] = []
     event_loop_delay_p99_ms: float | None = None
     latency_ms: float | None = None
+    healthz: int | None = None  # the status that `/healthz` has answered with; None: it is silent
+    phase: str | None = None  # what `/startupz` says, where it was asked and exists
 
 
 class GatewaySnapshot(BaseModel):
