@@ -19,7 +19,7 @@ from pathlib import Path
 
 import psutil
 
-from bench.results import ROWS_FILE, Result, kept, table
+from bench.results import ROWS_FILE, Result, count_missed, kept, table
 
 ROOT = Path(__file__).parents[1]
 REPORT = ROOT / "build" / "bench.md"
@@ -49,20 +49,24 @@ class Part:
 
 
 def main() -> None:
-    """Run the parts, print and write the report; exit with 1 where one of them fails."""
+    """Run the parts, print and write the report; exit with 1 where one fails, if strict also at a miss."""
     parser = argparse.ArgumentParser(prog="python -m bench", description=__doc__)
     parser.add_argument("--only", nargs="+", choices=PARTS, default=list(PARTS), help="not all of them")
     parser.add_argument("--report", type=Path, default=REPORT, help=f"default: {REPORT.relative_to(ROOT)}")
+    parser.add_argument("--strict", action="store_true", help="exit with 1 where a target is missed, too")
     options = parser.parse_args()
     began = time.monotonic()
     with tempfile.TemporaryDirectory() as folder:
         rows = Path(folder) / "rows"
         parts = [run(name, rows) for name in options.only]
-        text = report(parts, kept(rows), time.monotonic() - began)
+        results = kept(rows)
+        text = report(parts, results, time.monotonic() - began)
     options.report.parent.mkdir(parents=True, exist_ok=True)
     options.report.write_text(text)
     print(text)
-    sys.exit(any(part.failed for part in parts))
+    missed, targets = count_missed(results)
+    print(f"{missed} of {targets} targets missed.")
+    sys.exit(any(part.failed for part in parts) or (options.strict and missed > 0))
 
 
 def run(name: str, rows: Path) -> Part:

@@ -55,6 +55,12 @@ def kept(file: Path) -> list[Result]:
     return [Result(**json.loads(line)) for line in file.read_text().splitlines()]
 
 
+def count_missed(results: Iterable[Result]) -> tuple[int, int]:
+    """Return how many targets are missed, of how many."""
+    targets = [result.is_met for result in results if result.wanted]
+    return targets.count(False), len(targets)
+
+
 def table(results: Iterable[Result]) -> str:
     """Return the rows as Markdown."""
     lines = ["| what | ours | reference | | ratio | wanted |", "|---|---|---|---|---|---|"]

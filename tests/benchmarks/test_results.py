@@ -3,7 +3,7 @@
 from pathlib import Path
 
 import pytest
-from bench.results import ROWS_FILE, Result, keep, kept, table
+from bench.results import ROWS_FILE, Result, count_missed, keep, kept, table
 
 
 def result(ours: float, **bounds: float) -> Result:
@@ -24,6 +24,10 @@ def test_row_tells_whether_its_ratio_is_what_is_wanted(
     ours: float, bounds: dict[str, float], told: str
 ) -> None:
     assert result(ours, **bounds).wanted == told
+
+
+def test_misses_are_counted_among_those_of_which_something_is_wanted() -> None:
+    assert count_missed([result(9.0), result(9.0, at_most=3), result(1.0, at_most=3)]) == (1, 2)
 
 
 def test_rows_of_several_benchmarks_come_into_one_table(

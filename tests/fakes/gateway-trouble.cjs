@@ -24,6 +24,9 @@ if (folder && isMainThread && process.argv.includes("gateway") && process.argv.i
   const slow = take("slow-start");
   if (slow !== null) burn(Number(slow));
   setInterval(() => {
+    if (take("block-loop") !== null) while (true); // it accepts connections, computes, and answers nobody
+  }, 100).unref();
+  setInterval(() => {
     if (take("fill-heap") === null) return;
     const kept = [];
     // 128 MB a time: a heap that fills slowly keeps the collector so busy that the gateway hangs first

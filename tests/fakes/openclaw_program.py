@@ -267,7 +267,7 @@ draining = False
 
 class Handler(BaseHTTPRequestHandler):
     def do_GET(self):
-        if fake.get("hang"):
+        if os.path.exists(fake.get("hang_when", "")):
             time.sleep(3600)
         failing = []
         if time.monotonic() < ready_at:

@@ -31,7 +31,10 @@ class SmallDisk:
             os.close(before)
             if exc.errno not in {errno.EPERM, errno.ENOSYS}:
                 raise
-            self.refusal = f"no mount namespace of its own can be made here ({exc.strerror}): it takes root"
+            self.refusal = (
+                f"no mount namespace of its own can be made here ({exc.strerror}); run it as root, or by"
+                " `unshare --user --map-root-user --mount`"
+            )
             return
         self._before = before
         self._mount(b"none", "/", None, MS_REC | MS_PRIVATE)

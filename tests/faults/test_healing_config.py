@@ -9,7 +9,6 @@ from typing import Any
 
 import pytest
 
-from buddy_common.adapters.config_files import parse_config
 from faults.ward import Ward, kept_config, known_good, quarantined
 
 pytestmark = [pytest.mark.faults, pytest.mark.timeout(900)]
@@ -65,20 +64,47 @@ def test_an_entry_that_blocks_the_start_is_quarantined_and_can_be_released(
 def test_a_config_that_no_entry_explains_is_rolled_back(
     ward: Ward, fault: str, content: bytes | None
 ) -> None:
+    """OpenClaw's own copies are taken away first: what comes back is what we have kept."""
     with kept_config(ward.system) as path:
         ward.prepare()
-        good = path.read_bytes()
         known_good(ward)
         pid = ward.prepare()
+        good = path.read_bytes()
+        for copy in path.parent.glob("openclaw.json.*"):
+            copy.unlink()
         if content is None:
             ward.system.openclaw.write(ward.system.openclaw.config | {"nonsense": {"a": 1}})
         else:
             path.write_bytes(content)
         os.kill(pid, signal.SIGKILL)
 
-        ward.recovers(fault, instead_of=pid)
+        events = ward.recovers(fault, instead_of=pid)
 
-        assert ward.system.openclaw.config["gateway"] == parse_config(good)["gateway"]
+        assert path.read_bytes() == good
+        reasons = [event["reason"] for event in events if event["verdict"] == "config_error"]
+        assert any("exit code 78" in reason for reason in reasons), events
+        assert ward.repairs()[-1] == "rollback"
+        assert ward.buddy.status()["verdict"] == "ready"
+
+
+def test_a_config_that_breaks_while_the_gateway_runs_is_put_right_by_one_call(ward: Ward) -> None:
+    with kept_config(ward.system) as path:
+        ward.prepare()
+        known_good(ward)
+        pid = ward.prepare()
+        good = path.read_bytes()
+        path.write_bytes(b"{ not json")
+        ward.until(lambda: "detected" in ward.kinds(), "the broken file is seen")
+        rows = ward.buddy.get("/v1/heal/backups", limit="100").json()["data"]["backups"]
+        newest = next(row["name"] for row in rows if row["reason"] == "known good")
+
+        ward.change(f"/v1/heal/backups/{newest}/restore")
+
+        events = ward.recovers("config broken while it runs, one call", instead_of=pid)
+        assert events[0]["verdict"] == "config_broken"
+        assert path.read_bytes() == good
+        assert ward.repairs() == []
+        assert ward.buddy.status()["verdict"] == "ready"
 
 
 def test_a_config_that_breaks_while_the_gateway_runs_is_told_and_nothing_is_touched(ward: Ward) -> None:

@@ -11,7 +11,7 @@ from datetime import UTC, datetime, timedelta
 import psutil
 import pytest
 
-from faults.ward import Ward, kept_config, next_gateway
+from faults.ward import HANG_SECONDS, Ward, kept_config, next_gateway
 
 pytestmark = [pytest.mark.faults, pytest.mark.timeout(900)]
 
@@ -95,3 +95,55 @@ def test_it_heals_without_broker_and_database_and_writes_everything_down_later(w
     events = ward.recovers("SIGKILL, no broker, no database", instead_of=pid)
     kinds = [event["kind"] for event in events]
     assert kinds == ["detected", "repair", "recovered"]
+
+
+def seconds_to_detect(ward: Ward) -> float:
+    """Return how long after the fault it was written down."""
+    first = next(event for event in ward.events() if event["kind"] == "detected")
+    return datetime.fromisoformat(first["at"]).timestamp() - ward.began
+
+
+def test_an_event_loop_that_is_blocked_for_ever_is_a_hang_within_fifteen_seconds(ward: Ward) -> None:
+    pid = ward.prepare()
+
+    (ward.healing.trouble / "block-loop").touch()
+
+    events = ward.recovers("event loop blocked", instead_of=pid)
+    assert "hung" in [event["verdict"] for event in events]
+    assert seconds_to_detect(ward) <= HANG_SECONDS
+    assert ward.repairs() == ["terminate and restart"]
+
+
+def test_a_hang_is_known_by_a_watchdog_that_was_restarted_meanwhile(ward: Ward) -> None:
+    pid = ward.prepare()
+    (ward.healing.trouble / "block-loop").touch()
+    os.kill(ward.buddy.children["watchdog"], signal.SIGKILL)
+
+    events = ward.recovers("event loop blocked, watchdog killed", instead_of=pid)
+
+    assert "hung" in [event["verdict"] for event in events]
+    assert ward.repairs() == ["terminate and restart"]
+
+
+def test_a_hang_is_mended_with_the_broker_killed_and_the_database_locked(ward: Ward) -> None:
+    """Whoever would start the broker again is stopped, so that it stays dead."""
+    pid = ward.prepare()
+    supervisor = psutil.Process(ward.buddy.process.pid)
+    database = sqlite3.connect(ward.buddy.machine.home / "buddy.db", isolation_level=None)
+    database.execute("BEGIN EXCLUSIVE")
+    broker = ward.buddy.children["broker"]
+    supervisor.suspend()
+    try:
+        os.kill(broker, signal.SIGKILL)
+        (ward.healing.trouble / "block-loop").touch()
+        ward.until(lambda: ward.is_new(pid) and ward.system.is_ready(), "ready without broker and database")
+    finally:
+        database.execute("ROLLBACK")
+        database.close()
+        supervisor.resume()
+    ward.until(lambda: ward.buddy.children["broker"] != broker, "there is another broker")
+    ward.until(ward.buddy.is_ready, "Buddy is ready again")
+
+    events = ward.recovers("event loop blocked, broker killed, no database", instead_of=pid)
+    assert ward.repairs() == ["terminate and restart"]
+    assert [event["kind"] for event in events].count("detected") == 1

@@ -17,6 +17,7 @@ from real_openclaw import Generation
 
 PATIENCE_SECONDS = 280
 STEADY_SECONDS = 3
+HANG_SECONDS = 15.0  # by then a hang is detected: that is up to our own times, and to no machine
 DISK_MEGABYTES = 512
 # an idle gateway needs a quarter of it, and to fill it takes a second
 HEAP_MEGABYTES = 1024
