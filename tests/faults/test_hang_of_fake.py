@@ -14,6 +14,8 @@ from faults.ward import HANG_SECONDS
 
 pytestmark = [pytest.mark.faults, pytest.mark.timeout(180)]
 
+LOOKS = 3
+
 
 @pytest.fixture
 def machine(tmp_path: Path) -> Iterator[Machine]:
@@ -30,7 +32,14 @@ def test_a_gateway_that_answers_nobody_is_seen_within_fifteen_seconds_and_replac
     fake.configure(hang_when=str(trouble))
     buddy = machine.up()
     assert buddy.finish("/v1/gateway/start")["status"] == "Completed"
-    buddy.until(lambda: buddy.status()["verdict"] == "ready", what="the watchdog finds it ready")
+    heartbeats = set()
+
+    def is_known() -> bool:
+        status = buddy.status()
+        heartbeats.add(status["heartbeat"])
+        return status["verdict"] == "ready" and len(heartbeats) > LOOKS
+
+    buddy.until(is_known, what="the watchdog itself has found it ready, and not only the job")
     (old,) = machine.gateways()
     fake.configure()
 

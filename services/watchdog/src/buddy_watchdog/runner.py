@@ -229,10 +229,12 @@ class Runner:
         settled = finding is not None and (
             finding.verdict in _SETTLED or self._healer.state.phase is Phase.OPEN
         )
-        seconds = (
-            self._interval if settled and not self._healer.repairing else min(self._interval, DOUBT_SECONDS)
-        )
         process = evidence.process if evidence is not None else None
+        seconds = self._interval
+        if not settled or self._healer.repairing:
+            seconds = min(seconds, DOUBT_SECONDS)
+        elif evidence is not None and process is not None and not evidence.socket.connected:
+            seconds /= 2  # no ping tells of a hang: a probe has to, in time
         waits = [asyncio.create_task(_is_set(self._news))]
         if process is not None:
             waits.append(asyncio.create_task(wait_for_end(process.pid, seconds=seconds)))
