@@ -65,6 +65,7 @@ NAMES: list[tuple[type[Settings], str, str, str, object]] = [
     (WatchdogSettings, "CHECK_INTERVAL_SECONDS", "check_interval_seconds", "5", 5.0),
     (WatchdogSettings, "BUDDY_REPAIR_BUDGET", "repair_budget", "3", 3),
     (WatchdogSettings, "BUDDY_STEADY_SECONDS", "steady_seconds", "9", 9.0),
+    (WatchdogSettings, "BUDDY_ENDLESS_START_SECONDS", "endless_start_seconds", "900", 900.0),
     (WatchdogSettings, "BUDDY_REPORT_DIR", "report_dir", "/r", Path("/r")),
     (WatchdogSettings, "REPORT_DIR", "report_dir", "/r", Path("/r")),
     (WatchdogSettings, "BUDDY_BACKUP_DIR", "backup_dir", "/b", Path("/b")),

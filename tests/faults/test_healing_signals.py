@@ -6,6 +6,7 @@ Run by `make faults`. What it took is written down, and never asserted: a busy m
 import os
 import signal
 import sqlite3
+import time
 from datetime import UTC, datetime, timedelta
 
 import psutil
@@ -97,6 +98,14 @@ def test_it_heals_without_broker_and_database_and_writes_everything_down_later(w
     assert kinds == ["detected", "repair", "recovered"]
 
 
+def known_to_be_up(ward: Ward) -> int:
+    """Begin with a gateway that the watchdog itself has seen up, and not only a job."""
+    pid = ward.prepare()
+    ward.until_looked(3)
+    ward.began = time.time()
+    return pid
+
+
 def seconds_to_detect(ward: Ward) -> float:
     """Return how long after the fault it was written down."""
     first = next(event for event in ward.events() if event["kind"] == "detected")
@@ -104,7 +113,7 @@ def seconds_to_detect(ward: Ward) -> float:
 
 
 def test_an_event_loop_that_is_blocked_for_ever_is_a_hang_within_fifteen_seconds(ward: Ward) -> None:
-    pid = ward.prepare()
+    pid = known_to_be_up(ward)
 
     (ward.healing.trouble / "block-loop").touch()
 
@@ -115,7 +124,7 @@ def test_an_event_loop_that_is_blocked_for_ever_is_a_hang_within_fifteen_seconds
 
 
 def test_a_hang_is_known_by_a_watchdog_that_was_restarted_meanwhile(ward: Ward) -> None:
-    pid = ward.prepare()
+    pid = known_to_be_up(ward)
     (ward.healing.trouble / "block-loop").touch()
     os.kill(ward.buddy.children["watchdog"], signal.SIGKILL)
 
@@ -127,7 +136,7 @@ def test_a_hang_is_known_by_a_watchdog_that_was_restarted_meanwhile(ward: Ward) 
 
 def test_a_hang_is_mended_with_the_broker_killed_and_the_database_locked(ward: Ward) -> None:
     """Whoever would start the broker again is stopped, so that it stays dead."""
-    pid = ward.prepare()
+    pid = known_to_be_up(ward)
     supervisor = psutil.Process(ward.buddy.process.pid)
     database = sqlite3.connect(ward.buddy.machine.home / "buddy.db", isolation_level=None)
     database.execute("BEGIN EXCLUSIVE")
