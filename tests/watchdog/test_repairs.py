@@ -109,6 +109,7 @@ async def test_the_one_entry_that_blocks_the_start_is_quarantined_and_nothing_el
     assert "quarantine" in ward.diary.repairs
     (kept,) = await asyncio.to_thread(ward.store.listing)
     assert kept.path == path
+    assert path[-1] in kept.reason
     holder = before
     for key in path[:-1]:
         holder = holder[key]

@@ -7,6 +7,7 @@ import structlog
 
 from buddy_common.adapters.config_files import ConfigState
 from buddy_common.adapters.quarantine import Quarantine
+from buddy_common.config_diff import KeyPath
 from buddy_common.errors import BuddyError, ConfigRejectedError, GatewayConfigError, IncludeUnsupportedError
 from buddy_common.schemas.verdicts import Verdict
 from buddy_common.usecases.validate_config import validate_config
@@ -15,6 +16,7 @@ from buddy_watchdog.repairs.quarantine import find_culprits, let_go_of_what_is_b
 from buddy_watchdog.repairs.restart import restart
 from buddy_watchdog.repairs.resume import resume_or_restart
 from buddy_watchdog.repairs.rollback import roll_back
+from buddy_watchdog.repairs.suspects import accusations, suspects
 from buddy_watchdog.repairs.terminate import terminate_and_restart
 from buddy_watchdog.starts import may_blame_config
 
@@ -75,7 +77,8 @@ async def _mend_config(patient: Patient, store: Quarantine) -> tuple[str | None,
         if not await asyncio.to_thread(patient.host.config_files.is_still, state):
             await patient.notes.line("openclaw.json was changed meanwhile, and is left as it is.")
             return None, ""
-        taken = await _try_quarantine(patient, store, state, culprits) if culprits else None
+        why = _why(patient, state, culprits or [], refusal)
+        taken = await _try_quarantine(patient, store, state, culprits, why) if culprits else None
         if taken is not None:
             return "quarantine", f"Quarantined {taken}."
         if refusal is None and not may_blame_config(patient.evidence):
@@ -89,10 +92,10 @@ async def _mend_config(patient: Patient, store: Quarantine) -> tuple[str | None,
 
 
 async def _try_quarantine(
-    patient: Patient, store: Quarantine, state: ConfigState, culprits: list[tuple[str, ...]]
+    patient: Patient, store: Quarantine, state: ConfigState, culprits: list[KeyPath], why: str
 ) -> str | None:
     try:
-        return await quarantine(patient, store, state, culprits, reason=_why(patient))
+        return await quarantine(patient, store, state, culprits, reason=why)
     except IncludeUnsupportedError as exc:
         await patient.notes.line(exc.message)
         return None
@@ -115,9 +118,14 @@ def _read(patient: Patient) -> ConfigState | None:
         return None
 
 
-def _why(patient: Patient) -> str:
-    problem = patient.evidence.config.problem
-    return problem or next(iter(patient.evidence.said[-1:]), "OpenClaw did not start with it.")
+def _why(patient: Patient, state: ConfigState, culprits: list[KeyPath], refusal: str | None) -> str:
+    """Return what OpenClaw says against the entries, and not what it happened to say last."""
+    named = (
+        line
+        for line in accusations(patient.evidence.said)
+        if set(culprits) & set(suspects([line], state.config))
+    )
+    return refusal or patient.evidence.config.problem or next(named, "OpenClaw did not start with it.")
 
 
 async def _settle(patient: Patient, store: Quarantine) -> None:
