@@ -144,10 +144,10 @@ def keep_gateway(record: str, report: int, arguments: list[str]) -> None:
         return _tell(report, _failure(exc, arguments[0]))
     identity: dict[str, object] = {"pid": gateway, "started": _started(gateway), "boot": _boot()}
     told = identity | _write(record, identity)
+    ours = _read(record)  # before anybody knows of it, who may start the next one
     _close_all_but(report)  # the locks: from here on, whoever looks finds the gateway
     _tell(report, told)
     os.close(report)
-    ours = _read(record)
     while True:
         try:
             pid, status = os.waitpid(-1, 0)
