@@ -53,6 +53,20 @@ async def test_observe_calls_a_config_that_blocks_the_start_by_its_name(
     assert await observe(host) is GatewayState.RUNNING
 
 
+async def test_observe_sees_a_gateway_that_starts_while_it_looks(
+    host: Host, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    started = await host.start()
+    os.kill(started.pid, signal.SIGKILL)
+    await eventually(lambda: observe(host), lambda state: state is GatewayState.CRASHED)
+
+    async def start_meanwhile() -> None:  # what is known of the last end makes way for the new one
+        await host.start()
+
+    monkeypatch.setattr(host.gateway, "last_exit", start_meanwhile)
+    assert await observe(host) is GatewayState.RUNNING
+
+
 async def test_observe_names_a_foreign_program(host: Host, fake_openclaw: FakeOpenClaw) -> None:
     with socket.create_server(("127.0.0.1", fake_openclaw.port)):
         snapshot = await look(host)

@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 from buddy_common.ports import Gateway, HostState, HostSystem
 from buddy_common.schemas.gateway import Desired, GatewaySnapshot, GatewayState, Probe
 from buddy_common.schemas.processes import ProcessExit, ProcessIdentity, ProcessUsage
-from buddy_common.usecases.find_gateway import find_gateway
+from buddy_common.usecases.find_gateway import FoundGateway, find_gateway
 
 # a listener that is silent for longer than any cold start took is not starting any more
 STARTING_SECONDS = 300.0
@@ -39,12 +39,12 @@ async def look_closely(
     gateway: Gateway, host: HostState, *, node: str, system: HostSystem, busy: bool
 ) -> Observation:
     """Return the same together with what it was taken from."""
-    found = await find_gateway(gateway, host)
+    found, usage, ended = await _find(gateway, host)
+    if usage is None and ended is None:  # one that starts just now takes the place of the last one's end
+        found, usage, ended = await _find(gateway, host)
     process = found.process
-    usage = await gateway.usage(process) if process is not None else None
     answers = found.listens and not (usage is not None and usage.stopped)  # a frozen one lets probes wait
     probe = await gateway.probe() if answers else Probe(live=False, ready=False)
-    ended = await gateway.last_exit() if usage is None else None
     desired = await host.desired()
     now = datetime.now(UTC)
     snapshot = GatewaySnapshot(
@@ -64,6 +64,14 @@ async def look_closely(
     )
     gone = process is None or usage is None
     return Observation(snapshot, None if gone else process, found.listens and not gone, usage, ended)
+
+
+async def _find(
+    gateway: Gateway, host: HostState
+) -> tuple[FoundGateway, ProcessUsage | None, ProcessExit | None]:
+    found = await find_gateway(gateway, host)
+    usage = await gateway.usage(found.process) if found.process is not None else None
+    return found, usage, await gateway.last_exit() if usage is None else None
 
 
 def _state(
