@@ -226,6 +226,16 @@ async def test_a_broker_that_forgets_is_filled_again(node: Node) -> None:
     await node.until_fresh()
 
 
+async def test_a_broker_that_has_only_what_was_read_since_is_filled_again(node: Node) -> None:
+    node.start()
+    await node.until_fresh()
+    (key,) = [key async for key in node.w.redis.scan_iter(match="buddy:*:read")]
+
+    await node.w.redis.hdel(key, *(f"{name}{part}" for name in ("skills", "plugins") for part in ("", ":data")))
+
+    await node.until_fresh()
+
+
 async def test_only_one_of_two_reads_and_the_other_takes_over(node: Node, gateway: FakeGateway) -> None:
     node.start()
     await node.until_fresh()

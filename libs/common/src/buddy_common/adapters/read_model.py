@@ -7,6 +7,7 @@ One hash per node: the head of a resource (tag, source, age) in the field of its
 import hashlib
 import json
 import time
+from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
@@ -117,6 +118,17 @@ class ReadModel:
         async with broker_errors():
             raw, link = await self._redis.hmget(_key(node), [resource, _LINK])
         return _head(raw, link)
+
+    async def has_all(self, node: str, resources: Collection[str]) -> bool:
+        """Whether all of them are there, fresh or not.
+
+        Raises:
+            BrokerUnavailableError: Redis did not answer.
+        """
+        if not resources:
+            return True
+        async with broker_errors():
+            return None not in await self._redis.hmget(_key(node), list(resources))
 
     async def set_link(self, node: str, *, up: bool) -> None:
         """Say whether the node holds a connection to its gateway; it holds for `LINK_SECONDS`.

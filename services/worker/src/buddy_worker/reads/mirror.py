@@ -220,8 +220,10 @@ class Mirror:
     async def _catch_up(self) -> None:
         """Fill the read model again when the broker was away, or has forgotten it."""
         try:
-            told = await self._w.host.read_model.head(self._node, Resource.CAPABILITIES)
-            if told is None or self._refresher.behind:
+            # one of them is no sign of the rest: it may just have been read when the broker forgot
+            wanted = {*self._refresher.known, Resource.CAPABILITIES}
+            whole = await self._w.host.read_model.has_all(self._node, wanted)
+            if not whole or self._refresher.behind:
                 await self._refresher.publish_again()
                 await self._say_linked(up=self._said_up and self._link.hello is not None)
         except BrokerUnavailableError:

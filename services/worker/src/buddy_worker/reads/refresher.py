@@ -3,6 +3,7 @@
 import asyncio
 import json
 import time
+from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Any
 
@@ -71,6 +72,11 @@ class Refresher:
         self._doubted: set[Resource] = set()
         self._alone_since = time.monotonic()
         self.behind = False  # the broker did not take something
+
+    @property
+    def known(self) -> Collection[Resource]:
+        """What has been read."""
+        return self._known.keys()
 
     def files(self) -> Files:
         """Return what the state folder holds, as far as it could be read."""
