@@ -11,12 +11,10 @@ class InvalidRequestError(BuddyError):
     error = "invalid_request"
     status = HTTPStatus.BAD_REQUEST
 
-
-class InvalidFieldError(InvalidRequestError):
-    """One field of a request makes no sense; `fields` names it, as it does where a schema refuses one."""
-
-    def __init__(self, field: str, problem: str) -> None:
-        super().__init__(f"{field}: {problem}", fields=[{"field": field, "problem": problem}])
+    @classmethod
+    def of_field(cls, field: str, problem: str) -> "InvalidRequestError":
+        """Return one whose `fields` name the field, as they do where a schema refuses one."""
+        return cls(f"{field}: {problem}", fields=[{"field": field, "problem": problem}])
 
 
 class NotAuthenticatedError(BuddyError):

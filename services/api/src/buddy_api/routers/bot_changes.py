@@ -20,7 +20,7 @@ from buddy_api.envelope import Envelope
 from buddy_api.experts import Language
 from buddy_common.errors import (
     BotExistsError,
-    InvalidFieldError,
+    InvalidRequestError,
     ProtectedBotError,
     UnknownArchiveError,
     UnknownBotError,
@@ -203,7 +203,7 @@ async def template(body: FromTemplate, w: Wired, change: Change, base: BaseHash)
 async def update(body: UpdateBot, change: Change, base: BaseHash) -> Response:
     """Change what a bot's entry in openclaw.json says; a key whose value is null goes."""
     if not body.changes:
-        raise InvalidFieldError("config", "name at least one field to change.")
+        raise InvalidRequestError.of_field("config", "name at least one field to change.")
     return await change.make(UpdateBotJob(id=body.id, config=body.changes, base_hash=base), _UPDATED)
 
 
@@ -215,7 +215,7 @@ async def update(body: UpdateBot, change: Change, base: BaseHash) -> Response:
 async def set_identity(body: SetIdentity, change: Change, base: BaseHash) -> Response:
     """Change the name under which a bot appears, its emoji, theme or avatar."""
     if not any((body.name, body.emoji, body.theme, body.avatar)):
-        raise InvalidFieldError("name", "give a name, an emoji, a theme or an avatar.")
+        raise InvalidRequestError.of_field("name", "give a name, an emoji, a theme or an avatar.")
     return await change.make(SetBotIdentityJob(**body.model_dump(), base_hash=base), _RENAMED)
 
 

@@ -22,7 +22,7 @@ from buddy_api.node_lists import Mirror
 from buddy_api.openclaw_schemas import ModelsConfig
 from buddy_common.errors import (
     InUseError,
-    InvalidFieldError,
+    InvalidRequestError,
     NoSuchModelError,
     UnknownModelError,
     UnknownProviderError,
@@ -168,7 +168,7 @@ async def delete_model(
 ) -> Response:
     """Take a model out of its provider; 409 with the list while something refers to it."""
     if request.scope["path"].endswith("\n"):  # which the pattern of a route's `:path` overlooks
-        raise InvalidFieldError("model", "it ends with a line feed.")
+        raise InvalidRequestError.of_field("model", "it ends with a line feed.")
     return await change.make(DeleteModelJob(provider=provider, model=model, base_hash=base), "模型已删除")
 
 

@@ -11,7 +11,7 @@ from buddy_api.envelope import Envelope, ok, problems
 from buddy_api.healing_schemas import SelfHealingStatus, SetSelfHealing
 from buddy_api.times import require_moment
 from buddy_api.usecases.read_healing import read_healing
-from buddy_common.errors import AlertFailedError, InvalidFieldError, NoAlertsError, StateUnwritableError
+from buddy_common.errors import AlertFailedError, InvalidRequestError, NoAlertsError, StateUnwritableError
 from buddy_common.schemas.healing import Healing, HealingView
 from buddy_common.schemas.healing_jobs import SendTestAlertJob, SetSelfHealingJob
 
@@ -44,9 +44,9 @@ async def set_self_healing(change: Change, body: SetSelfHealing) -> Response:
     """Switch the repairs on or off, or pause them until a time; it watches and tells in any case."""
     until = require_moment("paused_until", body.paused_until)
     if body.mode == "paused" and (until is None or until <= datetime.now(UTC)):
-        raise InvalidFieldError("paused_until", "`paused` needs a time that is still to come.")
+        raise InvalidRequestError.of_field("paused_until", "`paused` needs a time that is still to come.")
     if body.mode != "paused" and until is not None:
-        raise InvalidFieldError("paused_until", "only `paused` goes with a time.")
+        raise InvalidRequestError.of_field("paused_until", "only `paused` goes with a time.")
     mode = Healing.OFF if body.mode == "off" else Healing.ON
     return await change.make(SetSelfHealingJob(mode=mode, paused_until=until), "自愈设置已更新")
 
