@@ -231,7 +231,9 @@ async def test_a_broker_that_has_only_what_was_read_since_is_filled_again(node: 
     await node.until_fresh()
     (key,) = [key async for key in node.w.redis.scan_iter(match="buddy:*:read")]
 
-    await node.w.redis.hdel(key, *(f"{name}{part}" for name in ("skills", "plugins") for part in ("", ":data")))
+    await node.w.redis.hdel(
+        key, *(f"{name}{part}" for name in ("skills", "plugins") for part in ("", ":data"))
+    )
 
     await node.until_fresh()
 

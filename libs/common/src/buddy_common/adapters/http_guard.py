@@ -7,7 +7,7 @@ would notice if they moved.
 import asyncio
 
 import structlog
-from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 
 log = structlog.get_logger(__name__)
 
@@ -27,29 +27,32 @@ _TOO_SLOW = b"HTTP/1.1 408 Request Timeout\r\nConnection: close\r\nContent-Lengt
 class OneWrite:
     """What an answer is written to: its head goes out with the first piece of its body where that is there.
 
-    uvicorn writes them one by one, and each is a call of the system that wakes the client up.
+    uvicorn writes them one by one, and each is a call of the system that wakes the client up. What comes
+    after them goes past this.
     """
 
-    def __init__(self, transport: asyncio.Transport, loop: asyncio.AbstractEventLoop) -> None:
-        self._transport = transport
+    def __init__(self, cycle: RequestResponseCycle, loop: asyncio.AbstractEventLoop) -> None:
+        self._cycle = cycle
+        self._transport = cycle.transport
         self._loop = loop
         self._head: bytes | None = None
-        self._is_first = True
 
     def write(self, data: bytes) -> None:
         """Write; the head waits until whoever answers waits for something."""
-        if self._is_first:
-            self._is_first, self._head = False, data
+        if self._head is None:
+            self._head = data
             self._loop.call_soon(self._flush)
-        elif self._head is not None and len(data) <= JOINED_BYTES:
+        elif len(data) <= JOINED_BYTES:
             joined, self._head = self._head + data, None
             self._transport.write(joined)
+            self._cycle.transport = self._transport
         else:
             self._flush()
             self._transport.write(data)
 
     def _flush(self) -> None:
-        self._head, head = None, self._head
+        head, self._head = self._head, None
+        self._cycle.transport = self._transport
         if head is not None and not self._transport.is_closing():
             self._transport.write(head)
 
@@ -107,7 +110,7 @@ class GuardedHttp(HttpToolsProtocol):
         before = self.cycle
         super().on_headers_complete()
         if self.cycle is not before:  # no upgrade to a WebSocket
-            self.cycle.transport = OneWrite(self.transport, self.loop)  # type: ignore[assignment]  # all it uses
+            self.cycle.transport = OneWrite(self.cycle, self.loop)  # type: ignore[assignment]  # all it uses
 
     def on_message_complete(self) -> None:
         """The body is whole."""
