@@ -2,6 +2,7 @@
 
 import re
 from dataclasses import dataclass
+from typing import Any
 from urllib.parse import urljoin, urlsplit
 
 import httpx
@@ -32,7 +33,9 @@ class Panel:
 
 def ask(method: str, url: str, token: str, headers: dict[str, str]) -> httpx.Response:
     headers = {"Authorization": f"Bearer {token}", "Accept-Encoding": "identity", **headers}
-    return httpx.request(method, url, headers=headers, trust_env=False, timeout=START_SECONDS)
+    return httpx.request(
+        method, url, headers=headers, trust_env=False, timeout=START_SECONDS, follow_redirects=True
+    )
 
 
 def inside(url: str) -> str:
@@ -52,7 +55,7 @@ def test_every_file_comes_byte_for_byte_whole_in_part_or_not_at_all(panel: Panel
     where = panel.system.buddy.get("/v1/openclaw/dashboard-url").json()["data"]["url"]
     page = panel.ours(inside(where), Accept="text/html")
     assert page.status_code == 200
-    parts = sorted({inside(urljoin(where, part)) for part in PART.findall(page.text)})
+    parts = sorted({inside(urljoin(str(page.url), part)) for part in PART.findall(page.text)})
     assert parts
 
     for path in parts:
@@ -71,3 +74,17 @@ def test_what_the_gateway_does_not_take_is_refused_in_its_own_words(panel: Panel
     for method, path in (("GET", "assets/none.js"), ("POST", "assets/none.js"), ("GET", "no-such-page.json")):
         ours, theirs = panel.ours(path, method), panel.theirs(path, method)
         assert (ours.status_code, ours.content) == (theirs.status_code, theirs.content)
+
+
+@pytest.mark.faults
+@pytest.mark.timeout(400)
+def test_a_panel_that_its_config_puts_below_a_path_is_found_from_the_same_address(panel: Panel) -> None:
+    def move(config: dict[str, Any]) -> None:
+        config["gateway"]["controlUi"] = {"basePath": "/somewhere/else"}
+
+    def is_there() -> bool:
+        page = panel.ours("", Accept="text/html")
+        return page.status_code == 200 and page.url.path == f"{PREFIX}somewhere/else/"
+
+    with panel.system.openclaw.edited(move):
+        panel.system.buddy.until(is_there, what="the panel is found", seconds=START_SECONDS)

@@ -55,12 +55,13 @@ class NearTarget(Target):
     port = 0
     device_file = Path()
     token: str | None = GATEWAY_TOKEN
+    panel = ""
 
     async def _look(self) -> Found:
         device = await asyncio.to_thread(load_device, self.device_file)
         process = ProcessIdentity(1, 0.0, "openclaw-gateway", is_gateway=True)
         place = GatewayPlace(process, self.port, self.token, device)
-        return Found(place, default_bot="main", bots=frozenset({"main", "helper"}))
+        return Found(place, default_bot="main", bots=frozenset({"main", "helper"}), panel=self.panel)
 
 
 @dataclass

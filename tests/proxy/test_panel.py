@@ -84,6 +84,18 @@ async def test_without_a_slash_it_leads_to_the_one_with(proxy: Served) -> None:
     assert (response.status_code, response.headers["location"]) == (307, "/v1/proxy/")
 
 
+async def test_a_panel_that_its_config_puts_below_a_path_is_led_to(
+    proxy: Served, gateway: HttpGateway, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(proxy.wiring.target, "panel", "/my panel")
+    proxy.wiring.target.forget()
+
+    response = await proxy.client.get("/v1/proxy/")
+
+    assert (response.status_code, response.headers["location"]) == (307, "/v1/proxy/my%20panel/")
+    assert (await proxy.stranger.get("/v1/proxy/")).status_code == 401
+
+
 async def test_redirects_and_cookies_stay_below_the_prefix(proxy: Served, gateway: HttpGateway) -> None:
     def make() -> web.StreamResponse:
         response = web.Response(status=302, headers={"Location": "/login"})

@@ -42,6 +42,14 @@ def test_a_script_without_an_end_stays_as_it_is() -> None:
     assert below(page, b"/v1/proxy") == page
 
 
+def test_a_panel_that_its_config_puts_below_a_path_is_found_there() -> None:
+    page = below(
+        NEW.replace(b'path=""', b'path="/panel"').replace(b"/assets", b"/panel/assets"), b"/v1/proxy"
+    )
+    assert b'data-openclaw-control-ui-base-path="/v1/proxy/panel"' in page
+    assert b'src="/v1/proxy/panel/assets/index.js"' in page
+
+
 def test_pages_of_the_older_generation_stay_as_they_are() -> None:
     assert below(OLD, b"/v1/proxy") == OLD
 

@@ -15,6 +15,7 @@ from buddy_common.adapters.openclaw_config import (
     gateway_token,
     models_of,
     named_models,
+    panel_base,
     primary_model,
     providers_of,
     section,
@@ -241,3 +242,20 @@ def test_a_section_is_an_object_whatever_the_file_holds() -> None:
     assert section(config, "a", "b") == {"c": 1}
     for path in (("a", "b", "c"), ("a", "missing", "c"), ("x",), ("x", "y")):
         assert section(config, *path) == {}
+
+
+@pytest.mark.parametrize(
+    ("path", "expected"),
+    [
+        ("/panel", "/panel"),
+        ("panel/", "/panel"),
+        (" /a/b/ ", "/a/b"),
+        ("/", ""),
+        ("", ""),
+        (None, ""),
+        (7, ""),
+    ],
+)
+def test_the_panel_is_where_openclaw_makes_of_its_base_path(path: Any, expected: str) -> None:
+    assert panel_base({"gateway": {"controlUi": {"basePath": path}}}) == expected
+    assert panel_base({}) == ""

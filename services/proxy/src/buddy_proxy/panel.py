@@ -7,6 +7,7 @@ checked here, before anything is dialled.
 import asyncio
 from collections.abc import AsyncGenerator, Coroutine
 from typing import Any
+from urllib.parse import quote
 
 import structlog
 from starlette.requests import HTTPConnection
@@ -69,6 +70,9 @@ class Panel:
             return
         with self._w.clients.enter(operator.address):
             found = await self._w.target.find()
+            if path == "/" and found.panel:  # there is nothing at its root
+                await _redirect(send, f"{PREFIX}{quote(found.panel)}/")
+                return
             incoming = Incoming(scope, receive)
             end = await self._w.running.until_left(
                 self._exchange(scope, path, found, incoming, send), incoming.left, look_after=LOOK_AFTER

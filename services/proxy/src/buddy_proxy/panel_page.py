@@ -8,7 +8,7 @@ import re
 
 # hop by hop, the panel keeps all of its security headers; it may only be framed by our own pages
 _FRAME_ANCESTORS = re.compile(rb"(^|;)(\s*)frame-ancestors\s+[^;]*")
-_BASE_PATH = b'data-openclaw-control-ui-base-path=""'
+_BASE_PATH = re.compile(rb"""(data-openclaw-control-ui-base-path=")(|/(?!/)[^"<>]*)\"""")
 _SCRIPT = re.compile(rb"(<script\b[^<>]*>)(.*?)(</script|\Z)", re.IGNORECASE | re.DOTALL)
 _ABSOLUTE = re.compile(rb"""(<[^<>]*?\s(?:href|src)=["'])/(?!/)""")
 
@@ -20,7 +20,7 @@ def framed(policy: bytes) -> bytes:
 
 def below(page: bytes, prefix: bytes) -> bytes:
     """Return a page of the panel that finds its parts below `prefix`; inline scripts stay byte for byte."""
-    page = page.replace(_BASE_PATH, b'data-openclaw-control-ui-base-path="%s"' % prefix, 1)
+    page = _BASE_PATH.sub(lambda found: found[1] + prefix + found[2] + b'"', page, count=1)
     parts, at = [], 0
     for script in _SCRIPT.finditer(page):  # what is between the tags has its hash in the page's policy
         parts += [_moved(page[at : script.end(1)], prefix), script[2]]

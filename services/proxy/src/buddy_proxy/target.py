@@ -9,7 +9,7 @@ from pathlib import Path
 from buddy_common.adapters.config_include import read_effective_config
 from buddy_common.adapters.gateway_host import HostGateway
 from buddy_common.adapters.host_state import FileHostState
-from buddy_common.adapters.openclaw_config import MAIN, Config, agents_of, default_agent
+from buddy_common.adapters.openclaw_config import MAIN, Config, agents_of, default_agent, panel_base
 from buddy_common.errors import GatewayConfigError
 from buddy_common.usecases.gateway_place import GatewayPlace, find_place
 
@@ -26,6 +26,7 @@ class Found:
     place: GatewayPlace
     default_bot: str
     bots: frozenset[str]
+    panel: str = ""  # the path below which the config puts the panel; empty at the root
 
     @property
     def authority(self) -> str:
@@ -95,7 +96,12 @@ class Target:
             device_file=self._device_file,
         )
         bots = frozenset(bot.id.lower() for bot in agents_of(self._config))
-        return Found(place, default_bot=default_agent(self._config) or MAIN, bots=bots)
+        return Found(
+            place,
+            default_bot=default_agent(self._config) or MAIN,
+            bots=bots,
+            panel=panel_base(self._config),
+        )
 
     def _read(self) -> Config:
         try:

@@ -53,6 +53,12 @@ def agents_of(config: Config) -> list[AgentEntry]:
     return found or [AgentEntry(MAIN, None, {}, None, fallback)]
 
 
+def panel_base(config: Config) -> str:
+    """Return the path below which the panel is (`gateway.controlUi.basePath`), empty for the root."""
+    path = (_text(section(config, "gateway", "controlUi").get("basePath")) or "").strip().strip("/")
+    return f"/{path}" if path else ""
+
+
 def default_agent(config: Config) -> str:
     """Return the agent that is meant when none is named."""
     agents = section(config, "agents")
