@@ -90,9 +90,12 @@ async def test_a_panel_that_its_config_puts_below_a_path_is_led_to(
     monkeypatch.setattr(proxy.wiring.target, "panel", "/my panel")
     proxy.wiring.target.forget()
 
-    response = await proxy.client.get("/v1/proxy/")
-
-    assert (response.status_code, response.headers["location"]) == (307, "/v1/proxy/my%20panel/")
+    for query in ("", "?session=main"):
+        response = await proxy.client.get(f"/v1/proxy/{query}")
+        assert (response.status_code, response.headers["location"]) == (
+            307,
+            f"/v1/proxy/my%20panel/{query}",
+        )
     assert (await proxy.stranger.get("/v1/proxy/")).status_code == 401
 
 

@@ -193,6 +193,20 @@ def test_fallbacks_leave_a_bot_the_model_that_it_has() -> None:
     assert a(made)["model"] == {"primary": "x/one", "fallbacks": ["x/two/a"]}
 
 
+def test_what_nobody_here_can_resolve_may_stay_where_it_stands() -> None:
+    made = config()
+    a(made)["model"] = "${BOT_MODEL}"
+
+    update(made, "a", {"model": "${BOT_MODEL}"}, is_new=True, known=())
+    assert a(made)["model"] == "${BOT_MODEL}"
+
+    update(made, "a", {"model": {"fallbacks": ["two/a"]}}, is_new=True, known=())
+    assert a(made)["model"] == {"primary": "${BOT_MODEL}", "fallbacks": ["x/two/a"]}
+
+    with pytest.raises(UnknownModelError):
+        update(made, "a", {"model": {"fallbacks": ["${ANOTHER}"]}}, is_new=True, known=())
+
+
 def test_what_a_bot_has_is_taken_back_as_it_was_read() -> None:
     made = config()
     a(made)["utilityModel"] = "openai/mini"

@@ -3,6 +3,7 @@
 import asyncio
 import json
 import shutil
+import threading
 from collections.abc import Awaitable, Callable
 from functools import partial
 from pathlib import Path
@@ -240,8 +241,53 @@ async def test_after_a_kill_the_next_worker_puts_the_plugin_back(
 
     assert (folder(fake_openclaw) / "index.js").read_text() == OLD_VERSION
     assert fake_openclaw.config_file.read_bytes() == before
-    told = await left(host)
-    assert told == f"Plugin {PLUGIN} {OLD_VERSION} and what belongs to it in openclaw.json are as before."
+    told = str(await left(host))
+    assert told.startswith(
+        f"Plugin {PLUGIN} {OLD_VERSION} and what belongs to it in openclaw.json are as before."
+    )
+    assert not host.plugin_folders.copies.exists()
+
+
+async def test_after_a_kill_what_somebody_else_did_to_plugins_meanwhile_is_in_the_backup_that_is_named(
+    host: HostPlane, job: RecordingJob, fake_openclaw: FakeOpenClaw, gate: Path
+) -> None:
+    await begin(host, job, fake_openclaw, gate)
+    theirs = json.dumps(config(fake_openclaw) | {"channels": {"telegram": {"enabled": True}}}).encode()
+    await asyncio.to_thread(fake_openclaw.config_file.write_bytes, theirs)
+
+    await asyncio.to_thread(settle_if_free, host)
+
+    name = str(await left(host)).rpartition("is the backup ")[2].removesuffix(".")
+    _, contents = await asyncio.to_thread(host.history.get, name)
+    assert theirs in contents.values()
+
+
+async def test_a_job_that_is_cut_off_before_it_changes_anything_leaves_nothing_to_put_back(
+    host: HostPlane,
+    job: RecordingJob,
+    fake_openclaw: FakeOpenClaw,
+    gate: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    is_old(fake_openclaw)
+    await asyncio.to_thread(has_version, fake_openclaw, gate)
+    row = ListedPlugin(PLUGIN, OLD_VERSION, enabled=True, bundled=False, package=PACKAGE)
+    begun, may_go_on, keep = threading.Event(), threading.Event(), host.plugin_folders.keep
+
+    def keep_slowly(name: str) -> None:
+        begun.set()
+        may_go_on.wait(30)
+        keep(name)
+
+    monkeypatch.setattr(host.plugin_folders, "keep", keep_slowly)
+    keeping = asyncio.create_task(plugin_before(job.as_job(), {PLUGIN: row}, plugin=PLUGIN, package=None))
+    await asyncio.to_thread(begun.wait, 30)
+    keeping.cancel()
+    may_go_on.set()
+    with pytest.raises(asyncio.CancelledError):
+        await keeping
+
+    assert await asyncio.to_thread(host.plugin_journal.open_note) is None
     assert not host.plugin_folders.copies.exists()
 
 

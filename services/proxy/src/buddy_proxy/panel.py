@@ -70,8 +70,9 @@ class Panel:
             return
         with self._w.clients.enter(operator.address):
             found = await self._w.target.find()
-            if path == "/" and found.panel:  # there is nothing at its root
-                await _redirect(send, f"{PREFIX}{quote(found.panel)}/")
+            root, mark, query = path.partition("?")
+            if root == "/" and found.panel:  # there is nothing at its root
+                await _redirect(send, f"{PREFIX}{quote(found.panel)}/{mark}{query}")
                 return
             incoming = Incoming(scope, receive)
             end = await self._w.running.until_left(

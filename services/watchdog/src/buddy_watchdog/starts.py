@@ -34,7 +34,9 @@ def remember_start(starts: Starts, evidence: Evidence) -> Starts:
     if evidence.process != starts.process:
         starts = replace(_on(starts, evidence.config.hash), process=evidence.process, was_ready=False)
     starts = replace(starts, awaited=True, ended_at=evidence.at - _SAME_END_SECONDS - _NOISE_SECONDS)
-    if evidence.snapshot.probe.ready and evidence.config.hash == starts.config_hash:
+    # ready, but on an older config than the one on disk, proves nothing of that
+    applied = evidence.config.applied and evidence.config.hash == starts.config_hash
+    if evidence.snapshot.probe.ready and applied:
         return replace(starts, was_ready=True, proven=starts.config_hash, failed=0)
     return starts
 

@@ -48,9 +48,11 @@ class PluginFolders:
             StateUnwritableError: the folder cannot be written.
         """
         copy, folder = self.copies / name, self.extensions / name
-        if not copy.is_dir() or _tree(copy) == _tree(folder):
+        if not copy.is_dir():
             return
         try:
+            if _tree(copy) == _tree(folder):
+                return
             if folder.is_dir() and not folder.is_symlink():
                 shutil.rmtree(folder)
             shutil.copytree(copy, folder, symlinks=True)

@@ -46,6 +46,9 @@ class PluginJournal:
         Raises:
             StateUnwritableError: the note cannot be written, so nothing else must be.
         """
+        others = self._all_settled()
+        if others.pop(note.task_id, None) is not None:  # of another plugin that the same job has changed
+            self._write(self._settled, others)
         self._write(self.file, asdict(note))
 
     def open_note(self) -> PluginNote | None:

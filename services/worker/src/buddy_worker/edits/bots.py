@@ -55,8 +55,12 @@ def set_model(config: Config, bot: str, model: str, *, is_new: bool, known: Coll
         UnknownModelError: no configured provider has the model.
     """
     entry = entry_of(config, bot, is_new=is_new)
-    key = allow(config, resolve_model(config, model, known=known))
-    entry["model"] = entry["model"] | {"primary": key} if isinstance(entry.get("model"), dict) else key
+    _give_model(entry, allow(config, resolve_model(config, model, known=known)))
+
+
+def _give_model(entry: dict[str, Any], model: str) -> None:
+    has = entry.get("model")
+    entry["model"] = has | {"primary": model} if isinstance(has, dict) else model
 
 
 def update(config: Config, bot: str, fields: dict[str, Any], *, is_new: bool, known: Collection[str]) -> None:
@@ -74,7 +78,7 @@ def update(config: Config, bot: str, fields: dict[str, Any], *, is_new: bool, kn
     fields = with_models(config, with_secrets(fields, entry), entry, known=known)
     for key, value in fields.items():
         if key == "model" and isinstance(value, str):
-            set_model(config, bot, value, is_new=is_new, known=known)
+            _give_model(entry, value)
         elif key in IDENTITY:
             merge(entry, {"identity": {key: value}})
         else:

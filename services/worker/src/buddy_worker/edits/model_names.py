@@ -72,7 +72,8 @@ def with_models(
     """
     for path in _NAMING:
         fields = _put(fields, path, partial(_choice, config, entry=entry, path=path, known=known))
-    fields = _put(fields, ("modelPolicy", "allow"), partial(_policy, config, known=known))
+    allowed = section(entry, "modelPolicy").get("allow")
+    fields = _put(fields, ("modelPolicy", "allow"), partial(_policy, config, there=allowed, known=known))
     return _put(fields, ("models",), partial(_settings, config, known=known))
 
 
@@ -90,27 +91,36 @@ def _choice(
 ) -> Any:
     """Resolve a model, or an object of one and its fallbacks."""
     there = section(entry, *path[:-1]).get(path[-1])
-    place = ".".join(path)
+    place, stands = ".".join(path), _names_in(there)
     if not isinstance(value, dict):
         if value == "" and path[-1] in _MAY_BE_EMPTY:
             return value
         if value == there and "/" in str(value):  # sent back as it was read
             return value
-        return _resolved(config, value, place, known)
+        return _resolved(config, value, place, known, stands)
     made = dict(value)
     if isinstance(there, str):
         made.setdefault("primary", there)
     if made.get("primary") is not None:
-        made["primary"] = _resolved(config, made["primary"], f"{place}.primary", known)
+        made["primary"] = _resolved(config, made["primary"], f"{place}.primary", known, stands)
     if made.get("fallbacks") is not None:
-        made["fallbacks"] = _each(config, made["fallbacks"], f"{place}.fallbacks", known)
+        made["fallbacks"] = _each(config, made["fallbacks"], f"{place}.fallbacks", known, stands)
     return made
 
 
-def _policy(config: Config, value: Any, *, known: Collection[str]) -> Any:
+def _names_in(value: Any) -> set[str]:
+    """Return the models that a place names now."""
+    parts = value if isinstance(value, list) else [value]
+    if isinstance(value, dict):
+        fallbacks = value.get("fallbacks")
+        parts = [value.get("primary"), *(fallbacks if isinstance(fallbacks, list) else [])]
+    return {part for part in parts if isinstance(part, str)}
+
+
+def _policy(config: Config, value: Any, *, there: Any, known: Collection[str]) -> Any:
     """Resolve what may be chosen; `provider/*` names no model."""
     patterns = isinstance(value, list) and {name for name in value if str(name).endswith("/*")}
-    return _each(config, value, "modelPolicy.allow", known, besides=patterns or ())
+    return _each(config, value, "modelPolicy.allow", known, _names_in(there), besides=tuple(patterns or ()))
 
 
 def _settings(config: Config, value: Any, *, known: Collection[str]) -> Any:
@@ -124,17 +134,31 @@ def _settings(config: Config, value: Any, *, known: Collection[str]) -> Any:
 
 
 def _each(
-    config: Config, value: Any, place: str, known: Collection[str], *, besides: Collection[Any] = ()
+    config: Config,
+    value: Any,
+    place: str,
+    known: Collection[str],
+    stands: Collection[str],
+    *,
+    besides: Collection[Any] = (),
 ) -> list[Any]:
     if not isinstance(value, list):
         raise InvalidRequestError(f"config.{place}: give a list of models.")
-    return [name if name in besides else _resolved(config, name, place, known) for name in value]
+    return [name if name in besides else _resolved(config, name, place, known, stands) for name in value]
 
 
-def _resolved(config: Config, value: Any, place: str, known: Collection[str]) -> str:
+def _resolved(
+    config: Config, value: Any, place: str, known: Collection[str], stands: Collection[str] = ()
+) -> str:
+    """Resolve a model; one that cannot be, such as `${VAR}`, may stay where it `stands`."""
     if not isinstance(value, str):
         raise InvalidRequestError(f"config.{place}: give the name of a model.")
-    return allow(config, resolve_model(config, value, known=known))
+    try:
+        return allow(config, resolve_model(config, value, known=known))
+    except UnknownModelError:
+        if value in stands:
+            return value
+        raise
 
 
 def _is_same(alias: Any, name: str) -> bool:

@@ -10,7 +10,7 @@ from buddy_worker.jobs import AnyJob, RunningJob
 from buddy_worker.usecases.gateway_turn import GATEWAY_TURN_SECONDS, hold_gateway
 from buddy_worker.usecases.plugin_before import PluginBefore
 from buddy_worker.usecases.settle_change import settle_broken_change
-from buddy_worker.usecases.way_back import take_back
+from buddy_worker.usecases.way_back import put_config_back, take_back
 from buddy_worker.usecases.witness import Witness
 
 log = structlog.get_logger(__name__)
@@ -38,13 +38,22 @@ async def walk_back_cut_off(
             await _walk(job, before, witness, plugin)
     except TimeoutError:
         job.left = (
-            f"To undo it was not done after {TAKE_BACK_SECONDS:.0f} s; `GET /v1/openclaw/plugins` tells."
+            f"To undo it was not done after {TAKE_BACK_SECONDS:.0f} s. {await _config_alone(job, before)}"
         )
     except BuddyError as exc:
         job.left = f"Not all of it could be undone: {exc.message}"
     except Exception:  # a bug here must not hide how the job ended
         log.exception("way_back_crashed", task_id=job.task_id)
         job.left = "Not all of it could be undone; logs/worker-*.log has the reason."
+
+
+async def _config_alone(job: RunningJob[AnyJob], before: ConfigState) -> str:
+    """Put the config back at least, which takes no time; it is what the gateway starts on."""
+    try:
+        await put_config_back(job, before=before, changes=None)
+    except BuddyError as exc:
+        return exc.message
+    return "openclaw.json is as before; `GET /v1/openclaw/plugins` tells of the plugin."
 
 
 async def _walk(job: RunningJob[AnyJob], before: ConfigState, witness: Witness, plugin: PluginBefore) -> None:

@@ -8,13 +8,13 @@ from typing import Any, TypeVar
 from buddy_common.adapters.config_files import ConfigState
 from buddy_common.adapters.finishing import to_its_end
 from buddy_common.adapters.openclaw_config import Config
-from buddy_common.errors import BuddyError, ConfigUndoneError
+from buddy_common.errors import BuddyError, ConfigUndoneError, DeadlineExceededError
 from buddy_worker.jobs import AnyJob, RunningJob
 from buddy_worker.usecases.cut_off import walk_back_cut_off
 from buddy_worker.usecases.gateway_turn import GATEWAY_TURN_SECONDS, hold_gateway
 from buddy_worker.usecases.plugin_before import PluginBefore
 from buddy_worker.usecases.settle_change import settle_broken_change
-from buddy_worker.usecases.way_back import patience_of, undo_change
+from buddy_worker.usecases.way_back import patience_of, take_back, undo_change
 from buddy_worker.usecases.witness import Witness, look_when_settled
 
 Installed = TypeVar("Installed")
@@ -65,19 +65,27 @@ class _WayBack:
 
         Raises:
             StateUnwritableError: the config cannot be written.
-            BuddyError: the gateway is busy with something else.
         """
         reason = str(why.detail.get("reason", why.message))
-        async with hold_gateway(self.job.host, seconds=GATEWAY_TURN_SECONDS):
-            return await to_its_end(
-                undo_change(
-                    self.job,
-                    reason,
-                    before=self.state,
-                    backup=None,
-                    witness=self.witness,
-                    put_back=self.plugin.put_back,
+        try:
+            async with hold_gateway(self.job.host, seconds=GATEWAY_TURN_SECONDS):
+                return await to_its_end(
+                    undo_change(
+                        self.job,
+                        reason,
+                        before=self.state,
+                        backup=None,
+                        witness=self.witness,
+                        put_back=self.plugin.put_back,
+                    )
                 )
+        except DeadlineExceededError as exc:  # somebody else has the gateway; the files need no turn with it
+            undone = await to_its_end(
+                take_back(self.job, before=self.state, witness=None, put_back=self.plugin.put_back)
+            )
+            text = f"It was undone, for it could not be turned on: {reason} {undone.trouble}".rstrip()
+            return ConfigUndoneError(
+                f"{text} The gateway was not looked at: {exc.message}", reason=reason, gatewayUp=None
             )
 
 

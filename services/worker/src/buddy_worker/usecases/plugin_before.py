@@ -46,12 +46,19 @@ async def plugin_before(
     await asyncio.to_thread(require_settled, job.host)
     names = {name for name in (plugin, package) if name}
     known = {row.id: row for row in listed.values() if not row.bundled and {row.id, row.package} & names}
+    before: PluginBefore
     if await is_new_openclaw(job.host):
         found = next(iter(known.values()), None)
-        await to_its_end(asyncio.to_thread(_note, job, found, package))
-        return _Registry(job, known, names=names)
-    before = _Folder(job, plugin, package)
-    await to_its_end(asyncio.to_thread(before.keep, known.get(plugin or "")))
+        before = _Registry(job, known, names=names)
+        keep = asyncio.to_thread(_note, job, found, package)
+    else:
+        before = folder = _Folder(job, plugin, package)
+        keep = asyncio.to_thread(folder.keep, known.get(plugin or ""))
+    try:
+        await to_its_end(keep)
+    except BaseException:  # nobody will change anything, so nothing may come back from here one day
+        await before.forget()
+        raise
     return before
 
 

@@ -8,7 +8,7 @@ from buddy_common.adapters.config_files import ConfigState
 from buddy_common.adapters.host_plane import HostPlane
 from buddy_common.adapters.plugin_note import PluginNote, Settled
 from buddy_common.errors import BuddyError, StateUnwritableError, UnknownBackupError
-from buddy_common.schemas.backups import ROOT
+from buddy_common.schemas.backups import ROOT, BackupReason
 from buddy_worker.usecases.as_before import as_before
 
 log = structlog.get_logger(__name__)
@@ -32,7 +32,7 @@ def settle_broken_plugin(host: HostPlane, *, but: str | None = None) -> None:
         host.plugin_journal.end()
         return
     try:
-        whole = _put_back(host, note)
+        whole, kept = _put_back(host, note)
     except (BuddyError, OSError) as exc:
         log.exception("plugin_not_put_back", task_id=note.task_id, plugin=note.plugin)
         reason = exc.message if isinstance(exc, BuddyError) else str(exc)
@@ -41,7 +41,7 @@ def settle_broken_plugin(host: HostPlane, *, but: str | None = None) -> None:
         return
     log.warning("plugin_put_back", task_id=note.task_id, plugin=note.plugin)
     what = f"{_named(note)} and what belongs to it in openclaw.json are"
-    text = f"{what if whole else f'{_named(note)} is'} as before."
+    text = f"{what if whole else f'{_named(note)} is'} as before.{kept}"
     host.plugin_journal.settle(note.task_id, Settled(text, covers_config=whole))
     host.plugin_journal.end()
     host.plugin_folders.forget()
@@ -75,8 +75,11 @@ def what_became_of_plugin(host: HostPlane, task_id: str) -> Settled | None:
     )
 
 
-def _put_back(host: HostPlane, note: PluginNote) -> bool:
-    """Return whether what belongs to it in the config is back as well."""
+def _put_back(host: HostPlane, note: PluginNote) -> tuple[bool, str]:
+    """Return whether what belongs to it in the config is back as well, and what was kept of what was there.
+
+    Days may lie between, and somebody may have changed it by hand: what is there now is kept first.
+    """
     if note.plugin is not None:
         host.plugin_folders.put_back(note.plugin)
     elif note.package is not None:
@@ -85,12 +88,19 @@ def _put_back(host: HostPlane, note: PluginNote) -> bool:
         _, contents = host.history.get(note.backup)
     except UnknownBackupError:  # the plugin is what matters; its keys can be set by hand
         log.warning("plugin_keys_not_put_back", task_id=note.task_id, backup=note.backup)
-        return False
+        return False, ""
     root = host.config_files.real_path()
     files = {root if name == ROOT else Path(name): content for name, content in contents.items()}
     before = ConfigState(root, files, host.config_files.effective(contents))
-    host.config_files.write(as_before(host.config_files, before, host.config_files.read(), None).files)
-    return True
+    now = host.config_files.read()
+    back = as_before(host.config_files, before, now, None)
+    if not back.files:
+        return True, ""
+    made = host.history.add(
+        now.files[now.root], now.parts, reason=BackupReason.BEFORE_CHANGE, task_id=note.task_id
+    )
+    host.config_files.write(back.files)
+    return True, f" What stood in openclaw.json until then is the backup {made.name}."
 
 
 def _named(note: PluginNote) -> str:
