@@ -81,6 +81,9 @@ def summary() -> Iterator[str]:
             yield f"OpenClaw {generation.version}: none ({exc.message}); {count} tests ran against it"
 
 
+_ports: dict[Path, int] = {}
+
+
 @dataclass(frozen=True)
 class RealOpenClaw:
     """A real program, with the state folder of one gateway."""
@@ -127,8 +130,10 @@ class RealOpenClaw:
 
     @property
     def port(self) -> int:
-        """The port that its gateway is configured for."""
-        return int(self.config["gateway"]["port"])
+        """The port that its gateway is configured for, or was before a test broke the file."""
+        with contextlib.suppress(ValueError, KeyError, OSError):
+            _ports[self.config_dir] = int(self.config["gateway"]["port"])
+        return _ports[self.config_dir]
 
     @property
     def token(self) -> str:
