@@ -86,7 +86,9 @@ def test_a_restart_over_http_goes_its_way_and_brings_a_new_process(buddy: Buddy)
     statuses = [task["status"] for task in seen]
     assert sorted(set(statuses), key=statuses.index) == ["Queued", "Running", "Completed"]
     assert [task["progress"] for task in seen] == sorted(task["progress"] for task in seen)
-    assert {"stopping", "ready"} <= {task["stage"] for task in seen}
+    stages = {task["stage"] for task in seen}  # a stop of a moment may lie between two questions
+    assert "ready" in stages
+    assert stages & {"stopping", "starting"}
     assert task["progress"] == 100
     assert any("http server listening" in line for line in task["output"])
     assert task["queuedAt"] < task["startTime"] < task["endTime"]
