@@ -104,7 +104,8 @@ def test_the_panel_chats_in_a_tab_and_sees_no_token(page: Page, each_system: Sys
 def test_the_panel_chats_in_a_frame_of_our_own_page(page: Page, each_system: System) -> None:
     page.errors.clear()
     own_page = f"{each_system.buddy.url}/a-page-of-ours"
-    page.serve(own_page, '<iframe src="/v1/proxy/" style="width: 1200px; height: 800px"></iframe>')
+    frame_of_ours = '<iframe src="/v1/proxy/" style="width: 1200px; height: 800px"></iframe>'
+    page.serve(own_page, f'<link rel="icon" href="data:,">{frame_of_ours}')
     page.open(own_page)
     page.wait(f"location.href === {own_page!r}", seconds=START_SECONDS)
     page.wait(FRAME_IS_THERE, seconds=START_SECONDS)
