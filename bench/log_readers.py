@@ -29,6 +29,7 @@ from fakes.ports import free_port
 
 TOKEN = "a-token-for-the-bench-0123456789abcdef"  # noqa: S105 - of a server that ends with the bench
 LIMIT_MB = 150
+LOOK_SECONDS = 0.5
 
 BARE = """
 import asyncio, sys, uvicorn
@@ -87,8 +88,7 @@ async def measure(
     if log is not None:
         for socket in sockets:
             expect(json.loads(await socket.recv())["type"], "LOG_HISTORY")
-    await asyncio.sleep(1)  # what was needed for the histories is let go of
-    full = megabytes_of(process)
+    full = await at_rest(process)
     cpu = sum(process.cpu_times()[:2])
     times = [await tell_all(sockets, f"line {number}", log) for number in range(options.lines)]
     cpu = sum(process.cpu_times()[:2]) - cpu
@@ -100,6 +100,17 @@ async def measure(
     )
     await asyncio.gather(*(socket.close() for socket in sockets))
     return full
+
+
+async def at_rest(process: psutil.Process) -> float:
+    """Return the megabytes of a process once they fall no further: what the histories needed is let go of."""
+    least = megabytes_of(process)
+    while True:
+        await asyncio.sleep(LOOK_SECONDS)
+        now = megabytes_of(process)
+        if now >= least:
+            return now
+        least = now
 
 
 async def open_reader(url: str) -> ClientConnection:

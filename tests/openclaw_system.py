@@ -11,6 +11,7 @@ from typing import Any
 import httpx
 import psutil
 
+from background import repeated
 from e2e.machine import REAL_READY_SECONDS, Buddy, Machine
 from fakes.model_provider import HeldAnswers, ModelProvider
 from fakes.ports import free_port
@@ -86,19 +87,8 @@ class System:
     def watched(self) -> Iterator[list[list[int]]]:
         """Collect which gateways run at the same time, for as long as the block runs."""
         seen: list[list[int]] = []
-        over = threading.Event()
-
-        def watch() -> None:
-            while not over.wait(WATCH_SECONDS):
-                seen.append(self.gateway_pids())
-
-        thread = threading.Thread(target=watch)
-        thread.start()
-        try:
+        with repeated(lambda: seen.append(self.gateway_pids()), every_seconds=WATCH_SECONDS):
             yield seen
-        finally:
-            over.set()
-            thread.join()
 
     @contextlib.contextmanager
     def chat(self) -> Iterator["RunningChat"]:

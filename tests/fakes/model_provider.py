@@ -18,6 +18,7 @@ MODEL = "stand-in-1"
 PROVIDER = "standin"
 FIRST_HALF, SECOND_HALF = "The first half,", " and the second half."
 ANSWER = FIRST_HALF + SECOND_HALF
+REFUSAL = "This stand-in takes no such question."
 HOLD_SECONDS = 280.0  # a test that forgets to release an answer does not hang for ever
 _LOOK_SECONDS = 0.1
 
@@ -52,11 +53,16 @@ class ModelProvider:
         self._bodies: list[dict[str, Any]] = []
         self._arrived = threading.Condition()
         self._held: HeldAnswers | None = None
+        self._refuses = False
         provider = self
 
         class Handler(_Handler):
             def answer(self, body: dict[str, Any]) -> None:
-                self.complete(body, held=provider._note(body))
+                held = provider._note(body)
+                if provider._refuses:
+                    self.refuse()
+                else:
+                    self.complete(body, held=held)
 
         self._server = _Server(("127.0.0.1", 0), Handler)
         self._server.daemon_threads = True
@@ -107,6 +113,15 @@ class ModelProvider:
                 self._held = None
             held.release()
 
+    @contextlib.contextmanager
+    def refusing(self) -> Iterator[None]:
+        """Take no question while the block runs."""
+        self._refuses = True
+        try:
+            yield
+        finally:
+            self._refuses = False
+
     def close(self) -> None:
         """Stop listening; answers that are being held go on first."""
         with self._arrived:
@@ -143,6 +158,9 @@ class _Handler(BaseHTTPRequestHandler):
         with contextlib.suppress(ConnectionError):  # OpenClaw gives up an answer when its client leaves
             self.answer(body)
 
+    def refuse(self) -> None:
+        self._json({"error": {"message": REFUSAL, "type": "invalid_request_error"}}, status=400)
+
     def complete(self, body: dict[str, Any], *, held: HeldAnswers | None) -> None:
         usage = {"prompt_tokens": 11, "completion_tokens": 2, "total_tokens": 13}
         if not body.get("stream"):
@@ -173,9 +191,9 @@ class _Handler(BaseHTTPRequestHandler):
         self.wfile.write(b"%x\r\n%s\r\n" % (len(data), data))
         self.wfile.flush()
 
-    def _json(self, document: dict[str, Any]) -> None:
+    def _json(self, document: dict[str, Any], *, status: int = 200) -> None:
         data = json.dumps(document).encode()
-        self.send_response(200)
+        self.send_response(status)
         self.send_header("Content-Type", "application/json")
         self.send_header("Content-Length", str(len(data)))
         self.end_headers()

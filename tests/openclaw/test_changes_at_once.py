@@ -1,7 +1,6 @@
 """Changes of one openclaw.json by many clients at once: none is lost, who is late is told why."""
 
 import json
-import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
@@ -11,6 +10,7 @@ from typing import Any
 import httpx
 import pytest
 
+from background import repeated
 from openclaw_changes import SECOND, TOUCHED_BY_OPENCLAW, Changer, borrowed
 from openclaw_system import System
 
@@ -30,26 +30,21 @@ def changer(each_system: System) -> Iterator[Changer]:
 def watched(file: Path) -> Iterator[list[str]]:
     """Parse every version of the file that is seen while the block runs; collect those that are broken."""
     broken: list[str] = []
-    over = threading.Event()
+    seen = b""
 
-    def watch() -> None:
-        seen = None
-        while not over.is_set():
-            content = file.read_bytes()
-            if content != seen:
-                seen = content
-                try:
-                    json.loads(content)
-                except ValueError:
-                    broken.append(content.decode(errors="replace"))
+    def look() -> None:
+        nonlocal seen
+        content = file.read_bytes()
+        if content == seen:
+            return
+        seen = content
+        try:
+            json.loads(content)
+        except ValueError:
+            broken.append(content.decode(errors="replace"))
 
-    thread = threading.Thread(target=watch)
-    thread.start()
-    try:
+    with repeated(look):
         yield broken
-    finally:
-        over.set()
-        thread.join()
 
 
 def test_sixty_changes_at_once_lose_nothing_and_those_of_another_file_are_told(changer: Changer) -> None:

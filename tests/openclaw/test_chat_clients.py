@@ -118,6 +118,15 @@ def test_a_gateway_killed_in_mid_stream_is_an_error_and_the_next_chat_works_afte
         assert "".join(pieces(client)) == ANSWER
 
 
+@pytest.mark.faults
+def test_a_model_that_fails_is_an_error_and_no_empty_answer(client: OpenAI, each_system: System) -> None:
+    """The older generation ends such a stream as a good one, with not a word in it."""
+    with each_system.provider.refusing(), pytest.raises(openai.APIError):
+        "".join(pieces(client))
+
+    assert "".join(pieces(client)) == ANSWER
+
+
 def pieces(client: OpenAI) -> Iterator[str]:
     """Ask the question, and yield the words of the answer as they come."""
     stream = client.chat.completions.create(

@@ -172,6 +172,31 @@ async def test_clients_that_send_a_byte_now_and_then_are_cut_off_and_hold_nobody
     assert len(seen) == 1
 
 
+async def test_half_a_head_behind_a_running_answer_puts_nothing_into_that(
+    proxy: Served, gateway: HttpGateway, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(http_guard, "HEAD_SECONDS", 0.3)
+
+    async def stream(request: web.Request) -> web.StreamResponse:
+        answer = web.StreamResponse(headers={"Content-Type": "text/event-stream"})
+        await answer.prepare(request)
+        await answer.write(b"data: 1\n\n")
+        await asyncio.Event().wait()
+        return answer
+
+    gateway.answer = stream
+    reader, writer = await asyncio.open_connection("127.0.0.1", proxy.port)
+    writer.write(
+        b"GET /v1/proxy/events HTTP/1.1\r\nHost: x\r\n" + AUTH + b"\r\nGET /v1/proxy/half HTTP/1.1\r\nX"
+    )
+
+    async with asyncio.timeout(5):
+        answer = await reader.read()
+    writer.close()
+    assert answer.startswith(b"HTTP/1.1 200 ")
+    assert answer.count(b"HTTP/1.1") == 1
+
+
 async def ticket_of(proxy: Served, *, seconds: float) -> str:
     return await proxy.wiring.database.run(
         lambda session: grants.issue(

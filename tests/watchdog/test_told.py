@@ -73,9 +73,13 @@ class Silent(TestDiary):
         await asyncio.Event().wait()
 
 
-async def untold(ward: Ward) -> list[HealEvent]:
+async def remembered(ward: Ward) -> Remembered:
     file = StateFile(ward.folder / "watchdog.json")
-    return (await asyncio.to_thread(file.load, now=0.0)).untold
+    return await asyncio.to_thread(file.load, now=0.0)
+
+
+async def untold(ward: Ward) -> list[HealEvent]:
+    return (await remembered(ward)).untold
 
 
 def told_of(ward: Ward) -> Callable[[], Awaitable[list[EventKind]]]:
@@ -108,3 +112,33 @@ async def test_an_alert_that_a_watchdog_took_with_it_is_sent_by_the_next_and_onc
     async with ward.watched(interval_seconds=0.2):
         await eventually(ward.snapshot, lambda seen: seen is not None and seen.probe.ready)
     assert len(ward.diary.told) == 2
+
+
+class Slow(TestDiary):
+    """A diary whose reports of repairs take until they may go on."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.begun, self.may_go_on = asyncio.Event(), asyncio.Event()
+
+    async def report(self, event: HealEvent, *, lines: list[str]) -> str | None:
+        if event.kind is EventKind.REPAIR:
+            self.begun.set()
+            await self.may_go_on.wait()
+        return await super().report(event, lines=lines)
+
+
+async def test_what_a_repair_owes_the_record_is_not_forgotten_for_a_look_meanwhile(ward: Ward) -> None:
+    ward.diary = diary = Slow()
+    pid = await ward.start()
+    async with ward.watched(interval_seconds=0.1):
+        await eventually(ward.snapshot, lambda seen: seen is not None and seen.probe.ready)
+        os.kill(pid, signal.SIGKILL)
+        async with asyncio.timeout(20):
+            await diary.begun.wait()
+        begun = datetime.now(UTC)
+        await eventually(ward.snapshot, lambda seen: seen is not None and seen.observed_at > begun)
+        owed = (await remembered(ward)).owed
+        diary.may_go_on.set()
+
+    assert EventKind.REPAIR in {event.kind for event in owed}

@@ -1,7 +1,12 @@
 """Plugins are updated one at a time; what the gateway cannot live with is rolled back."""
 
+from typing import Any
+
 import pytest
 
+from buddy_common.errors import StateUnwritableError
+from buddy_worker.usecases import update_plugins
+from buddy_worker.usecases.plugin_before import PluginBefore, plugin_before
 from buddy_worker.wiring import Wiring
 from fakes.openclaw_program import FakeOpenClaw
 from worker.plugin_jobs import done, failed, is_old, pid_of_gateway, start, there, update, versions
@@ -52,6 +57,26 @@ async def test_one_that_the_gateway_cannot_live_with_is_rolled_back_and_the_othe
     assert versions(fake_openclaw) == {"a": "1.0", "b": "1.1"}
     assert fake_openclaw.config_file.read_bytes() == config
     assert await pid_of_gateway(w) not in {None, pid}
+
+
+async def test_one_of_which_no_copy_can_be_kept_costs_the_others_nothing(
+    w: Wiring, fake_openclaw: FakeOpenClaw, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    there(fake_openclaw, "a", "b")
+    fake_openclaw.configure(update_to={"a": "1.1", "b": "1.1"})
+
+    async def keep(job: Any, listed: Any, *, plugin: str, package: str | None) -> PluginBefore:
+        if plugin == "b":
+            raise StateUnwritableError("There is no room for a copy.")
+        return await plugin_before(job, listed, plugin=plugin, package=package)
+
+    monkeypatch.setattr(update_plugins, "plugin_before", keep)
+
+    first, second = done(await update(w))["plugins"]
+
+    assert (first["status"], second["status"]) == ("updated", "failed")
+    assert second["reason"].startswith("There is no room for a copy.")
+    assert versions(fake_openclaw) == {"a": "1.1", "b": "1.0"}
 
 
 async def test_one_alone_that_is_rolled_back_is_a_failure(w: Wiring, fake_openclaw: FakeOpenClaw) -> None:

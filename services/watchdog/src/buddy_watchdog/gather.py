@@ -24,6 +24,7 @@ log = structlog.get_logger(__name__)
 
 SAID_BYTES = 16 * 1024
 SAID_LINES = 60
+NOISE_SECONDS = 1.0  # of two clocks
 _BREAKER = "restart-loop breaker tripped"
 _VMSTAT = Path("/proc/vmstat")
 
@@ -40,6 +41,7 @@ class Gatherer:
         )
         self._process: ProcessIdentity | None = None  # of the look before
         self._last_process: ProcessIdentity | None = None
+        self._alive_at: float | None = None  # when it was seen alive last
         self._log_end: int | None = None  # of the look before
         self._said_from = 0  # where the log ended before the last process
         self._said: tuple[int, tuple[str, ...]] | None = None
@@ -50,9 +52,11 @@ class Gatherer:
         host = self._host
         lifecycle_busy, config_busy = await asyncio.to_thread(self._busy)
         lifecycle_busy &= not repairing
+        began = seconds_after_boot()
         seen = await look_closely(
             host.gateway, host.state, node=host.node, system=host.system, busy=lifecycle_busy or repairing
         )
+        self._alive_at = began if seen.process is not None else self._alive_at
         log_end = await host.gateway.log_position()
         cpu = await host.gateway.cpu_seconds(seen.process) if seen.process is not None else 0.0
         install = await host.openclaw.inspect()
@@ -152,9 +156,19 @@ class Gatherer:
         return self._breaker[1]
 
     def _since_exit(self) -> float | None:
-        """Return how long ago the gateway that was started last has ended, by its keeper's record."""
+        """Return how long ago the gateway has ended, by its keeper's record."""
         ended_at = self._host.state.ended_at()
-        return None if ended_at is None else max(0.0, time.time() - ended_at)
+        return None if ended_at is None else since_exit(time.time() - ended_at, alive=self._alive_at)
+
+
+def since_exit(seconds: float, *, alive: float | None) -> float | None:
+    """Return how long ago an end is, None where it cannot be that of the gateway that was seen last.
+
+    `alive`: when that was seen alive, in seconds after boot. An older record is of one before it: the service
+    that keeps the gateway now writes none.
+    """
+    is_older = alive is not None and seconds_after_boot() - seconds < alive - NOISE_SECONDS
+    return None if is_older else max(0.0, seconds)
 
 
 def _problem(install: OpenClawInstall) -> str | None:

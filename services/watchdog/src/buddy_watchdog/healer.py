@@ -181,11 +181,13 @@ class Healer:
             entries += [(self._seen(kind, incident, evidence, finding, state), []) for kind in kinds]
         owed = [event for event, _ in entries]
         untold = [*self._kept.untold, *news_in(owed, kept)]
-        await self._keep(**{name: getattr(kept, name) for name in _STEPPED}, owed=owed, untold=untold)
+        stepped = {name: getattr(kept, name) for name in _STEPPED}
+        # a look and a repair may both be here: each takes off the list what is its own
+        await self._keep(**stepped, owed=[*self._kept.owed, *owed], untold=untold)
         for event, lines in entries:
             await self._write(event, lines=lines)
-        if owed:
-            await self._keep(owed=[])
+        ids = {event.id for event in owed}
+        await self._keep(owed=[event for event in self._kept.owed if event.id not in ids])
         if Act.REPAIR in acts and incident is not None:
             self._spawn(self._repair(incident, evidence, finding), self._tasks)
 

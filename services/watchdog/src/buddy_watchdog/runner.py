@@ -120,7 +120,7 @@ class Runner:
             chronicle=diary,
             file=file,
             store=store,
-            look=self._gather,
+            look=self._look_again,
             wake=self._news.set,
             rules=rules,
             clock=clock,
@@ -177,6 +177,11 @@ class Runner:
     async def _gather(self) -> Evidence:
         kept = await asyncio.to_thread(self._store.listing)
         return await self._gatherer.look(repairing=self._healer.repairing, quarantined=len(kept))
+
+    async def _look_again(self) -> Evidence:
+        """Look after a repair; the next round takes it in."""
+        evidence = await self._gather()
+        return with_the_past(evidence, remember(self._memory, evidence))
 
     async def _adopt(self, evidence: Evidence, finding: Finding) -> None:
         """A gateway that was up before anybody asked Buddy for it is wanted: its end would be a crash."""

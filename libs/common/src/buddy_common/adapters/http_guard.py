@@ -145,6 +145,9 @@ class GuardedHttp(HttpToolsProtocol):
             self._timer = None
 
     def _refuse(self, answer: bytes) -> None:
-        if not self.transport.is_closing():
+        if self.transport.is_closing():
+            return
+        running: RequestResponseCycle | None = self.cycle  # none before the first request
+        if running is None or running.response_complete:  # else it would stand in the middle of an answer
             self.transport.write(answer)
-            self.transport.close()
+        self.transport.close()

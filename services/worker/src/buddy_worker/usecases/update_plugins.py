@@ -9,7 +9,12 @@ from typing import Any
 
 from pydantic import BaseModel
 
-from buddy_common.errors import ConfigUndoneError, OpenClawCliError, PluginNotUpdatedError
+from buddy_common.errors import (
+    ConfigUndoneError,
+    OpenClawCliError,
+    PluginNotUpdatedError,
+    StateUnwritableError,
+)
 from buddy_common.ports import Progress
 from buddy_worker.audited import Audited, Made
 from buddy_worker.jobs import AnyJob, RunningJob
@@ -80,7 +85,11 @@ class _Updates:
             reason = "Not tried, since the gateway did not come up after the one before."
             self._note(plugin, UpdateStatus.FAILED, reason)
             return
-        before = await plugin_before(self._job, self._listed, plugin=plugin.id, package=plugin.package)
+        try:
+            before = await plugin_before(self._job, self._listed, plugin=plugin.id, package=plugin.package)
+        except StateUnwritableError as exc:  # those before it are made all the same
+            self._note(plugin, UpdateStatus.FAILED, exc.message)
+            return
         try:
             (after, said), _ = await guarded_command(
                 self._job, partial(self._run, plugin), plugin=before, progress=progress
@@ -153,5 +162,6 @@ def _report(done: list[PluginUpdate]) -> PluginsUpdated:
         rows = [update.model_dump(mode="json") for update in done]
         raise PluginNotUpdatedError(f"No plugin was updated. {reasons}", plugins=rows)
     text = ", ".join(f"{number} {status}" for status, number in count.items())
-    made = [Made(f"plugin {update.id}", update.before, update.after) for update in done]
+    updated = [update for update in done if update.status is UpdateStatus.UPDATED]
+    made = [Made(f"plugin {update.id}", update.before, update.after) for update in updated]
     return PluginsUpdated(plugins=done, message=f"Of {len(done)} plugins: {text}.", made=made)
