@@ -1,84 +1,20 @@
 """Changes of providers and their models."""
 
-from collections.abc import Callable
 from copy import deepcopy
 from typing import Any
 
 import pytest
 
-from buddy_common.config_diff import show_path
 from buddy_common.errors import (
     BuddyError,
     GatewayConfigError,
     InUseError,
     InvalidRequestError,
     NoSuchModelError,
-    UnknownModelError,
     UnknownProviderError,
 )
-from buddy_worker.edits.model_names import resolve_model
-from buddy_worker.edits.models import (
-    delete_model,
-    delete_provider,
-    set_default,
-    set_model,
-    set_provider,
-)
-
-Config = dict[str, Any]
-SECRET = "sk-0123456789abcd"
-
-
-def every(*changes: Callable[[Config], object]) -> tuple[Callable[[Config], object], ...]:
-    return changes
-
-
-def config() -> Config:
-    return {
-        "models": {
-            "mode": "merge",
-            "providers": {
-                "x": {
-                    "baseUrl": "https://x.example/v1",
-                    "apiKey": SECRET,
-                    "headers": {"X-Org": "a-secret-header"},
-                    "models": [{"id": "one", "name": "One"}, {"id": "meta/two:free", "name": "Two"}],
-                },
-                "y": {"baseUrl": "https://y.example/v1", "models": [{"id": "one", "name": "One"}]},
-            },
-        },
-        "agents": {"defaults": {"model": {"primary": "x/one", "fallbacks": ["y/one"]}}},
-    }
-
-
-def x(made: Config) -> Config:
-    found: Config = made["models"]["providers"]["x"]
-    return found
-
-
-@pytest.mark.parametrize(
-    ("given", "meant"),
-    [
-        ("x/one", "x/one"),
-        ("meta/two:free", "x/meta/two:free"),
-        ("x/meta/two:free", "x/meta/two:free"),
-        ("anthropic/claude", "anthropic/claude"),
-    ],
-)
-def test_a_model_is_found_by_its_key_or_by_an_id_that_is_one_provider_s(given: str, meant: str) -> None:
-    assert resolve_model(config(), given, known={"anthropic/claude"}) == meant
-
-
-def test_an_id_that_several_providers_have_is_refused_with_both() -> None:
-    with pytest.raises(UnknownModelError, match="say which") as caught:
-        resolve_model(config(), "one", known=())
-    assert caught.value.detail["candidates"] == ["x/one", "y/one"]
-
-
-@pytest.mark.parametrize("model", ["nope", "x/nope", "x/one/", "one/", "meta", "__proto__", ""])
-def test_a_model_that_nobody_has_is_refused(model: str) -> None:
-    with pytest.raises(UnknownModelError):
-        resolve_model(config(), model, known=())
+from buddy_worker.edits.models import delete_model, delete_provider, set_default, set_model, set_provider
+from worker.edits.models_config import SECRET, Config, config, every, x
 
 
 @pytest.mark.parametrize("before", [{}, {"models": {}}, {"models": {"providers": {}}}])
@@ -184,40 +120,6 @@ def test_a_model_that_its_provider_has_not_is_refused(model: str) -> None:
         delete_model(config(), "x", model)
 
 
-def test_what_something_refers_to_does_not_go() -> None:
-    changes = every(
-        lambda made: delete_model(made, "x", "one"),
-        lambda made: delete_provider(made, "x"),
-        lambda made: delete_provider(made, "y"),
-    )
-    primary, fallback = "agents.defaults.model.primary", 'agents.defaults.model.fallbacks["0"]'
-    for change, paths in zip(changes, ([primary], [primary], [fallback]), strict=True):
-        made = config()
-        with pytest.raises(InUseError) as caught:
-            change(made)
-        assert caught.value.detail["references"] == paths
-        assert made == config()
-
-
-def test_a_provider_goes_from_the_list_of_what_may_be_chosen_too() -> None:
-    made = config()
-    made["agents"]["defaults"] = {"models": {"x/one": {"alias": "a"}, "y/one": {}, "xx/one": {}}}
-
-    delete_provider(made, "x")
-
-    assert list(made["models"]["providers"]) == ["y"]
-    assert made["agents"]["defaults"]["models"] == {"y/one": {}, "xx/one": {}}
-
-
-def test_a_provider_whose_name_another_begins_with_goes_alone() -> None:
-    made = config()
-    made["agents"]["defaults"]["model"] = "xx/one"
-
-    delete_provider(made, "x")
-
-    assert "x" not in made["models"]["providers"]
-
-
 def test_the_default_changes_and_its_fallbacks_stay() -> None:
     made = config()
 
@@ -281,141 +183,3 @@ def test_a_broken_config_is_refused_or_left_to_openclaw_and_never_written_over(
         except BuddyError as exc:
             expected = GatewayConfigError | UnknownProviderError | NoSuchModelError | InUseError
             assert isinstance(exc, expected)  # noqa: PT017 - or none
-
-
-def put(made: Config, path: str, value: Any) -> None:
-    *holders, last = path.split("/")
-    for key in holders:
-        made = made.setdefault(key, {})
-    made[last] = value
-
-
-def unused(alias: str | None = None) -> Config:
-    """Return a config that refers to no model, with one that may be chosen."""
-    made = config()
-    made["models"]["providers"]["z"] = {"models": [{"id": "deep-1"}, {"id": "org/deep-2"}]}
-    settings: Config = {} if alias is None else {"alias": alias}
-    made["agents"] = {"defaults": {"models": {"z/deep-1": settings, "z/org/deep-2": {}, "y/one": {}}}}
-    return made
-
-
-REFERENCES: list[tuple[str, Any]] = [
-    ("agents/entries/b/model", "deep"),  # by its alias
-    ("agents/entries/b/model", " Deep "),
-    ("agents/entries/b/model", "deep@work"),
-    ("agents/entries/b/model/primary", "deep-1"),  # by its id alone
-    ("agents/entries/b/model", "Z/deep-1"),
-    ("agents/entries/b/model", "z/deep-1@work"),
-    ("agents/entries/models/utilityModel", "deep"),
-    ("agents/entries/b/heartbeat/model", "deep-1"),
-    ("agents/defaults/imageModel", "deep"),
-    ("agents/defaults/mediaModels/image/primary", "deep"),
-    ("agents/defaults/compaction/model", "deep"),
-    ("channels/modelByChannel/telegram/1", "deep"),
-    ("hooks/gmail/model", "deep"),
-    ("talk/realtime", {"provider": "z", "model": "deep-1"}),
-    ("memory/search", {"provider": "z", "model": "deep-1"}),
-]
-
-
-@pytest.mark.parametrize(("path", "value"), REFERENCES)
-def test_what_is_referred_to_by_any_of_its_names_does_not_go(path: str, value: Any) -> None:
-    for change in every(
-        lambda made: delete_model(made, "z", "deep-1"), lambda made: delete_provider(made, "z")
-    ):
-        made = unused(alias="deep")
-        put(made, path, value)
-        before = deepcopy(made)
-
-        with pytest.raises(InUseError) as caught:
-            change(made)
-
-        references = caught.value.detail["references"]
-        assert references
-        assert all(name.startswith(show_path(tuple(path.split("/")))) for name in references)
-        assert made == before
-
-
-@pytest.mark.parametrize(
-    ("path", "value", "reference"),
-    [
-        (
-            "agents/list",
-            [{"id": "b", "model": {"fallbacks": ["deep"]}}],
-            'agents.list["0"].model.fallbacks["0"]',
-        ),
-        (
-            "agents/list",
-            [{"id": "b", "modelPolicy": {"allow": ["z/*"]}}],
-            'agents.list["0"].modelPolicy.allow["0"]',
-        ),
-        ("tools/media/models", [{"provider": "z", "model": "none"}], 'tools.media.models["0"].provider'),
-        ("agents/defaults/memorySearch", {"provider": "z"}, "agents.defaults.memorySearch.provider"),
-        ("memory/search", {"provider": "x", "fallback": "z"}, "memory.search.fallback"),
-        ("agents/entries/b/model", "org/deep-2", "agents.entries.b.model"),
-    ],
-)
-def test_a_provider_that_something_refers_to_in_its_own_way_does_not_go(
-    path: str, value: Any, reference: str
-) -> None:
-    made = unused(alias="deep")
-    put(made, path, value)
-    before = deepcopy(made)
-
-    with pytest.raises(InUseError) as caught:
-        delete_provider(made, "z")
-
-    assert caught.value.detail["references"] == [reference]
-    assert made == before
-
-
-@pytest.mark.parametrize(
-    ("path", "value"),
-    [
-        ("agents/entries/model-1/name", "deep"),  # a name of something else
-        ("agents/entries/b/models", {"y/one": {"alias": "deep-1"}}),
-        ("tools/media/models", [{"provider": "y", "model": "deep-1"}]),  # another's
-        ("agents/entries/b/model", "y/deep-1"),
-        ("auth/profiles/z:default", {"provider": "z", "mode": "api_key"}),
-        ("tools/web/search/provider", "z"),  # a namespace of its own
-        ("gateway/auth/token", {"source": "env", "provider": "z", "id": "deep-1"}),
-    ],
-)
-def test_what_only_looks_like_a_reference_keeps_nothing(path: str, value: Any) -> None:
-    made = unused(alias="deep")
-    put(made, path, value)
-
-    delete_provider(made, "z")
-
-    assert "z" not in made["models"]["providers"]
-    assert made["agents"]["defaults"]["models"] == {"y/one": {}}
-
-
-def test_an_alias_of_another_model_is_not_the_id_that_it_looks_like() -> None:
-    made = unused()
-    made["agents"]["defaults"]["models"]["y/one"] = {"alias": "deep-1"}
-    made["agents"]["defaults"]["model"] = "deep-1"
-
-    delete_model(made, "z", "deep-1")
-
-    assert made["agents"]["defaults"]["models"] == {"z/org/deep-2": {}, "y/one": {"alias": "deep-1"}}
-
-
-def test_a_model_is_found_by_its_alias_and_an_alias_that_is_another_s_id_is_refused_with_both() -> None:
-    made = unused(alias="Deep")
-    assert resolve_model(made, "deep", known=()) == "z/deep-1"
-    made["agents"]["defaults"]["models"]["y/one"] = {"alias": "deep-1"}
-
-    with pytest.raises(UnknownModelError) as caught:
-        resolve_model(made, "deep-1", known=())
-
-    assert caught.value.detail["candidates"] == ["z/deep-1", "y/one"]
-
-
-def test_a_name_without_provider_that_stands_in_the_file_is_no_model_for_that() -> None:
-    made = config()
-    made["agents"]["entries"] = {"b": {"model": "gpt-nothing"}, "c": {"model": "anthropic/claude"}}
-
-    assert resolve_model(made, "anthropic/claude", known=()) == "anthropic/claude"
-    with pytest.raises(UnknownModelError):
-        resolve_model(made, "gpt-nothing", known=())
