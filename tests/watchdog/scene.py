@@ -12,7 +12,7 @@ from typing import Any
 from buddy_common.adapters.host_plane import HostPlane, build_host_plane
 from buddy_common.adapters.quarantine import Quarantine
 from buddy_common.adapters.redis_client import open_redis
-from buddy_common.schemas.gateway import GatewaySnapshot
+from buddy_common.schemas.gateway import GatewaySnapshot, GatewayState
 from buddy_common.schemas.resources import Resource
 from buddy_common.settings import GatewaySettings, HomeSettings, OpenClawSettings, WatchdogSettings
 from buddy_common.usecases.follow_startup import Patience
@@ -21,6 +21,7 @@ from buddy_watchdog.healing import Rules
 from buddy_watchdog.incidents import wall_clock
 from buddy_watchdog.runner import Runner
 from buddy_watchdog.state_file import StateFile
+from eventually import eventually
 from fakes.openclaw_program import FakeOpenClaw
 from fakes.progress import RecordingProgress
 from watchdog.diary import TestDiary
@@ -107,3 +108,15 @@ class Ward:
         """Return what was published last."""
         entry = await self.host.read_model.get("local", Resource.GATEWAY)
         return None if entry is None else GatewaySnapshot.model_validate_json(entry.data)
+
+
+async def is_up(ward: Ward, *, instead_of: int | None = None) -> int:
+    """Wait until a gateway is published as running, another one than that."""
+    seen = await eventually(
+        ward.snapshot,
+        lambda seen: seen is not None and seen.state is GatewayState.RUNNING and seen.pid != instead_of,
+        seconds=30,
+    )
+    assert seen is not None
+    assert seen.pid is not None
+    return seen.pid

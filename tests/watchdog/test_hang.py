@@ -6,14 +6,13 @@ from pathlib import Path
 import pytest
 
 from buddy_common.adapters import gateway_probe
-from buddy_common.schemas.gateway import GatewayState
 from buddy_common.schemas.healing import EventKind
 from buddy_common.schemas.verdicts import Verdict
 from buddy_watchdog import healing as healing_module
 from buddy_watchdog import runner
 from buddy_watchdog import verdict as verdict_module
 from eventually import eventually
-from watchdog.scene import Ward
+from watchdog.scene import Ward, is_up
 
 pytestmark = pytest.mark.timeout(60)
 
@@ -34,17 +33,6 @@ async def hangs_when(ward: Ward, name: str) -> Path:
     return file
 
 
-async def is_running(ward: Ward, *, instead_of: int | None = None) -> int:
-    seen = await eventually(
-        ward.snapshot,
-        lambda seen: seen is not None and seen.state is GatewayState.RUNNING and seen.pid != instead_of,
-        seconds=30,
-    )
-    assert seen is not None
-    assert seen.pid is not None
-    return seen.pid
-
-
 async def recovers(ward: Ward) -> None:
     async def kinds() -> list[EventKind]:
         return ward.diary.kinds
@@ -56,10 +44,10 @@ async def test_one_that_answers_nobody_any_more_is_ended_and_started_anew(ward: 
     file = await hangs_when(ward, "hang")
     pid = await ward.start()
     async with ward.watched(interval_seconds=0.2):
-        await is_running(ward)
+        await is_up(ward)
         await asyncio.to_thread(ward.fake.configure)  # the next one does not
         await asyncio.to_thread(file.touch)
-        await is_running(ward, instead_of=pid)
+        await is_up(ward, instead_of=pid)
         await recovers(ward)
 
     assert Verdict.HUNG in [event.verdict for event in ward.diary.events]
@@ -70,11 +58,11 @@ async def test_a_watchdog_that_comes_later_knows_it_for_a_hang_all_the_same(ward
     file = await hangs_when(ward, "hang")
     pid = await ward.start()
     async with ward.watched(interval_seconds=0.2):
-        await is_running(ward)
+        await is_up(ward)
     await asyncio.to_thread(ward.fake.configure)
     await asyncio.to_thread(file.touch)
     async with ward.watched(interval_seconds=0.2):
-        await is_running(ward, instead_of=pid)
+        await is_up(ward, instead_of=pid)
         await recovers(ward)
 
     assert ward.diary.kinds[0] is EventKind.DETECTED

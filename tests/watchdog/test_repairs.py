@@ -21,7 +21,7 @@ from buddy_watchdog import runner
 from buddy_watchdog.healing import Rules
 from buddy_watchdog.verdict import LOOP_DEATHS
 from eventually import eventually
-from watchdog.scene import Ward
+from watchdog.scene import Ward, is_up
 
 pytestmark = pytest.mark.timeout(60)
 
@@ -35,18 +35,6 @@ def quick(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(healing_module, "HUNG_SECONDS", 0.2)
     monkeypatch.setattr(healing_module, "FROZEN_SECONDS", 0.2)
     monkeypatch.setattr(runner, "DOUBT_SECONDS", 0.1)
-
-
-async def is_up(ward: Ward, *, instead_of: int | None = None) -> int:
-    """Wait until a gateway is published as running, another one than that."""
-
-    def other(snapshot: Any) -> bool:
-        return snapshot is not None and snapshot.state is GatewayState.RUNNING and snapshot.pid != instead_of
-
-    found = await eventually(ward.snapshot, other, seconds=RECOVERY_SECONDS)
-    assert found is not None
-    assert found.pid is not None
-    return int(found.pid)
 
 
 async def comes_to(ward: Ward, kind: EventKind) -> None:
