@@ -5,7 +5,7 @@ import time
 from dataclasses import dataclass, field
 from pathlib import Path
 
-# `make faults` keeps it; docs/faults.md is a copy of one such run
+# `make faults` keeps it there; it is fit to be copied into docs/
 FILE = Path(os.environ.get("BUDDY_FAULT_LEDGER", "build/faults.md"))
 
 

@@ -14,7 +14,7 @@ from buddy_watchdog import held_socket
 from buddy_watchdog.process_end import wait_for_freeze
 from buddy_watchdog.repairs import resume as resume_module
 from eventually import eventually
-from watchdog.scene import Ward
+from watchdog.scene import Ward, is_up
 
 pytestmark = pytest.mark.timeout(60)
 
@@ -24,15 +24,6 @@ def quick(monkeypatch: pytest.MonkeyPatch) -> None:
     """Let what takes seconds with the real one take moments here."""
     monkeypatch.setattr(healing_module, "FIRST_BACK_OFF_SECONDS", 0.05)
     monkeypatch.setattr(healing_module, "FROZEN_SECONDS", 0.2)
-
-
-async def is_running(ward: Ward) -> int:
-    seen = await eventually(
-        ward.snapshot, lambda seen: seen is not None and seen.state is GatewayState.RUNNING, seconds=20
-    )
-    assert seen is not None
-    assert seen.pid is not None
-    return seen.pid
 
 
 async def has_seen(ward: Ward, kind: EventKind, times: int = 1) -> None:
@@ -45,10 +36,10 @@ async def has_seen(ward: Ward, kind: EventKind, times: int = 1) -> None:
 async def test_a_gateway_that_was_stopped_by_a_signal_goes_on_as_the_same_process(ward: Ward) -> None:
     pid = await ward.start()
     async with ward.watched(interval_seconds=0.2):
-        await is_running(ward)
+        await is_up(ward)
         os.kill(pid, signal.SIGSTOP)
         await has_seen(ward, EventKind.RECOVERED)
-        assert await is_running(ward) == pid
+        assert await is_up(ward) == pid
 
     assert ward.diary.repairs == ["resume"]
     assert ward.diary.events[0].verdict is Verdict.HUNG
@@ -57,12 +48,12 @@ async def test_a_gateway_that_was_stopped_by_a_signal_goes_on_as_the_same_proces
 async def test_one_that_is_stopped_again_is_ended_and_started_anew(ward: Ward) -> None:
     pid = await ward.start()
     async with ward.watched(interval_seconds=0.2):
-        await is_running(ward)
+        await is_up(ward)
         os.kill(pid, signal.SIGSTOP)
         await has_seen(ward, EventKind.RECOVERED)
         os.kill(pid, signal.SIGSTOP)
         await has_seen(ward, EventKind.RECOVERED, times=2)
-        assert await is_running(ward) != pid
+        assert await is_up(ward) != pid
 
     assert ward.diary.repairs == ["resume", "terminate and restart"]
 
@@ -73,10 +64,10 @@ async def test_one_that_stays_silent_after_it_was_told_to_go_on_is_replaced_in_t
     monkeypatch.setattr(resume_module, "ANSWER_SECONDS", 0.0)
     pid = await ward.start()
     async with ward.watched(interval_seconds=0.2):
-        await is_running(ward)
+        await is_up(ward)
         os.kill(pid, signal.SIGSTOP)
         await has_seen(ward, EventKind.RECOVERED)
-        assert await is_running(ward) != pid
+        assert await is_up(ward) != pid
 
     (repair,) = [event for event in ward.diary.events if event.kind is EventKind.REPAIR]
     assert repair.outcome is not None
@@ -87,7 +78,7 @@ async def test_one_that_an_operator_stops_in_a_pause_stays_stopped(ward: Ward) -
     ward.diary.wanted = SelfHealing(mode=Healing.OFF)
     pid = await ward.start()
     async with ward.watched(interval_seconds=0.2):
-        await is_running(ward)
+        await is_up(ward)
         os.kill(pid, signal.SIGSTOP)
         await has_seen(ward, EventKind.DETECTED)
         await eventually(ward.snapshot, lambda seen: seen is not None and seen.state is GatewayState.HUNG)
@@ -107,7 +98,7 @@ async def test_a_freeze_is_seen_before_the_next_look_and_the_next_ping(
     ward.diary.wanted = SelfHealing(mode=Healing.OFF)
     pid = await ward.start()
     async with ward.watched():
-        await is_running(ward)
+        await is_up(ward)
         os.kill(pid, signal.SIGSTOP)
         await has_seen(ward, EventKind.DETECTED)  # within 20 s, where a look is due after 60
 
