@@ -180,6 +180,16 @@ async def test_sessions_are_all_there_and_can_be_paged_and_filtered(api: Api) ->
     assert await keys(agent="nobody") == ([], 0)
 
 
+async def test_a_page_that_is_the_same_has_another_tag_once_there_are_more_rows(api: Api) -> None:
+    await publish(api, Resource.SESSIONS)
+    tag = (await api.client.get("/v1/openclaw/sessions?limit=1")).headers["ETag"]
+
+    await publish(api, Resource.SESSIONS, CONTENT[Resource.SESSIONS][:-1])
+    answer = await api.client.get("/v1/openclaw/sessions?limit=1", headers={"If-None-Match": tag})
+
+    assert (await data_of(answer))["total"] == 4
+
+
 async def test_bots_are_ranked_by_what_they_were_asked_in_so_many_days(api: Api) -> None:
     await publish(api, Resource.BOTS_TOP)
 

@@ -86,7 +86,8 @@ class _Kept:
                     self.parsed = await _parse(self.content.data)
                 rows, total = make(self.parsed)
                 data = self.content.data if rows is self.parsed else _to_json(rows)
-                self._keep(key, Content(data, content_tag(data), total))
+                # the same rows of a list that has grown are another answer
+                self._keep(key, Content(data, f"{content_tag(data)}-{total}", total))
             return self.parts[key]
 
     def _keep(self, key: Hashable, part: Content) -> None:
