@@ -61,7 +61,7 @@ async def test_sessions_are_those_of_the_gateway_newest_first(version: str, tmp_
         assert {name: row[name] for name in row if name != "agentId"} == {
             name: recorded[name] for name in FIELDS if name in recorded
         }
-    assert gateway.calls == [("sessions.list", {"limit": PAGE} if version == NEW else {})]
+    assert gateway.calls == [("sessions.list", {"limit": PAGE, "archived": "all"} if version == NEW else {})]
 
 
 async def test_sessions_are_asked_for_page_by_page(tmp_path: Path) -> None:
@@ -76,8 +76,27 @@ async def test_sessions_are_asked_for_page_by_page(tmp_path: Path) -> None:
     rows = await read_sessions(gateway, files_of(tmp_path, {}))
 
     assert keys(rows) == [f"agent:main:{number}" for number in reversed(range(6))]
-    assert [params.get("offset") for params in gateway.asked("sessions.list")] == [None, 2, 4]
+    assert [params.get("offset") for params in gateway.asked("sessions.list")] == [None, 2, 4, None]
     assert {params["limit"] for params in gateway.asked("sessions.list")} == {PAGE}
+
+
+async def test_session_that_is_used_between_two_pages_is_not_missed(tmp_path: Path) -> None:
+    newest_first = ["new", "older", "oldest"]
+
+    def page(params: dict[str, Any]) -> dict[str, Any]:
+        offset = params.get("offset", 0)
+        answer = {
+            "sessions": [{"key": newest_first[offset]}],
+            "hasMore": offset < 2,
+            "nextOffset": offset + 1,
+        }
+        if offset == 0 and newest_first[0] == "new":  # somebody writes in the last one
+            newest_first.insert(0, newest_first.pop())
+        return answer
+
+    rows = await read_sessions(RecordedGateway(NEW, {"sessions.list": page}), files_of(tmp_path, {}))
+
+    assert sorted(keys(rows)) == ["new", "older", "oldest"]
 
 
 async def test_gateway_that_opens_hundreds_of_databases_first_gets_its_time(tmp_path: Path) -> None:
@@ -98,12 +117,12 @@ async def test_page_that_is_empty_is_the_last_one(tmp_path: Path) -> None:
 async def test_pages_without_an_end_are_not_asked_for_forever(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(sessions, "MAX_SESSIONS", 3)
+    monkeypatch.setattr(sessions, "MAX_PAGES", 3)
     endless = {"sessions": [{"key": "a"}], "hasMore": True, "nextOffset": 1}
     gateway = RecordedGateway(NEW, {"sessions.list": endless})
 
     assert keys(await read_sessions(gateway, files_of(tmp_path, {}))) == ["a"]
-    assert len(gateway.calls) == 3
+    assert len(gateway.calls) == 3 + 1  # and the first one again
 
 
 @pytest.mark.parametrize("answer", [{}, {"sessions": None}, {"sessions": ["text"]}], ids=str)

@@ -15,7 +15,7 @@ from buddy_worker.reads.sources import Files, GatewayCalls, is_new_generation
 log = structlog.get_logger(__name__)
 
 PAGE = 1000
-MAX_SESSIONS = 50_000
+MAX_PAGES = 50
 # after a boot the gateway opens every agent's database before it answers: 335 s for 500 agents on a machine
 # with other work; who gives up and asks again only leaves it more to answer
 ANSWER_SECONDS = 900.0
@@ -30,20 +30,26 @@ FIELDS = (
 
 
 async def read_sessions(gateway: GatewayCalls, files: Files) -> list[dict[str, Any]]:
-    """Ask the gateway for all of them, page by page where it counts pages."""
+    """Ask the gateway for all of them, page by page where it counts pages, archived ones too."""
     del files
-    rows: dict[Any, dict[str, Any]] = {}  # one that is used meanwhile may be on two pages
-    # the older generation does not page: with a limit it would leave out the rest
-    asked: dict[str, int] | None = {"limit": PAGE} if is_new_generation(gateway) else {}
-    seen = 0
-    while asked is not None and seen < MAX_SESSIONS:
-        page = await gateway.call("sessions.list", asked, seconds=ANSWER_SECONDS)
-        found = [row for row in page.get("sessions") or [] if isinstance(row, dict)]
-        rows |= {row.get("key"): row for row in found}
-        seen += len(found)
-        more = page.get("hasMore") and page.get("nextOffset") and found
-        asked = {"limit": PAGE, "offset": page["nextOffset"]} if more else None
+    # the older generation does not page: with a limit it would leave out the rest; it archives nothing
+    first: dict[str, Any] = {"limit": PAGE, "archived": "all"} if is_new_generation(gateway) else {}
+    rows, offset = await _page(gateway, first)
+    pages = 1
+    while offset and pages < MAX_PAGES:
+        found, offset = await _page(gateway, first | {"offset": offset})
+        rows |= found  # one that is used meanwhile may be on two pages
+        pages += 1
+    if pages > 1:  # or on none: the newest come first, so it went past us to the first one
+        rows |= (await _page(gateway, first))[0]
     return _sorted(_row(row) for row in rows.values())
+
+
+async def _page(gateway: GatewayCalls, asked: dict[str, Any]) -> tuple[dict[Any, dict[str, Any]], int | None]:
+    """Return a page by session key, and where the next one begins, if there is one."""
+    page = await gateway.call("sessions.list", asked, seconds=ANSWER_SECONDS)
+    found = {row.get("key"): row for row in page.get("sessions") or [] if isinstance(row, dict)}
+    return found, page.get("nextOffset") if page.get("hasMore") and found else None
 
 
 def sessions_of(files: Files) -> list[dict[str, Any]]:
