@@ -1,6 +1,7 @@
 """The bots and their models, as both generations and the files tell them."""
 
 import asyncio
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -8,6 +9,7 @@ import pytest
 
 from buddy_common.errors import GatewayRpcError
 from buddy_common.schemas.resources import Resource
+from buddy_worker.reads import sources
 from buddy_worker.reads.bots import bots_models_of, guess_workspace, read_bots_models
 from worker.reads.recorded import (
     GENERATIONS,
@@ -90,7 +92,7 @@ async def test_models_are_the_same_in_both_generations(version: str, tmp_path: P
 async def test_models_carry_no_secret_of_the_file(version: str, tmp_path: Path) -> None:
     files = files_of(tmp_path, config_of(version))
     view = await read_bots_models(RecordedGateway(version), files)
-    later = files_of(tmp_path, files.config, {Resource.BOTS_MODELS: view})
+    later = replace(files, last={Resource.BOTS_MODELS: view})
 
     assert SECRET not in str(view)
     assert SECRET not in str(await asyncio.to_thread(bots_models_of, later))
@@ -124,15 +126,35 @@ async def test_old_generation_is_asked_for_each_workspace_that_the_file_leaves_o
     assert gateway.asked("models.list") == [{}]
 
 
-async def test_old_generation_is_asked_for_a_workspace_only_once(tmp_path: Path) -> None:
-    config = config_of(OLD)
-    before = await read_bots_models(RecordedGateway(OLD), files_of(tmp_path, config))
-    gateway = RecordedGateway(OLD)
+async def test_old_generation_is_not_asked_for_its_workspaces_with_each_reading(tmp_path: Path) -> None:
+    gateway, files = RecordedGateway(OLD), files_of(tmp_path, config_of(OLD))
+    before = await read_bots_models(gateway, files)
+    asked = len(gateway.asked("agents.files.list"))
 
-    view = await read_bots_models(gateway, files_of(tmp_path, config, {Resource.BOTS_MODELS: before}))
+    view = await read_bots_models(gateway, files)
 
     assert view == before
-    assert gateway.asked("agents.files.list") == []
+    assert len(gateway.asked("agents.files.list")) == asked > 0
+
+
+@pytest.mark.parametrize("change", ["workspace of all", "default agent", "a minute"])
+async def test_old_generation_is_asked_again_for_its_workspaces_after(
+    change: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    files = files_of(tmp_path, config_of(OLD))
+    await read_bots_models(RecordedGateway(OLD), files)
+    edited = config_of(OLD)
+    if change == "workspace of all":
+        edited["agents"]["defaults"]["workspace"] = "/data/new"
+    elif change == "default agent":
+        edited["agents"]["list"][-1]["default"] = True
+    else:
+        monkeypatch.setattr(sources, "TOLD_SECONDS", 0.0)
+    gateway = RecordedGateway(OLD, {"agents.files.list": {"workspace": "/data/new"}})
+
+    view = await read_bots_models(gateway, replace(files, config=edited))
+
+    assert workspaces(view)["main"] == "/data/new"
 
 
 async def test_workspace_that_the_gateway_does_not_tell_is_unknown(tmp_path: Path) -> None:
@@ -231,25 +253,25 @@ def test_files_alone_tell_the_same_bots(version: str, tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("version", GENERATIONS)
 async def test_files_alone_keep_what_the_gateway_said_before(version: str, tmp_path: Path) -> None:
-    config = config_of(version)
-    before = await read_bots_models(RecordedGateway(version), files_of(tmp_path, config))
+    files = files_of(tmp_path, config_of(version))
+    before = await read_bots_models(RecordedGateway(version), files)
 
-    later = files_of(tmp_path, config, {Resource.BOTS_MODELS: before})
+    later = replace(files, last={Resource.BOTS_MODELS: before})
 
     assert await asyncio.to_thread(bots_models_of, later) == before
 
 
 async def test_edit_of_the_file_wins_over_what_the_gateway_said_before(tmp_path: Path) -> None:
     config = config_of(NEW)
-    before = await read_bots_models(RecordedGateway(NEW), files_of(tmp_path, config))
+    files = files_of(tmp_path, config)
+    before = await read_bots_models(RecordedGateway(NEW), files)
     agents, providers = config["agents"], config["models"]["providers"]
     del agents["entries"]["bot_1"], providers["second"]
     agents["entries"]["bot_2"] |= {"model": "mock/mock-2", "workspace": "/data/two"}
     agents["entries"]["late"] = {}
     providers["mock"]["models"][0] |= {"name": "Renamed", "contextWindow": 1000}
 
-    later = files_of(tmp_path, config, {Resource.BOTS_MODELS: before})
-    view = await asyncio.to_thread(bots_models_of, later)
+    view = await asyncio.to_thread(bots_models_of, replace(files, last={Resource.BOTS_MODELS: before}))
 
     assert workspaces(view) == {
         "main": "/state/workspace-main",

@@ -30,8 +30,7 @@ async def read_bots_models(gateway: GatewayCalls, files: Files) -> dict[str, Any
     in_file = {agent.id: agent for agent in agents_of(files.config)}
     agents = [entry for entry in listed.get("agents") or [] if isinstance(entry, dict)]
     bots = [_bot(entry, in_file.get(str(entry.get("id"))), default) for entry in agents]
-    if any(bot["workspace"] is None for bot in bots):  # the older generation tells one at a time
-        await _add_workspaces(gateway, bots, default, files)
+    await _add_workspaces(gateway, bots, files)
     try:
         models = await _models(gateway, files.config, default)
     except GatewayRpcError as exc:
@@ -45,7 +44,7 @@ async def read_bots_models(gateway: GatewayCalls, files: Files) -> dict[str, Any
 def bots_models_of(files: Files) -> dict[str, Any]:
     """Return what the files alone tell; where a workspace is, the gateway may have said before."""
     config, default = files.config, default_agent(files.config)
-    told = _told_workspaces(files)
+    told = files.workspaces.under(config)
     bots = [
         _bot({"id": agent.id, "name": agent.name, "identity": agent.identity}, agent, default)
         for agent in agents_of(config)
@@ -89,19 +88,17 @@ def _bot(entry: dict[str, Any], in_file: AgentEntry | None, default: str) -> dic
     }
 
 
-async def _add_workspaces(
-    gateway: GatewayCalls, bots: list[dict[str, Any]], default: str, files: Files
-) -> None:
-    told = _told_workspaces(files)
+async def _add_workspaces(gateway: GatewayCalls, bots: list[dict[str, Any]], files: Files) -> None:
+    """Add what the older generation tells of one agent at a time, and keep what the file does not say."""
+    lately = files.workspaces.lately(files.config)
+    asked = [bot for bot in bots if bot["workspace"] is None and not lately.get(bot["id"])]
     for bot in bots:
         if bot["workspace"] is None:
-            bot["workspace"] = told.get(bot["id"]) or await _ask_workspace(gateway, bot["id"])
-
-
-def _told_workspaces(files: Files) -> dict[str, str | None]:
-    """Return what was told before, without what was only guessed."""
-    bots = (files.last.get(Resource.BOTS_MODELS) or {}).get("bots", [])
-    return {bot["id"]: bot["workspace"] for bot in bots if not bot.get("workspaceGuessed")}
+            bot["workspace"] = lately.get(bot["id"]) or await _ask_workspace(gateway, bot["id"])
+    in_file = {agent.id for agent in agents_of(files.config) if agent.workspace}
+    told = {bot["id"]: bot["workspace"] for bot in bots if bot["id"] not in in_file}
+    if asked or told != lately:
+        files.workspaces.keep(files.config, told)
 
 
 async def _ask_workspace(gateway: GatewayCalls, bot: str) -> str | None:

@@ -16,7 +16,7 @@ from buddy_common.adapters.transcripts import TranscriptCounter
 from buddy_common.errors import BrokerUnavailableError, BuddyError
 from buddy_common.schemas.resources import Resource
 from buddy_worker.reads.commands import CliCommands
-from buddy_worker.reads.sources import Files
+from buddy_worker.reads.sources import Files, ToldWorkspaces
 from buddy_worker.reads.table import BY_RESOURCE, Read
 
 log = structlog.get_logger(__name__)
@@ -64,6 +64,7 @@ class Refresher:
         self._read_model = read_model
         self._known: dict[Resource, _Known] = {}
         self._last: dict[str, Any] = {}
+        self._workspaces = ToldWorkspaces()
         self._running: dict[Resource, asyncio.Task[None]] = {}
         self._next: dict[Resource, asyncio.Task[None]] = {}
         self._next_asked: set[Resource] = set()  # somebody waits for the truth there
@@ -80,7 +81,9 @@ class Refresher:
 
     def files(self) -> Files:
         """Return what the state folder holds, as far as it could be read."""
-        return Files(self._config.folder, self._config.config, self._transcripts, self._last)
+        return Files(
+            self._config.folder, self._config.config, self._transcripts, self._last, self._workspaces
+        )
 
     def is_due(self, read: Read) -> bool:
         """Whether it is time to read it again."""

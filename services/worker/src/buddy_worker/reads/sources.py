@@ -1,13 +1,17 @@
 """Where the reads get their facts: the gateway first, `openclaw` second, the files last."""
 
+import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
 
 from buddy_common.adapters.gateway_rpc import CALL_SECONDS
-from buddy_common.adapters.openclaw_config import Config
+from buddy_common.adapters.openclaw_config import Config, default_agent, section
 from buddy_common.adapters.transcripts import TranscriptCounter
+
+# the older generation tells one workspace at a time: hundreds are not asked for with each reading
+TOLD_SECONDS = 60.0
 
 
 class GatewayCalls(Protocol):
@@ -36,6 +40,31 @@ class OpenClawCommands(Protocol):
         ...
 
 
+@dataclass
+class ToldWorkspaces:
+    """Where the gateway said the workspaces are that the config does not name, for as long as it holds."""
+
+    cause: object = None  # what in the config decides it
+    at: float = 0.0  # monotonic
+    of: dict[str, str | None] = field(default_factory=dict)  # by agent
+
+    def keep(self, config: Config, workspaces: dict[str, str | None]) -> None:
+        """Keep what the gateway has just said."""
+        self.cause, self.at, self.of = _cause(config), time.monotonic(), workspaces
+
+    def under(self, config: Config) -> dict[str, str | None]:
+        """Return what it said last, if that is not of another config."""
+        return self.of if _cause(config) == self.cause else {}
+
+    def lately(self, config: Config) -> dict[str, str | None]:
+        """Return the same if it is recent: it may have said it before it took an edit in."""
+        return self.under(config) if time.monotonic() - self.at < TOLD_SECONDS else {}
+
+
+def _cause(config: Config) -> object:
+    return section(config, "agents", "defaults").get("workspace"), default_agent(config)
+
+
 @dataclass(frozen=True)
 class Files:
     """What the state folder holds at this moment."""
@@ -44,6 +73,7 @@ class Files:
     config: Config  # `openclaw.json` with its includes
     transcripts: TranscriptCounter
     last: dict[str, Any] = field(default_factory=dict)  # what was read before, by resource
+    workspaces: ToldWorkspaces = field(default_factory=ToldWorkspaces)
 
 
 def is_new_generation(gateway: GatewayCalls) -> bool:
