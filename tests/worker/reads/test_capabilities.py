@@ -14,6 +14,11 @@ MODELS, CHAT = "GET /v1/openclaw/models/config", "GET /v1/openclaw/chat/status"
 SKILLS, PLUGINS = "GET /v1/openclaw/skills", "GET /v1/openclaw/plugins"
 WECHAT, SESSIONS = "GET /v1/wechat/config/status", "GET /v1/openclaw/sessions"
 FILE = "GET /v1/openclaw/bots/file"
+LOGIN, INSTALL, ADD = (
+    "GET /v1/wechat/qrcode",
+    "POST /v1/openclaw/plugins/install",
+    "POST /v1/openclaw/bots/add",
+)
 ALWAYS_FILES = {TOP: "file", MODELS: "file", CHAT: "file", FILE: "file"}
 NOT_CONNECTED = "the gateway is not connected"
 
@@ -25,11 +30,22 @@ def capabilities(
 
 
 def ways(found: dict[str, Any]) -> dict[str, str]:
-    return {row["route"]: row["way"] for row in found["routes"]}
+    return {row["route"]: row["way"] for row in reads(found)}
 
 
 def reasons(found: dict[str, Any]) -> dict[str, str | None]:
-    return {row["route"]: row["reason"] for row in found["routes"]}
+    return {row["route"]: row["reason"] for row in reads(found)}
+
+
+def reads(found: dict[str, Any]) -> list[dict[str, Any]]:
+    """Return the rows of what is read, without the sign-in that is one."""
+    return [row for row in found["routes"] if row["route"].startswith("GET") and row["route"] != LOGIN]
+
+
+def change(found: dict[str, Any], route: str) -> tuple[str, str | None]:
+    """Return the way of a change, and why it is not the first."""
+    (row,) = [row for row in found["routes"] if row["route"] == route]
+    return row["way"], row["reason"]
 
 
 @pytest.mark.parametrize("version", GENERATIONS)
@@ -100,3 +116,29 @@ def test_methods_that_a_route_needs_are_told() -> None:
 
     assert methods[BOTS] == ["agents.list", "models.list"]
     assert methods[FILE] == methods[CHAT] == []
+
+
+@pytest.mark.parametrize(
+    ("hello", "version", "config", "command"),
+    [
+        (NEW, NEW, ("rpc", None), ("cli", None)),
+        (OLD, OLD, ("file", "this OpenClaw has no plugins.list"), ("cli", None)),
+        (None, NEW, ("file", NOT_CONNECTED), ("cli", None)),
+        (
+            None,
+            None,
+            ("unavailable", f"{NOT_CONNECTED}, and OpenClaw is not installed"),
+            ("unavailable", "OpenClaw is not installed"),
+        ),
+    ],
+)
+def test_changes_tell_their_way_too(
+    hello: str | None,
+    version: str | None,
+    config: tuple[str, str | None],
+    command: tuple[str, str | None],
+) -> None:
+    found = capabilities(recorded_hello(hello) if hello else None, version)
+
+    assert change(found, ADD) == config
+    assert change(found, INSTALL) == change(found, LOGIN) == command

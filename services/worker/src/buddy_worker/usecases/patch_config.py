@@ -26,6 +26,7 @@ from buddy_worker.gateway_calls import GatewayCall
 
 PATCH_SECONDS = 120.0  # it waits until the gateway has applied what it can without a restart
 CONFLICT_TRIES = 5
+PATCH_METHODS = ("config.patch", "plugins.list")  # the second tells the newer generation: the older restarts
 _CONFLICT = "changed since last load"
 _TOO_MANY = "rate limit exceeded"
 LATER_CEILING_SECONDS = 330.0  # a gateway lets its chats end before it restarts, for so long at most
@@ -71,7 +72,7 @@ class Patched:
 
 def takes_patches(call: GatewayCall) -> bool:
     """Whether it is of the newer generation: the older one restarts for every patch."""
-    return call.has("config.patch") and call.has("plugins.list")
+    return all(map(call.has, PATCH_METHODS))
 
 
 def made_changes(
