@@ -202,6 +202,18 @@ async def test_bots_are_ranked_by_what_they_were_asked_in_so_many_days(api: Api)
     assert await ranks(days=7, limit=2) == [("busy", 3), ("once-busy", 1)]
 
 
+async def test_ranking_tells_when_a_bot_was_asked_last(api: Api) -> None:
+    rows = [
+        CONTENT[Resource.BOTS_TOP][0] | {"id": name, "lastAskedAt": asked}
+        for name, asked in [("asked", 1_774_663_200_500), ("never", None)]
+    ]
+    await publish(api, Resource.BOTS_TOP, rows)
+
+    ranked = (await data_of(await api.client.get("/v1/openclaw/bots/top")))["data"]
+
+    assert [row["lastAskedAt"] for row in ranked] == ["2026-03-28T02:00:00+00:00", None]
+
+
 @pytest.mark.parametrize(
     "path",
     [

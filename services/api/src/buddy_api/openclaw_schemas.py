@@ -88,7 +88,7 @@ class BotsModels(BaseModel):
 
 
 class BotRank(BaseModel):
-    """How much a bot was asked; `lastAskedAt` in Unix ms."""
+    """How much a bot was asked; `lastAskedAt` is RFC 3339, UTC."""
 
     model_config = _with(
         {
@@ -98,7 +98,7 @@ class BotRank(BaseModel):
             "model": "yovole/glm-5",
             "messages": 42,
             "sessions": 7,
-            "lastAskedAt": 1774663200000,
+            "lastAskedAt": "2026-03-28T02:00:00+00:00",
         }
     )
 
@@ -108,7 +108,7 @@ class BotRank(BaseModel):
     model: str | None
     messages: int
     sessions: int
-    lastAskedAt: int | None
+    lastAskedAt: str | None
 
 
 class BotFile(BaseModel):

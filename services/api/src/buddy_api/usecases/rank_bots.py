@@ -1,6 +1,7 @@
 """Rank the bots by how often they were asked."""
 
 import time
+from datetime import UTC, datetime
 from typing import Any
 
 _DAY_SECONDS = 86_400
@@ -19,7 +20,7 @@ def rank_bots(rows: list[dict[str, Any]], *, days: int, today: int) -> list[dict
             **{name: row[name] for name in ("id", "name", "emoji", "model")},
             "messages": _since(row["questions"], first_day),
             "sessions": _since(row["sessions"], first_day),
-            "lastAskedAt": row["lastAskedAt"],
+            "lastAskedAt": _utc(row["lastAskedAt"]),
         }
         for row in rows
     ]
@@ -28,3 +29,9 @@ def rank_bots(rows: list[dict[str, Any]], *, days: int, today: int) -> list[dict
 
 def _since(by_day: dict[str, int], first_day: int) -> int:
     return sum(count for day, count in by_day.items() if int(day) >= first_day)
+
+
+def _utc(milliseconds: int | None) -> str | None:
+    if milliseconds is None:
+        return None
+    return datetime.fromtimestamp(milliseconds // 1000, UTC).isoformat()
