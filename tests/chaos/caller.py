@@ -9,11 +9,11 @@ from typing import Any
 
 import httpx
 
+from buddy_common.errors import BuddyError
 from chaos.facts import End, Facts, Request
 
 # the answer waits 20 s for the outcome of a change; a frozen process adds its own time
 DEADLINE_SECONDS = 60.0
-INTERNAL = "internal"
 
 
 class ImproperError(Exception):
@@ -129,7 +129,7 @@ def judge_chat(status: int, body: Any) -> Answer:
 
 
 def _known(status: int, error: Any, message: str) -> str:
-    if not isinstance(error, str) or error == INTERNAL:
+    if not isinstance(error, str) or error == BuddyError.error:  # a bug of ours
         raise ImproperError(f"{status} {error}: {message[:200]}")
     return error
 

@@ -5,6 +5,7 @@ from typing import Any
 import httpx
 import pytest
 
+from buddy_common.errors import BuddyError
 from chaos.caller import Caller, ImproperError, judge, judge_chat
 from chaos.facts import End, Facts
 
@@ -23,7 +24,7 @@ def test_an_answer_in_the_envelope_is_proper() -> None:
         (200, {"data": 1}),
         (200, {"code": 202, "message": "success"}),
         (503, {"code": 503, "message": "Not ready", "data": {}}),
-        (500, {"code": 500, "message": "Oh.", "data": {"error": "internal"}}),
+        (500, {"code": 500, "message": "Oh.", "data": {"error": "internal_error"}}),
         (502, "Bad gateway"),
     ],
 )
@@ -35,7 +36,8 @@ def test_one_without_the_envelope_or_with_a_bug_of_ours_is_not(status: int, body
 def test_a_chat_answers_in_the_shape_of_openai() -> None:
     assert judge_chat(200, {"choices": []}).is_good
     assert judge_chat(502, CHAT_REFUSED).error == "gateway_unreachable"
-    for status, body in ((502, {"detail": "x"}), (500, {"error": "x"}), (200, [])):
+    bug = {"error": {"message": "Oh.", "type": "server_error", "code": BuddyError.error}}
+    for status, body in ((502, {"detail": "x"}), (500, {"error": "x"}), (200, []), (500, bug)):
         with pytest.raises(ImproperError):
             judge_chat(status, body)
 
