@@ -63,7 +63,7 @@ lock: ## Choose versions anew and write requirements.lock
 	$(BIN)/uv lock --upgrade --quiet
 	$(BIN)/uv export --quiet --all-packages --all-groups --no-emit-workspace --no-header --no-annotate --output-file requirements.lock
 
-# root of a namespace of our own, where we are not root: two faults need a small disk
+# root of a namespace of our own, where we are not root: a full disk needs a small one of its own
 AS_ROOT = $(shell test "$$(id -u)" = 0 || { unshare --user --map-root-user --mount true 2>/dev/null && \
 	echo unshare --user --map-root-user --mount; })
 faults: setup openclaw ## Kill and flood everything, and walk all changes on both generations (half an hour and more)
@@ -73,7 +73,7 @@ soak: setup openclaw ## Read, chat and restart for 30 minutes with nothing wrong
 	PYTHONPATH=tests $(BIN)/python -m faults.soak $(ARGS)
 
 chaos: setup openclaw ## Soak everything under load and faults; ten minutes, or make chaos ARGS="--minutes 3 --seed 7"
-	PYTHONPATH=tests $(BIN)/python -m chaos $(ARGS)
+	PYTHONPATH=tests $(AS_ROOT) $(BIN)/python -m chaos $(ARGS)
 
 security: setup openclaw ## Try as strangers, with made-up requests and with planted secrets, to get in and to see (10 minutes)
 	$(BIN)/python -m pytest -m "security or not security" tests/security

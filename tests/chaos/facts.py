@@ -60,6 +60,39 @@ class Window:
 
 
 @dataclass(frozen=True)
+class Broken(Window):
+    """A stretch in which `openclaw.json` was not what it has to be, and what it was instead."""
+
+    why: str = "not whole"
+
+
+@dataclass(frozen=True)
+class Seen:
+    """What `openclaw.json` held from a moment on."""
+
+    at: float
+    content: bytes
+
+
+@dataclass(frozen=True)
+class Look:
+    """What every key was at a moment, where it is kept."""
+
+    at: float
+    values: dict[str, str | None]
+
+
+@dataclass(frozen=True)
+class Taken:
+    """A repair of the config: what each key was after it. `problem`: why it is not on record."""
+
+    at: float
+    kind: str
+    values: dict[str, str | None]
+    problem: str | None = None
+
+
+@dataclass(frozen=True)
 class Blow:
     """A fault as it was made; `problem`: what was hit was not back in time."""
 
@@ -106,18 +139,23 @@ class Usage:
 class Facts:
     """All of one run."""
 
+    seconds: float = 0.0  # the length of the schedule
     blows: list[Blow] = field(default_factory=list)
     planned: int = 0
     unmade: list[str] = field(default_factory=list)  # faults that could not be made, and why
     requests: list[Request] = field(default_factory=list)
     attempts: list[Attempt] = field(default_factory=list)
-    finals: dict[str, str | None] = field(default_factory=dict)
+    looks: list[Look] = field(default_factory=list)  # after the faults, and once more after the calm
+    taken: list[Taken] = field(default_factory=list)
     accepted: set[str] = field(default_factory=set)  # ids of tasks that a client was given
     tasks: list[Task] = field(default_factory=list)
     journal: list[Heal] = field(default_factory=list)
     rows: list[Heal] = field(default_factory=list)
     config_looks: int = 0
-    config_broken: list[Window] = field(default_factory=list)  # stretches in which it was not whole
+    config_broken: list[Broken] = field(default_factory=list)
+    config_contents: int = 0  # different ones that were whole
+    config_judged: int = 0  # of these, by OpenClaw
+    config_refused: list[str] = field(default_factory=list)  # why, where it did not take one
     corruptions: list[Window] = field(default_factory=list)
     gateways_at_once: int = 0
     usage: list[Usage] = field(default_factory=list)

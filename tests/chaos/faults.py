@@ -146,18 +146,20 @@ async def until(condition: Callable[[], bool], *, seconds: float, what: str) -> 
 
 
 async def _write(write: Callable[[], object]) -> None:
-    """Write as soon as there is room: another fault may have filled the disk."""
+    """Write as soon as that can be: another fault may have filled the disk, or broken the file."""
 
     def has_written() -> bool:
         try:
             write()
+        except GatewayConfigError:
+            return False
         except OSError as exc:
             if exc.errno != errno.ENOSPC:
                 raise
             return False
         return True
 
-    await until(has_written, seconds=MENDED_SECONDS, what="there was no room to write")
+    await until(has_written, seconds=MENDED_SECONDS, what="there was nothing to write to, or no room")
 
 
 def fill(file: Path) -> None:
@@ -184,15 +186,18 @@ def _takes(descriptor: int, size: int, chunk: int) -> bool:
 
 def corrupt(path: Path, act: Act) -> tuple[bytes, bytes]:
     """Break the file as one writer does; return what was in it before and what is in it now."""
-    before = path.read_bytes()
     if act is Act.HALF_CONFIG:
-        os.truncate(path, len(before) // 2)  # in place, and needs no room
+        with path.open("r+b") as file:  # the very file that was read: nobody's newer one is halved unread
+            before = file.read()
+            file.truncate(len(before) // 2)  # in place, and needs no room
         return before, before[: len(before) // 2]
-    config = parse_config(before)
-    _spoil(config, act)
-    broken = json.dumps(config, indent=2).encode()
-    _replace(path, broken)
-    return before, broken
+    while True:
+        before = path.read_bytes()
+        config = parse_config(before)
+        _spoil(config, act)
+        broken = json.dumps(config, indent=2).encode()
+        if _replace(path, broken, instead_of=before):
+            return before, broken
 
 
 def _spoil(config: dict[str, Any], act: Act) -> None:
@@ -200,6 +205,21 @@ def _spoil(config: dict[str, Any], act: Act) -> None:
         config.setdefault("plugins", {}).setdefault("entries", {})["ghost-soak"] = "yes"
     else:
         config["soak"] = {"nonsense": 1}
+
+
+def is_whole(content: bytes) -> bool:
+    """Whether it is a config that can be read."""
+    try:
+        parse_config(content)
+    except GatewayConfigError:
+        return False
+    return True
+
+
+def is_spoiled(content: bytes) -> bool:
+    """Whether what an outside writer puts in is there."""
+    config = parse_config(content)
+    return "soak" in config or "ghost-soak" in config.get("plugins", {}).get("entries", {})
 
 
 def is_mended(path: Path, act: Act) -> bool:
@@ -215,12 +235,16 @@ def is_mended(path: Path, act: Act) -> bool:
 
 def take_back(path: Path, broken: bytes, before: bytes) -> None:
     """Put back what was there, if nobody else has written since."""
-    if path.read_bytes() == broken:
-        _replace(path, before)
+    _replace(path, before, instead_of=broken)
 
 
-def _replace(path: Path, content: bytes) -> None:
+def _replace(path: Path, content: bytes, *, instead_of: bytes) -> bool:
+    """Write unless something else is there at the last moment: what others were promised is not undone."""
     temporary = path.with_name("openclaw.json.outside")
     temporary.write_bytes(content)
     temporary.chmod(0o600)
+    if path.read_bytes() != instead_of:
+        temporary.unlink()
+        return False
     temporary.replace(path)
+    return True

@@ -2,18 +2,16 @@
 
 import asyncio
 import sqlite3
+import time
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from datetime import UTC, datetime
-from typing import Any
 
-from buddy_common.adapters.config_files import parse_config
-from buddy_common.errors import GatewayConfigError
 from buddy_common.schemas.jobs import ALL_JOBS
 from buddy_common.schemas.tasks import TaskStatus
-from chaos.facts import Facts, Heal, Task
+from chaos.facts import Facts, Heal, Look, Task
+from chaos.keys import config_values, file_values, row_values
 from chaos.stage import Stage
-from chaos.writers import BOT_NAME, FILE, GONE, LATER_BOT_NAME, PROVIDER_URL, ROW, THERE
 
 _REPEATABLE = {job.task for job in ALL_JOBS if job.repeatable}
 
@@ -47,35 +45,18 @@ def open_incidents(stage: Stage) -> int:
     return int(count)
 
 
-async def final_values(stage: Stage, facts: Facts) -> dict[str, str | None]:
+async def look_at_keys(stage: Stage, facts: Facts) -> Look:
     """Return what every key is now, read where it is kept and not through those who wrote it."""
-    keys = {attempt.key for attempt in facts.attempts}
-    return await asyncio.to_thread(_final_values, stage, keys)
+    keys = sorted({attempt.key for attempt in facts.attempts})
+    return await asyncio.to_thread(_look, stage, keys)
 
 
-def _final_values(stage: Stage, keys: set[str]) -> dict[str, str | None]:
-    try:
-        config = parse_config(stage.config_file.read_bytes())
-    except GatewayConfigError:
-        config = {}
+def _look(stage: Stage, keys: list[str]) -> Look:
+    at = time.time()
     with _database(stage) as database:
         labels = {label for (label,) in database.execute("SELECT label FROM quick_commands").fetchall()}
-    values: dict[str, str | None] = {
-        key: THERE if key.removeprefix(ROW) in labels else GONE for key in keys if key.startswith(ROW)
-    }
-    values[BOT_NAME] = _at(config, "agents", "entries", "bot_1", "identity", "name")
-    values[LATER_BOT_NAME] = _at(config, "agents", "entries", "bot_2", "identity", "name")
-    url = _at(config, "models", "providers", "second", "baseUrl")
-    values[PROVIDER_URL] = None if url is None else url.rpartition("/")[2]
-    file = stage.buddy.get("/v1/openclaw/bots/file", id="bot_1")
-    values[FILE] = file.json()["data"]["content"] if file.status_code == 200 else None
-    return values
-
-
-def _at(config: Any, *path: str) -> str | None:
-    for key in path:
-        config = config.get(key, {}) if isinstance(config, dict) else {}
-    return config if isinstance(config, str) else None
+    values = config_values(stage.config_file.read_bytes(), keys)
+    return Look(at, {**values, **file_values(stage.workspace, keys), **row_values(labels, keys)})
 
 
 @contextmanager

@@ -4,12 +4,10 @@ from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from chaos.facts import Attempt, End, Facts, Heal, Said
+from chaos.facts import End, Facts, Heal
 
-CONFIG = "config: "  # keys of openclaw.json begin with this: only they may be rolled back
 SHOWN = 5  # of many troubles
 SLACK_SECONDS = 1.0  # between the clocks and looks of different observers
-_TAKING = {"rollback", "quarantine"}  # repairs that may take an acknowledged change away
 _LAST = {"recovered", "ended"}
 
 
@@ -42,42 +40,6 @@ def faults(facts: Facts) -> Line:
     if made != facts.planned:
         troubles.append(f"{facts.planned - made} of {facts.planned} faults were not made")
     return line("every fault was made, and what it hit was back", f"{made} faults", troubles, seen=made)
-
-
-def changes_kept(facts: Facts) -> Line:
-    """What was acknowledged is there, unless a rollback or a quarantine that is on record took it away."""
-    taken_at = [row.at for row in facts.rows if row.repair in _TAKING]
-    troubles, excused, acknowledged = [], 0, 0
-    for key, attempts in _by_key(facts).items():
-        last = _last_acknowledged(attempts)
-        if last is None:
-            continue
-        acknowledged += sum(attempt.said is Said.ACKNOWLEDGED for attempt in attempts)
-        later = attempts[attempts.index(last) + 1 :]
-        final = facts.finals.get(key)
-        if final in {last.value, *(attempt.value for attempt in later)}:
-            continue
-        if key.startswith(CONFIG) and any(at >= last.ended - SLACK_SECONDS for at in taken_at):
-            excused += 1
-        else:
-            troubles.append(f"{key} is {final!r}, acknowledged was {last.value!r}")
-    detail = f"{acknowledged} acknowledged, {excused} keys rolled back with an event"
-    return line("every acknowledged change is there", detail, troubles, seen=acknowledged)
-
-
-def refusals_kept(facts: Facts) -> Line:
-    """What was refused was not made after all."""
-    refused = [attempt for attempt in facts.attempts if attempt.said is Said.REFUSED]
-    troubles = [
-        f"{attempt.key} is {attempt.value!r}, which was refused"
-        for attempt in refused
-        if facts.finals.get(attempt.key) == attempt.value
-        and not any(
-            other.said is not Said.REFUSED and (other.key, other.value) == (attempt.key, attempt.value)
-            for other in facts.attempts
-        )
-    ]
-    return Line("no refused change was made", f"{len(refused)} refused", tuple(troubles))
 
 
 def tasks_ended(facts: Facts) -> Line:
@@ -134,20 +96,6 @@ def incidents_ended(facts: Facts) -> Line:
             troubles.append(f"{incident} has ended {sum(kind in _LAST for kind in happened)} times")
     detail = f"{len(events)} incidents, the longest {longest:.0f} s"
     return line("every incident has ended", detail, troubles, seen=len(events))
-
-
-def config_whole(facts: Facts) -> Line:
-    """`openclaw.json` was whole whenever the schedule had not broken it."""
-    troubles = [
-        f"not whole for {broken.ended - broken.began:.1f} s"
-        for broken in facts.config_broken
-        if not any(
-            window.began - SLACK_SECONDS <= broken.began and broken.ended <= window.ended + SLACK_SECONDS
-            for window in facts.corruptions
-        )
-    ]
-    detail = f"{facts.config_looks} looks, {len(facts.corruptions)} times corrupted by the schedule"
-    return line("openclaw.json was whole", detail, troubles, seen=facts.config_looks)
 
 
 def one_gateway(facts: Facts) -> Line:
@@ -210,20 +158,9 @@ def render(title: str, lines: list[Line]) -> str:
 
 
 CHECKS: tuple[Callable[[Facts], Line], ...] = (
-    faults, changes_kept, refusals_kept, tasks_ended, tasks_ran_once, heals_recorded, incidents_ended,
-    config_whole, one_gateway, requests_proper, requests_in_time, requests_cut, settled, works_again,
+    faults, tasks_ended, tasks_ran_once, heals_recorded, incidents_ended,
+    one_gateway, requests_proper, requests_in_time, requests_cut, settled, works_again,
 )  # fmt: skip
-
-
-def _by_key(facts: Facts) -> dict[str, list[Attempt]]:
-    keys: dict[str, list[Attempt]] = {}
-    for attempt in sorted(facts.attempts, key=lambda attempt: attempt.began):
-        keys.setdefault(attempt.key, []).append(attempt)
-    return keys
-
-
-def _last_acknowledged(attempts: list[Attempt]) -> Attempt | None:
-    return next((a for a in reversed(attempts) if a.said is Said.ACKNOWLEDGED), None)
 
 
 def _counted(counts: Counter[str]) -> str:

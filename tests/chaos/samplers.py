@@ -1,4 +1,4 @@
-"""Looks on from outside, in threads: at `openclaw.json`, at the processes, at the watchdog's files."""
+"""Looks on from outside, in threads: at the processes, at the watchdog's files."""
 
 import contextlib
 import json
@@ -12,12 +12,9 @@ from typing import Any, Self
 
 import psutil
 
-from buddy_common.adapters.config_files import parse_config
-from buddy_common.errors import GatewayConfigError
-from chaos.facts import Facts, Heal, Usage, Window
+from chaos.facts import Facts, Heal, Usage
 from chaos.stage import Stage
 
-CONFIG_SECONDS = 0.1
 JOURNAL_SECONDS = 0.2
 GATEWAYS_SECONDS = 0.7
 USAGE_SECONDS = 2.0
@@ -55,40 +52,6 @@ class Sampler(ABC):
             except Exception as exc:  # noqa: BLE001 - whoever started the thread reports it
                 self.problem = exc
             self.looks += 1
-
-
-class ConfigSampler(Sampler):
-    """Whether `openclaw.json` is whole, ten times a second."""
-
-    def __init__(self, path: Path, facts: Facts) -> None:
-        super().__init__(CONFIG_SECONDS)
-        self._path = path
-        self._facts = facts
-        self._content: bytes | None = None
-        self._broken_since: float | None = None
-
-    def look(self) -> None:
-        """Read it, if it is another one than before."""
-        now = time.time()
-        self._facts.config_looks += 1
-        try:
-            content = self._path.read_bytes()
-        except FileNotFoundError:
-            content = b""
-        if content == self._content:
-            return
-        self._content = content
-        if is_whole(content):
-            if self._broken_since is not None:
-                self._facts.config_broken.append(Window(self._broken_since, now))
-            self._broken_since = None
-        elif self._broken_since is None:
-            self._broken_since = now
-
-    def __exit__(self, *_: object) -> None:
-        super().__exit__()
-        if self._broken_since is not None:
-            self._facts.config_broken.append(Window(self._broken_since, time.time()))
 
 
 class ProcessSampler(Sampler):
@@ -143,15 +106,6 @@ class JournalKeeper(Sampler):
             lines = file.read_bytes().split(b"\n")[:-1]  # a torn line is the last, and counts as none
             found += [_heal(json.loads(line)) for line in lines]
         return found
-
-
-def is_whole(content: bytes) -> bool:
-    """Whether it is a config that can be read."""
-    try:
-        parse_config(content)
-    except GatewayConfigError:
-        return False
-    return True
 
 
 def _heal(line: dict[str, Any]) -> Heal:

@@ -10,13 +10,18 @@ from contextlib import ExitStack
 from chaos.caller import Caller
 from chaos.chats import Chatter
 from chaos.clients import Client, ListReader, LogReader, TaskPoller, keep_on
-from chaos.facts import Facts, Window
-from chaos.faults import Faults, NotThereError, until
-from chaos.finals import final_values, heal_rows, open_incidents, task_rows
-from chaos.samplers import ConfigSampler, GatewaySampler, JournalKeeper, ProcessSampler, Sampler, is_whole
+from chaos.config_judge import MOST_JUDGED, by_openclaw, evenly, judge_all
+from chaos.config_sampler import BackupKeeper, ConfigSampler
+from chaos.entry_writers import ModelWriter, NoteWriter, RowWriter
+from chaos.facts import Facts, Taken, Window
+from chaos.faults import Faults, NotThereError, is_whole, until
+from chaos.finals import heal_rows, look_at_keys, open_incidents, task_rows
+from chaos.keys import BOT_NAME, FILE, LATER_BOT_NAME
+from chaos.samplers import GatewaySampler, JournalKeeper, ProcessSampler, Sampler
 from chaos.schedule import Fault
 from chaos.stage import Stage, show
-from chaos.writers import BOT_NAME, FILE, LATER_BOT_NAME, PROVIDER_URL, Operator, RowWriter, Writer
+from chaos.taken import taken_back
+from chaos.writers import Operator, Writer
 
 KNOWN_GOOD_SECONDS = 280.0  # the gateway has to be ready on the config for a minute
 PLATEAU_LOOKS = 8
@@ -28,17 +33,18 @@ AGAIN_TRIES = 2  # a pool's connection may be one that a process that was killed
 class Soak:
     """A run on a stage; what it sees goes into the facts."""
 
-    def __init__(self, stage: Stage, schedule: list[Fault], facts: Facts, *, seconds: float) -> None:
+    def __init__(self, stage: Stage, schedule: list[Fault], facts: Facts) -> None:
         self._stage = stage
         self._schedule = schedule
-        self._seconds = seconds
         self._facts = facts
         facts.planned = len(schedule)
         home = stage.machine.home
         self._journal = JournalKeeper(home, stage.machine.folder / "journal")
         self._usage = ProcessSampler(stage, facts)
+        self._config = ConfigSampler(stage.config_file, facts)
+        self._backups = BackupKeeper(home, stage.machine.folder / "backups")
         self._samplers: list[Sampler] = [
-            ConfigSampler(stage.config_file, facts), GatewaySampler(stage, facts), self._usage, self._journal
+            self._config, GatewaySampler(stage, facts), self._usage, self._journal, self._backups
         ]  # fmt: skip
 
     def run(self) -> None:
@@ -52,18 +58,37 @@ class Soak:
         for sampler in self._samplers:
             if sampler.problem is not None:
                 self._facts.unsettled.append(f"{type(sampler).__name__}: {sampler.problem!r}")
+        self._judge_configs()
 
     async def _run(self) -> None:
         say("waiting until there is a known-good config, which a rollback goes back to")
         await until(self._is_known_good, seconds=KNOWN_GOOD_SECONDS, what="no known-good config")
+        self._config.expect()
         async with self._clients() as clients:
             await self._load_and_faults(clients)
             await self._settle()
+            # before anybody writes again: that would hide what was lost
+            self._facts.looks.append(await look_at_keys(self._stage, self._facts))
             await self._again(clients)
         self._facts.calm = await self._stretch(CALM_LOOKS)
         self._facts.tasks = task_rows(self._stage)
         self._facts.rows = heal_rows(self._stage)
-        self._facts.finals = await final_values(self._stage, self._facts)
+        self._facts.looks.append(await look_at_keys(self._stage, self._facts))
+        self._facts.taken = await asyncio.to_thread(self._taken)
+
+    def _taken(self) -> list[Taken]:
+        facts = self._facts
+        keys = sorted({attempt.key for attempt in facts.attempts})
+        return taken_back(self._backups.backups(), self._config.seen, facts.rows, facts.blows, keys)
+
+    def _judge_configs(self) -> None:
+        """Have OpenClaw judge what was in `openclaw.json`; the system has stopped, so it has the machine."""
+        contents = self._config.written_by_others()
+        chosen = evenly(contents, MOST_JUDGED)
+        say(f"OpenClaw judges {len(chosen)} of {len(contents)} contents of openclaw.json")
+        folder = self._stage.machine.folder / "judged"
+        self._facts.config_contents, self._facts.config_judged = len(contents), len(chosen)
+        self._facts.config_refused = judge_all(by_openclaw(self._stage.real), chosen, folder)
 
     async def _load_and_faults(self, clients: list[Client]) -> None:
         stop = asyncio.Event()
@@ -85,7 +110,7 @@ class Soak:
                 await asyncio.sleep(max(0.0, began + fault.at - time.monotonic()))
                 say(f"{time.monotonic() - began:5.0f} s  {fault}")
                 group.create_task(faults.make(fault))
-            await asyncio.sleep(max(0.0, began + self._seconds - time.monotonic()))
+            await asyncio.sleep(max(0.0, began + self._facts.seconds - time.monotonic()))
 
     async def _stretch(self, looks: int) -> Window:
         """Return a stretch of time in which all processes were looked at so often."""
@@ -181,8 +206,9 @@ def _clients(caller: Callable[[str], Caller]) -> Iterator[Client]:
     yield Writer(
         caller("writer of a bot, later"), LATER_BOT_NAME, f"{openclaw}/bots/set-identity", later=True
     )
-    yield Writer(caller("writer of a provider"), PROVIDER_URL, f"{openclaw}/models/provider")
     yield Writer(caller("writer of a file"), FILE, f"{openclaw}/bots/file")
+    yield ModelWriter(caller("writer of models"))
+    yield NoteWriter(caller("writer of files"))
     yield RowWriter(caller("writer of rows"))
     yield Operator(caller("operator"))
     yield Chatter(caller("chat"), streamed=False)

@@ -10,7 +10,7 @@ import psutil
 from chaos.writers import add_what_is_written
 from e2e.machine import Buddy, Machine
 from openclaw_system import running_system
-from real_openclaw import Generation
+from real_openclaw import Generation, RealOpenClaw
 
 # incidents end, and a gateway that is silent is told, within the length of a run
 ENVIRONMENT = {
@@ -31,8 +31,22 @@ class Stage:
 
     buddy: Buddy
     machine: Machine
-    config_file: Path
-    openclaw: str
+    real: RealOpenClaw
+
+    @property
+    def config_file(self) -> Path:
+        """Its `openclaw.json`."""
+        return self.real.config_file
+
+    @property
+    def workspace(self) -> Path:
+        """Where the files of bot_1 are."""
+        return self.real.config_dir / "workspace-bot_1"
+
+    @property
+    def openclaw(self) -> str:
+        """The version of OpenClaw."""
+        return self.real.found.version
 
     def parts(self) -> dict[str, psutil.Process]:
         """Return the processes that a schedule may hit, and the supervisor, by name; those that are there.
@@ -80,10 +94,10 @@ def running_stage(folder: Path) -> Iterator[Stage]:
     """Start everything with the real OpenClaw; nothing of it is left afterwards."""
     with running_system(Generation.NEW, folder, **ENVIRONMENT) as system:
         system.openclaw.edit(add_what_is_written)
-        (system.openclaw.config_dir / "workspace-bot_1").mkdir()  # OpenClaw makes it with the first talk
+        stage = Stage(system.buddy, system.buddy.machine, system.openclaw)
+        stage.workspace.mkdir()  # OpenClaw makes it with the first talk
         system.heal(on=True)
-        version = system.openclaw.found.version
-        yield Stage(system.buddy, system.buddy.machine, system.openclaw.config_file, version)
+        yield stage
 
 
 def _name(command: list[str]) -> str:

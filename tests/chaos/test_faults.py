@@ -5,9 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from chaos.facts import Facts
-from chaos.faults import corrupt, is_mended, take_back
-from chaos.samplers import ConfigSampler, JournalKeeper, is_whole
+from chaos.faults import corrupt, is_mended, is_whole, take_back
+from chaos.samplers import JournalKeeper
 from chaos.schedule import CORRUPTIONS, Act
 
 GOOD = json.dumps({"gateway": {"port": 1}, "plugins": {"entries": {"a": {}}}}, indent=2).encode()
@@ -41,18 +40,6 @@ def test_the_writer_takes_nothing_back_that_somebody_else_has_written_since(conf
     take_back(config, broken, before)
 
     assert config.read_bytes() == b"{}"
-
-
-def test_the_sampler_sees_for_how_long_a_config_was_not_whole(config: Path) -> None:
-    facts = Facts()
-    sampler = ConfigSampler(config, facts)
-    for content in (GOOD, b"", GOOD[:9], GOOD):
-        config.write_bytes(content)
-        sampler.look()
-
-    (broken,) = facts.config_broken
-    assert broken.began <= broken.ended
-    assert facts.config_looks == 4
 
 
 def test_the_journal_keeps_what_the_watchdog_removes_and_passes_over_a_torn_line(tmp_path: Path) -> None:

@@ -1,0 +1,88 @@
+"""The lines of the ledger about changes: what was acknowledged is there, what was refused is not. Pure."""
+
+from chaos.facts import Attempt, Facts, Look, Said
+from chaos.keys import CONFIG
+from chaos.ledger import SLACK_SECONDS, Line, line
+
+
+def changes_kept(facts: Facts) -> Line:
+    """What was acknowledged is there, unless a repair that is on record took back this very change."""
+    troubles: dict[str, None] = {}
+    excused: set[str] = set()
+    for look in facts.looks:
+        for key, attempts in _by_key(facts, look).items():
+            last = _last_acknowledged(attempts)
+            if last is None:
+                continue
+            later = attempts[attempts.index(last) + 1 :]
+            possible = {last.value, *(a.value for a in later if a.said is Said.UNKNOWN)}
+            final = look.values.get(key)
+            if final in possible:
+                continue
+            if final in _taken_to(facts, last, look):
+                excused.add(key)
+            else:
+                troubles[f"{key} is {final!r}, acknowledged was {last.value!r}"] = None
+    acknowledged = [attempt for attempt in facts.attempts if attempt.said is Said.ACKNOWLEDGED]
+    detail = (
+        f"{len(acknowledged)} acknowledged, of {len({a.key for a in acknowledged})} keys;"
+        f" {len(excused)} keys taken back by {len(facts.taken)} repairs"
+    )
+    seen = len(acknowledged) if facts.looks else 0
+    return line("every acknowledged change is there", detail, list(troubles), seen=seen)
+
+
+def refusals_kept(facts: Facts) -> Line:
+    """What was refused was not made after all."""
+    refused = [attempt for attempt in facts.attempts if attempt.said is Said.REFUSED]
+    troubles = {
+        f"{attempt.key} is {attempt.value!r}, which was refused": None
+        for look in facts.looks
+        for attempt in refused
+        if attempt.began <= look.at
+        and look.values.get(attempt.key) == attempt.value
+        and not _came_otherwise(facts, attempt)
+    }
+    return Line("no refused change was made", f"{len(refused)} refused", tuple(troubles))
+
+
+def repairs_recorded(facts: Facts) -> Line:
+    """Each repair of the config has an event, unless its watchdog was killed at it."""
+    troubles = [taken.problem for taken in facts.taken if taken.problem is not None]
+    detail = ", ".join(taken.kind for taken in facts.taken) or "none"
+    return Line("what takes a change back is on record", detail, tuple(troubles))
+
+
+CHECKS = (changes_kept, refusals_kept, repairs_recorded)
+
+
+def _taken_to(facts: Facts, last: Attempt, look: Look) -> set[str | None]:
+    """Return what repairs made of the key after the change."""
+    if not last.key.startswith(CONFIG):
+        return set()
+    return {
+        taken.values.get(last.key)
+        for taken in facts.taken
+        if taken.problem is None and last.ended - SLACK_SECONDS <= taken.at <= look.at
+    }
+
+
+def _came_otherwise(facts: Facts, refused: Attempt) -> bool:
+    """Whether the value may be there for another reason: an attempt of which nobody knows, a repair."""
+    return any(taken.values.get(refused.key) == refused.value for taken in facts.taken) or any(
+        other.said is not Said.REFUSED and (other.key, other.value) == (refused.key, refused.value)
+        for other in facts.attempts
+    )
+
+
+def _by_key(facts: Facts, look: Look) -> dict[str, list[Attempt]]:
+    """Return the attempts of each key that were made before the look."""
+    keys: dict[str, list[Attempt]] = {}
+    for attempt in sorted(facts.attempts, key=lambda attempt: attempt.began):
+        if attempt.began <= look.at:
+            keys.setdefault(attempt.key, []).append(attempt)
+    return keys
+
+
+def _last_acknowledged(attempts: list[Attempt]) -> Attempt | None:
+    return next((a for a in reversed(attempts) if a.said is Said.ACKNOWLEDGED), None)
