@@ -26,7 +26,7 @@ NO_DISK = (
     " `make chaos` makes where it may). `--without-disk` leaves this fault out."
 )
 LEFT_OUT = "a full disk was left out (`--without-disk`)"
-CHECKS = (*ledger_changes.CHECKS, *ledger.CHECKS, *ledger_config.CHECKS, *ledger_processes.CHECKS)
+CHECKS = (*ledger.CHECKS, *ledger_changes.CHECKS, *ledger_config.CHECKS, *ledger_processes.CHECKS)
 
 
 def main() -> int:

@@ -3,14 +3,12 @@
 import os
 import subprocess
 from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
 
 from real_openclaw import RealOpenClaw
 
 MOST_JUDGED = 40  # each costs seconds of CPU
-AT_ONCE = 2
 JUDGE_SECONDS = 200.0
 SHOWN_CHARACTERS = 300
 
@@ -25,10 +23,9 @@ def evenly(contents: Sequence[bytes], most: int) -> list[bytes]:
 
 
 def judge_all(judge: Judge, contents: Sequence[bytes], folder: Path) -> list[str]:
-    """Return why contents are refused, those that are."""
-    folders = [folder / f"content-{number}" for number in range(len(contents))]
-    with ThreadPoolExecutor(AT_ONCE) as pool:
-        return [why for why in pool.map(judge, contents, folders) if why is not None]
+    """Return why contents are refused, those that are; one after the other, as Buddy asks OpenClaw."""
+    answers = [judge(content, folder / f"content-{number}") for number, content in enumerate(contents)]
+    return [why for why in answers if why is not None]
 
 
 def by_openclaw(openclaw: RealOpenClaw) -> Judge:

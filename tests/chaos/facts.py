@@ -111,6 +111,7 @@ class Task:
     is_final: bool
     attempts: int
     may_repeat: bool
+    error: str | None = None  # for machines
 
 
 @dataclass(frozen=True)

@@ -19,10 +19,10 @@ _REPEATABLE = {job.task for job in ALL_JOBS if job.repeatable}
 def task_rows(stage: Stage) -> list[Task]:
     """Return all tasks."""
     with _database(stage) as database:
-        rows = database.execute("SELECT id, kind, status, epoch FROM tasks").fetchall()
+        rows = database.execute("SELECT id, kind, status, epoch, error_code FROM tasks").fetchall()
     return [
-        Task(name, kind, status, TaskStatus(status).is_final, attempts, may_repeat=kind in _REPEATABLE)
-        for name, kind, status, attempts in rows
+        Task(name, kind, status, TaskStatus(status).is_final, attempts, kind in _REPEATABLE, error)
+        for name, kind, status, attempts, error in rows
     ]
 
 

@@ -4,6 +4,7 @@ from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from buddy_common.errors import BuddyError
 from chaos.facts import End, Facts, Heal
 
 SHOWN = 5  # of many troubles
@@ -50,6 +51,14 @@ def tasks_ended(facts: Facts) -> Line:
     counts = Counter(task.status for task in facts.tasks)
     detail = f"{len(facts.accepted)} accepted; rows: {_counted(counts)}"
     return line("every accepted task has ended", detail, troubles, seen=len(facts.accepted))
+
+
+def tasks_failed_properly(facts: Facts) -> Line:
+    """No task ended with a bug of ours."""
+    bugs = Counter(f"{task.kind}: {task.error}" for task in facts.tasks if task.error == BuddyError.error)
+    counts = Counter(task.error for task in facts.tasks if task.error is not None)
+    detail = _counted(counts) or "none failed"
+    return line("every task that failed says why", detail, _most(bugs), seen=len(facts.tasks))
 
 
 def tasks_ran_once(facts: Facts) -> Line:
@@ -158,7 +167,7 @@ def render(title: str, lines: list[Line]) -> str:
 
 
 CHECKS: tuple[Callable[[Facts], Line], ...] = (
-    faults, tasks_ended, tasks_ran_once, heals_recorded, incidents_ended,
+    faults, tasks_ended, tasks_failed_properly, tasks_ran_once, heals_recorded, incidents_ended,
     one_gateway, requests_proper, requests_in_time, requests_cut, settled, works_again,
 )  # fmt: skip
 

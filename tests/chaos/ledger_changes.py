@@ -61,9 +61,11 @@ def _taken_to(facts: Facts, last: Attempt, look: Look) -> set[str | None]:
     if not last.key.startswith(CONFIG):
         return set()
     return {
-        taken.values.get(last.key)
+        taken.values[last.key]
         for taken in facts.taken
-        if taken.problem is None and last.ended - SLACK_SECONDS <= taken.at <= look.at
+        if taken.problem is None
+        and last.key in taken.values
+        and last.ended - SLACK_SECONDS <= taken.at <= look.at
     }
 
 

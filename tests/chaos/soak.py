@@ -87,8 +87,8 @@ class Soak:
         chosen = evenly(contents, MOST_JUDGED)
         say(f"OpenClaw judges {len(chosen)} of {len(contents)} contents of openclaw.json")
         folder = self._stage.machine.folder / "judged"
-        self._facts.config_contents, self._facts.config_judged = len(contents), len(chosen)
         self._facts.config_refused = judge_all(by_openclaw(self._stage.real), chosen, folder)
+        self._facts.config_contents, self._facts.config_judged = len(contents), len(chosen)
 
     async def _load_and_faults(self, clients: list[Client]) -> None:
         stop = asyncio.Event()

@@ -18,8 +18,8 @@ from chaos.schedule import Act, Part
 
 ROLLBACK, QUARANTINE = "rollback", "quarantine"
 _AFTER_SECONDS = 20.0  # an onlooker on a busy machine may come late to what was written next
-_EARLY_SECONDS = 0.5
-_REPAIR_SECONDS = 600.0  # which a watchdog may be at it before it is killed
+_EARLY_SECONDS = 0.2
+_REPAIR_SECONDS = 960.0  # what the watchdog gives one, and what it takes to tell
 
 
 @dataclass(frozen=True)

@@ -109,6 +109,11 @@ Spoil = Callable[[Facts], object]
             lambda f: f.tasks.append(replace(TASK, id="task-3", status="Running", is_final=False)),
             "task-3 (buddy.gateway.start) is Running",
         ),
+        (
+            ledger.tasks_failed_properly,
+            lambda f: f.tasks.append(replace(TASK, status="Failed", error="internal_error")),
+            "buddy.gateway.start: internal_error",
+        ),
         (ledger.tasks_ran_once, lambda f: f.tasks.append(replace(TASK, attempts=3)), "ran 3 times"),
         (
             ledger.tasks_ran_once,

@@ -6,12 +6,15 @@ import time
 from collections.abc import Iterator
 from typing import Any
 
+from buddy_common.errors import BuddyError, StateUnwritableError
 from chaos.caller import Answer, Caller
 from chaos.facts import Attempt, Said
 from chaos.keys import BOT_NAME, FILE, LATER_BOT_NAME, PROVIDER
 
 CHANGE_SECONDS = 180.0  # a change may wait for a gateway that starts
 FINAL = {"Completed": Said.ACKNOWLEDGED, "Failed": Said.REFUSED, "Cancelled": Said.REFUSED}
+# no room to write, which may have been the way back; a bug of ours, which is told elsewhere
+MAY_STAND = (StateUnwritableError.error, BuddyError.error)
 SECOND = {"apiKey": "sk-soak-1234567890", "api": "openai-completions", "baseUrl": "http://127.0.0.1:1/v1"}
 SECOND_MODEL = {"id": "deep-1", "name": "Deep", "contextWindow": 32000, "maxTokens": 4096}
 
@@ -62,18 +65,26 @@ async def _followed(caller: Caller, task_id: str) -> Said:
     try:
         async with asyncio.timeout(CHANGE_SECONDS):
             while True:
-                status = await _status(caller, task_id)
-                if status not in (None, "Queued", "Running"):
-                    return FINAL.get(str(status), Said.UNKNOWN)
+                task = await _task(caller, task_id)
+                if task is not None and task["status"] not in ("Queued", "Running"):
+                    return said_by(task)
     except TimeoutError:
         return Said.UNKNOWN
 
 
-async def _status(caller: Caller, task_id: str) -> str | None:
+def said_by(task: dict[str, Any]) -> Said:
+    """Return what a task that has ended says of its change."""
+    if task["errorCode"] in MAY_STAND:
+        return Said.UNKNOWN
+    return FINAL.get(task["status"], Said.UNKNOWN)
+
+
+async def _task(caller: Caller, task_id: str) -> dict[str, Any] | None:
     query = {"taskId": task_id, "wait": 10}
     answer = await caller.ask("GET", "/v1/tasks/status", what="/v1/tasks/status?taskId", params=query)
     if answer is not None and answer.is_good:
-        return str(answer.data["status"])
+        task: dict[str, Any] = answer.data
+        return task
     await asyncio.sleep(0.2)
     return None
 
