@@ -95,12 +95,16 @@ class ConfigSampler(Sampler):
 
     def written_by_others(self) -> list[bytes]:
         """Return the different contents, in order, but those that the schedule has broken."""
-        found: dict[bytes, None] = {}
-        for look in list(self.seen):
-            is_broken = self._expected.lacks(look.content) is not None  # told as such
-            if not is_broken and not (is_spoiled(look.content) and self._is_in_a_fault(look.at)):
-                found[look.content] = None
-        return list(found)
+        return list(dict.fromkeys(look.content for look in self.good()))
+
+    def good(self) -> list[Seen]:
+        """Return what it held and when, but what was broken, which is told as such, or by the schedule."""
+        return [
+            look
+            for look in list(self.seen)
+            if self._expected.lacks(look.content) is None
+            and not (is_spoiled(look.content) and self._is_in_a_fault(look.at))
+        ]
 
     def _is_in_a_fault(self, at: float) -> bool:
         return any(window.touches(at - CONFIG_SECONDS, at) for window in self._facts.corruptions)

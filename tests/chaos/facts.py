@@ -76,10 +76,11 @@ class Seen:
 
 @dataclass(frozen=True)
 class Look:
-    """What every key was at a moment, where it is kept."""
+    """What every key was at a moment, where it is kept; in the midst of a run, only those of the config."""
 
     at: float
     values: dict[str, str | None]
+    is_in_the_midst: bool = False
 
 
 @dataclass(frozen=True)
@@ -146,7 +147,8 @@ class Facts:
     unmade: list[str] = field(default_factory=list)  # faults that could not be made, and why
     requests: list[Request] = field(default_factory=list)
     attempts: list[Attempt] = field(default_factory=list)
-    looks: list[Look] = field(default_factory=list)  # after the faults, and once more after the calm
+    # before each repair of the config, after the faults, and once more after the calm
+    looks: list[Look] = field(default_factory=list)
     taken: list[Taken] = field(default_factory=list)
     accepted: set[str] = field(default_factory=set)  # ids of tasks that a client was given
     tasks: list[Task] = field(default_factory=list)

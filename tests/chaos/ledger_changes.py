@@ -11,11 +11,10 @@ def changes_kept(facts: Facts) -> Line:
     excused: set[str] = set()
     for look in facts.looks:
         for key, attempts in _by_key(facts, look).items():
-            last = _last_acknowledged(attempts)
+            last = _last_acknowledged(attempts, look)
             if last is None:
                 continue
-            later = attempts[attempts.index(last) + 1 :]
-            possible = {last.value, *(a.value for a in later if a.said is Said.UNKNOWN)}
+            possible = {last.value, *_unsure(attempts, last, look)}
             final = look.values.get(key)
             if final in possible:
                 continue
@@ -28,7 +27,7 @@ def changes_kept(facts: Facts) -> Line:
         f"{len(acknowledged)} acknowledged, of {len({a.key for a in acknowledged})} keys;"
         f" {len(excused)} keys taken back by {len(facts.taken)} repairs"
     )
-    seen = len(acknowledged) if facts.looks else 0
+    seen = len(acknowledged) if any(not look.is_in_the_midst for look in facts.looks) else 0
     return line("every acknowledged change is there", detail, list(troubles), seen=seen)
 
 
@@ -39,7 +38,7 @@ def refusals_kept(facts: Facts) -> Line:
         f"{attempt.key} is {attempt.value!r}, which was refused": None
         for look in facts.looks
         for attempt in refused
-        if attempt.began <= look.at
+        if attempt.ended <= look.at
         and look.values.get(attempt.key) == attempt.value
         and not _came_otherwise(facts, attempt)
     }
@@ -57,7 +56,7 @@ CHECKS = (changes_kept, refusals_kept, repairs_recorded)
 
 
 def _taken_to(facts: Facts, last: Attempt, look: Look) -> set[str | None]:
-    """Return what repairs made of the key after the change."""
+    """Return what repairs made of the key after the change, or while it was under way."""
     if not last.key.startswith(CONFIG):
         return set()
     return {
@@ -65,7 +64,7 @@ def _taken_to(facts: Facts, last: Attempt, look: Look) -> set[str | None]:
         for taken in facts.taken
         if taken.problem is None
         and last.key in taken.values
-        and last.ended - SLACK_SECONDS <= taken.at <= look.at
+        and last.began - SLACK_SECONDS <= taken.at <= look.at + SLACK_SECONDS
     }
 
 
@@ -78,13 +77,23 @@ def _came_otherwise(facts: Facts, refused: Attempt) -> bool:
 
 
 def _by_key(facts: Facts, look: Look) -> dict[str, list[Attempt]]:
-    """Return the attempts of each key that were made before the look."""
+    """Return the attempts, begun before the look, of each key that it was at."""
     keys: dict[str, list[Attempt]] = {}
     for attempt in sorted(facts.attempts, key=lambda attempt: attempt.began):
-        if attempt.began <= look.at:
+        if attempt.began <= look.at and (attempt.key in look.values or not look.is_in_the_midst):
             keys.setdefault(attempt.key, []).append(attempt)
     return keys
 
 
-def _last_acknowledged(attempts: list[Attempt]) -> Attempt | None:
-    return next((a for a in reversed(attempts) if a.said is Said.ACKNOWLEDGED), None)
+def _last_acknowledged(attempts: list[Attempt], look: Look) -> Attempt | None:
+    made = (a for a in reversed(attempts) if a.said is Said.ACKNOWLEDGED and a.ended <= look.at)
+    return next(made, None)
+
+
+def _unsure(attempts: list[Attempt], last: Attempt, look: Look) -> set[str]:
+    """Return the values that may stand instead: of changes of which nobody knows, or that are under way.
+
+    In the midst of a run one of which nobody knows may still be waiting for its turn.
+    """
+    after = 0 if look.is_in_the_midst else attempts.index(last) + 1
+    return {a.value for a in attempts[after:] if a.said is Said.UNKNOWN or a.ended > look.at}

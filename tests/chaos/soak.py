@@ -13,14 +13,14 @@ from chaos.clients import Client, ListReader, LogReader, TaskPoller, keep_on
 from chaos.config_judge import MOST_JUDGED, by_openclaw, evenly, judge_all
 from chaos.config_sampler import BackupKeeper, ConfigSampler
 from chaos.entry_writers import ModelWriter, NoteWriter, RowWriter
-from chaos.facts import Facts, Taken, Window
+from chaos.facts import Facts, Window
 from chaos.faults import Faults, NotThereError, is_whole, until
 from chaos.finals import heal_rows, look_at_keys, open_incidents, task_rows
 from chaos.keys import BOT_NAME, FILE, LATER_BOT_NAME
 from chaos.samplers import GatewaySampler, JournalKeeper, ProcessSampler, Sampler
 from chaos.schedule import Fault
 from chaos.stage import Stage, show
-from chaos.taken import taken_back
+from chaos.taken import looks_before, taken_back
 from chaos.writers import Operator, Writer
 
 KNOWN_GOOD_SECONDS = 280.0  # the gateway has to be ready on the config for a minute
@@ -74,12 +74,15 @@ class Soak:
         self._facts.tasks = task_rows(self._stage)
         self._facts.rows = heal_rows(self._stage)
         self._facts.looks.append(await look_at_keys(self._stage, self._facts))
-        self._facts.taken = await asyncio.to_thread(self._taken)
+        await asyncio.to_thread(self._find_repairs)
 
-    def _taken(self) -> list[Taken]:
+    def _find_repairs(self) -> None:
+        """Find what repairs took back, and what was there before each of them."""
         facts = self._facts
         keys = sorted({attempt.key for attempt in facts.attempts})
-        return taken_back(self._backups.backups(), self._config.seen, facts.rows, facts.blows, keys)
+        backups, seen = self._backups.backups(), list(self._config.seen)
+        facts.taken = taken_back(backups, seen, facts.rows, facts.blows, keys)
+        facts.looks = [*looks_before(facts.taken, self._config.good(), keys), *facts.looks]
 
     def _judge_configs(self) -> None:
         """Have OpenClaw judge what was in `openclaw.json`; the system has stopped, so it has the machine."""

@@ -12,7 +12,7 @@ from typing import Any
 from buddy_common.adapters.config_files import parse_config
 from buddy_common.errors import GatewayConfigError
 from buddy_common.schemas.backups import BackupReason
-from chaos.facts import Blow, Heal, Seen, Taken
+from chaos.facts import Blow, Heal, Look, Seen, Taken
 from chaos.keys import config_values
 from chaos.schedule import Act, Part
 
@@ -51,6 +51,20 @@ def taken_back(
             problem = _missing_record(kept.at, until, rows, blows)
             problem = f"a {kind} has {problem}" if problem else None
             found.append(Taken(kept.at, kind, config_values(content, keys), problem))
+    return found
+
+
+def looks_before(taken: Iterable[Taken], good: Sequence[Seen], keys: Sequence[str]) -> list[Look]:
+    """Return what the config held last before each repair: what it takes back cannot be looked at later.
+
+    `good`: what it was seen to hold, without what the schedule had broken.
+    """
+    found = []
+    for repair in taken:
+        earlier = [look for look in good if look.at <= repair.at]
+        if earlier:
+            values = config_values(earlier[-1].content, keys)
+            found.append(Look(earlier[-1].at, values, is_in_the_midst=True))
     return found
 
 

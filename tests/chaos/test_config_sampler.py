@@ -1,18 +1,22 @@
 """What an onlooker makes of `openclaw.json` and of its backups."""
 
 import json
+import os
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from buddy_common.adapters.config_history import ConfigHistory
+from buddy_common.adapters.openclaw_program import OpenClawProgram
 from buddy_common.schemas.backups import BackupReason
-from chaos.config_judge import evenly, judge_all
+from chaos.config_judge import by_openclaw, evenly, judge_all
 from chaos.config_sampler import BackupKeeper, ConfigSampler, Expected
 from chaos.facts import Facts, Window
 from chaos.faults import corrupt
 from chaos.schedule import Act
+from fakes.openclaw_program import install_fake_openclaw
+from real_openclaw import Generation, RealOpenClaw
 
 
 def content(**changes: Any) -> bytes:
@@ -142,3 +146,16 @@ def test_each_refusal_is_told(tmp_path: Path) -> None:
         return f"{folder.name} is refused" if content == b"bad" else None
 
     assert judge_all(judge, [b"good", b"bad"], tmp_path) == ["content-1 is refused"]
+
+
+def test_the_program_is_asked_about_a_content_and_its_refusal_is_told(tmp_path: Path) -> None:
+    fake = install_fake_openclaw(tmp_path / "openclaw", port=1)
+    found = OpenClawProgram(fake.program, os.environ["PATH"], "1")
+    judge = by_openclaw(RealOpenClaw(Generation.NEW, found, fake.config_dir))
+
+    refusals = judge_all(judge, [b"{}", content(fake={"invalid": "no such key"}), b"{"], tmp_path)
+
+    assert len(refusals) == 2
+    assert refusals[0].startswith("exit 1: ")
+    assert "no such key" in refusals[0]
+    assert str(tmp_path / "content-1" / "openclaw.json") in refusals[0]

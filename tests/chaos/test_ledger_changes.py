@@ -106,7 +106,7 @@ def test_a_rollback_excuses_what_it_took_back(facts: Facts) -> None:
     [
         Taken(200, "rollback", {LOST: THERE}),  # what it went back to had the change
         Taken(200, "quarantine", {f"{MODEL}soak-8": GONE}),  # it took something else
-        Taken(102, "rollback", {LOST: GONE}),  # the change came after it
+        Taken(104, "rollback", {LOST: GONE}),  # the change began after it
         Taken(450, "rollback", {LOST: GONE}),  # it came after the look
         Taken(200, "rollback", {LOST: GONE}, problem="a rollback has no event"),
     ],
@@ -114,6 +114,47 @@ def test_a_rollback_excuses_what_it_took_back(facts: Facts) -> None:
 def test_a_repair_excuses_nothing_that_it_did_not_take(facts: Facts, taken: Taken) -> None:
     facts.taken.append(taken)
     now_is(facts, LOST, GONE)
+
+    assert not ledger_changes.changes_kept(facts).passed
+
+
+def test_a_change_whose_answer_came_late_may_have_been_there_before_the_rollback(facts: Facts) -> None:
+    facts.attempts = [replace(one, ended=215) if one.key == LOST else one for one in facts.attempts]
+    facts.taken.append(Taken(200, "rollback", {LOST: GONE}))
+    now_is(facts, LOST, GONE)
+
+    assert ledger_changes.changes_kept(facts).passed
+
+
+def test_a_change_that_was_lost_before_a_rollback_is_told_though_that_would_have_taken_it(
+    facts: Facts,
+) -> None:
+    facts.taken.append(Taken(200, "rollback", {LOST: GONE}))
+    now_is(facts, LOST, GONE)
+    facts.looks.insert(0, Look(190, {LOST: GONE}, is_in_the_midst=True))
+
+    (trouble,) = ledger_changes.changes_kept(facts).troubles
+
+    assert trouble.startswith(f"{LOST} is 'gone', acknowledged was 'there'")
+
+
+@pytest.mark.parametrize(
+    ("began", "ended", "said"),
+    [(150, 195, Said.ACKNOWLEDGED), (150, 195, Said.REFUSED), (102, 103, Said.UNKNOWN)],
+)
+def test_in_the_midst_of_a_run_what_is_under_way_or_waits_may_stand(
+    facts: Facts, began: float, ended: float, said: Said
+) -> None:
+    facts.attempts.append(Attempt(BOT_NAME, "v3", began, ended, said))
+    now_is(facts, BOT_NAME, "v3" if said is Said.ACKNOWLEDGED else "v2")
+    facts.looks.insert(0, Look(190, {BOT_NAME: "v3"}, is_in_the_midst=True))
+
+    assert ledger_changes.changes_kept(facts).passed
+    assert ledger_changes.refusals_kept(facts).passed
+
+
+def test_looks_in_the_midst_alone_prove_nothing(facts: Facts) -> None:
+    facts.looks = [Look(190, {LOST: THERE}, is_in_the_midst=True)]
 
     assert not ledger_changes.changes_kept(facts).passed
 

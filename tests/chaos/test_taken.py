@@ -6,10 +6,10 @@ from typing import Any
 import pytest
 
 from buddy_common.schemas.backups import BackupReason
-from chaos.facts import Blow, Heal, Seen, Taken, Window
+from chaos.facts import Blow, Heal, Look, Seen, Taken, Window
 from chaos.keys import BOT_NAME, GONE, MODEL, PROVIDER, THERE
 from chaos.schedule import Act, Fault, Part
-from chaos.taken import Kept, taken_back
+from chaos.taken import Kept, looks_before, taken_back
 
 ONE, TWO = f"{MODEL}soak-1", f"{MODEL}soak-2"
 KEYS = (ONE, TWO, BOT_NAME, "database: quick command soak-1")
@@ -104,3 +104,11 @@ def test_a_watchdog_that_is_killed_at_a_repair_tells_of_none(
     (taken,) = taken_back(BACKUPS, [Seen(200.2, KNOWN)], [], [blow], KEYS)
 
     assert taken.problem == problem
+
+
+def test_what_stood_before_a_repair_is_looked_at() -> None:
+    good = [Seen(150, KNOWN), Seen(180, NOW), Seen(200.2, KNOWN)]
+
+    looks = looks_before([Taken(200, "rollback", {}), Taken(100, "rollback", {})], good, KEYS)
+
+    assert looks == [Look(180, {ONE: THERE, TWO: THERE, BOT_NAME: "v2"}, is_in_the_midst=True)]
