@@ -244,7 +244,7 @@ def _replace(path: Path, content: bytes, *, instead_of: bytes) -> bool:
     temporary.write_bytes(content)
     temporary.chmod(0o600)
     if path.read_bytes() != instead_of:
-        temporary.unlink()
+        temporary.unlink(missing_ok=True)
         return False
     temporary.replace(path)
     return True

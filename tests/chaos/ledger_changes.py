@@ -40,7 +40,7 @@ def refusals_kept(facts: Facts) -> Line:
         for attempt in refused
         if attempt.ended <= look.at
         and look.values.get(attempt.key) == attempt.value
-        and not _came_otherwise(facts, attempt)
+        and not _came_otherwise(facts, attempt, look)
     }
     return Line("no refused change was made", f"{len(refused)} refused", tuple(troubles))
 
@@ -68,9 +68,10 @@ def _taken_to(facts: Facts, last: Attempt, look: Look) -> set[str | None]:
     }
 
 
-def _came_otherwise(facts: Facts, refused: Attempt) -> bool:
+def _came_otherwise(facts: Facts, refused: Attempt, look: Look) -> bool:
     """Whether the value may be there for another reason: an attempt of which nobody knows, a repair."""
-    return any(taken.values.get(refused.key) == refused.value for taken in facts.taken) or any(
+    repairs = (taken for taken in facts.taken if taken.at <= look.at + SLACK_SECONDS)
+    return any(taken.values.get(refused.key) == refused.value for taken in repairs) or any(
         other.said is not Said.REFUSED and (other.key, other.value) == (refused.key, refused.value)
         for other in facts.attempts
     )
