@@ -63,7 +63,7 @@ class Soak:
     async def _run(self) -> None:
         say("waiting until there is a known-good config, which a rollback goes back to")
         await until(self._is_known_good, seconds=KNOWN_GOOD_SECONDS, what="no known-good config")
-        self._config.expect()
+        await asyncio.to_thread(self._config.expect)
         async with self._clients() as clients:
             await self._load_and_faults(clients)
             await self._settle()
@@ -71,8 +71,8 @@ class Soak:
             self._facts.looks.append(await look_at_keys(self._stage, self._facts))
             await self._again(clients)
         self._facts.calm = await self._stretch(CALM_LOOKS)
-        self._facts.tasks = task_rows(self._stage)
-        self._facts.rows = heal_rows(self._stage)
+        self._facts.tasks = await asyncio.to_thread(task_rows, self._stage)
+        self._facts.rows = await asyncio.to_thread(heal_rows, self._stage)
         self._facts.looks.append(await look_at_keys(self._stage, self._facts))
         await asyncio.to_thread(self._find_repairs)
 

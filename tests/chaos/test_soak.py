@@ -1,5 +1,6 @@
 """What a soak gathers from the system that it has run on, with a system that only lies on the disk."""
 
+import asyncio
 import json
 import os
 import sqlite3
@@ -17,9 +18,11 @@ from buddy_common.adapters.config_history import ConfigHistory
 from buddy_common.adapters.openclaw_program import OpenClawProgram
 from buddy_common.db.tables import HealEventRow
 from buddy_common.schemas.backups import BackupReason
-from chaos.facts import Attempt, Facts, Said
+from chaos.clients import Client
+from chaos.facts import Attempt, Facts, Said, Window
 from chaos.finals import heal_rows, look_at_keys, task_rows
 from chaos.keys import FILE, GONE, MODEL, ROW, THERE
+from chaos.ledger_changes import changes_kept
 from chaos.soak import Soak
 from chaos.stage import Stage
 from chaos.writers import add_what_is_written
@@ -41,7 +44,8 @@ def stage(tmp_path: Path) -> Stage:
     fake = install_fake_openclaw(tmp_path / "openclaw", port=1)
     found = OpenClawProgram(fake.program, os.environ["PATH"], "1")
     machine = cast("Machine", SimpleNamespace(home=home, folder=tmp_path))
-    stage = Stage(cast("Buddy", None), machine, RealOpenClaw(Generation.NEW, found, fake.config_dir))
+    buddy = cast("Buddy", SimpleNamespace(url="http://buddy", token="token"))
+    stage = Stage(buddy, machine, RealOpenClaw(Generation.NEW, found, fake.config_dir))
     stage.workspace.mkdir()
     (stage.workspace / "SOUL.md").write_text("v7")
     return stage
@@ -134,3 +138,33 @@ def test_events_are_read_as_they_are_kept(stage: Stage) -> None:
     (row,) = heal_rows(stage)
 
     assert (row.id, row.at, row.repair) == ("e-1", at.timestamp(), "rollback")
+
+
+class RestingSoak(Soak):
+    """A soak whose client had a change acknowledged that is lost, and writes once more in calm."""
+
+    def _is_known_good(self) -> bool:
+        return True
+
+    async def _load_and_faults(self, clients: list[Client]) -> None:
+        self._facts.attempts = attempts(MODEL_KEY, at=time.time())
+
+    async def _settle(self) -> None:
+        pass
+
+    async def _again(self, clients: list[Client]) -> None:
+        await asyncio.to_thread(self._stage.config_file.write_bytes, config_of("soak-1"))
+
+    async def _stretch(self, looks: int) -> Window:
+        return Window(0, 0)
+
+
+async def test_the_keys_are_looked_at_before_anybody_writes_again(stage: Stage) -> None:
+    await asyncio.to_thread(stage.config_file.write_bytes, config_of())
+    facts = Facts()
+    soak = await asyncio.to_thread(RestingSoak, stage, [], facts)
+
+    await soak._run()
+
+    assert [look.values[MODEL_KEY] for look in facts.looks] == [GONE, THERE]
+    assert not changes_kept(facts).passed
