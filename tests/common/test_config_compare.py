@@ -160,3 +160,26 @@ def test_text_of_a_file_is_shown_masked_and_in_its_order() -> None:
     assert json.loads(shown) == {"z": 1, "apiKey": "sk-…1234", "n": "模型", "x": "inf", "y": "nan"}
     assert shown.index('"z"') < shown.index('"apiKey"')
     assert "模型" in shown
+
+
+HIDDEN = {
+    "args": ["--api-key", "sk-live-1234567890abcdef"],
+    "env": {"DB_PASS": "hunter2-hunter2"},
+    "webhookUrl": "https://hooks.slack.com/services/T/B/XXXX",
+}
+
+
+def test_secrets_of_a_server_of_tools_are_in_no_text() -> None:
+    document = json.dumps({"mcp": {"servers": {"x": HIDDEN}}})
+    other = document.replace("cdef", "9999").replace("hunter2-", "hunter3-").replace("XXXX", "YYYY")
+    found = compare(document, other)
+
+    assert [(change.path, change.secret) for change in found.changes] == [
+        ("mcp.servers.x.args[1]", True),
+        ("mcp.servers.x.env.DB_PASS", True),
+        ("mcp.servers.x.webhookUrl", True),
+    ]
+    for text in (masked_text(document), found.model_dump_json(), compare("", document).model_dump_json()):
+        assert "hooks.slack.com" in text or "env" in text
+        for secret in ("1234567890", "hunter2-h", "hunter3-h", "XXXX", "YYYY"):
+            assert secret not in text

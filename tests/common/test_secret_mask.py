@@ -5,7 +5,8 @@ from typing import Any
 
 import pytest
 
-from buddy_common.secret_mask import mask_secret, mask_secrets, masks_in, restore_secrets
+from buddy_common.secret_mask import mask_secrets, masks_in, restore_secrets
+from buddy_common.secret_value import mask_secret
 
 SECRET = "sk-0123456789abcd"
 MASKED = "sk-…abcd"

@@ -1,52 +1,64 @@
-"""Showing that a secret is there without showing it: `sk-…abcd`."""
+"""Showing that a secret is there without showing it, and knowing it again when its mask comes back."""
 
 import re
+from dataclasses import dataclass
 from typing import Any
-from urllib.parse import urlsplit, urlunsplit
 
-_SECRET_NAME = re.compile(
-    r"(?i)(key|token|secret|password|passwd|passphrase|passcode|authorization|credential|cookie|bearer)s?$"
-    r"|api[_-]?key"
-    r"|((?<![a-z0-9])pat|(?-i:(?<=[a-z0-9])(Pat|PAT)))s?$"  # a word of its own: `compat` is none
-)
+from buddy_common.address_mask import is_masked_address, mask_addresses
+from buddy_common.argument_mask import is_led, is_masked_argument, mask_argument
+from buddy_common.secret_names import is_count, is_secret_name, is_secret_variable, is_webhook_name
+from buddy_common.secret_value import ELLIPSIS, mask_secret
+
 # objects in which everything is, but what is named here
 _SECRET_PLACE = re.compile(r"(?i)^(headers|auth)$")
 _HEADERS = re.compile(r"(?i)^headers$")  # what is right in it has names that anybody may choose
 _PLAIN_THERE = frozenset({"mode", "type", "headerName", "source", "provider", "id"})
-_REFERENCE = re.compile(r"\$\{[A-Za-z_][A-Za-z0-9_]*\}")
-_OPTION = re.compile(r"(?i)(--[\w-]*(?:key|token|secret|password)[= ])(\S+)")  # of a command line
-_SHOWN_FROM = 12  # characters; of a shorter one, three and four would be too much
-_ELLIPSIS = "…"
+_ENV = re.compile(r"(?i)env|environment|env[_-]?vars")
+_COMMAND = re.compile(r"(?i).*(command|cmd|args|arguments)")
+_SWITCH = frozenset({"", "true", "false", "yes", "no", "on", "off", "0", "1"})
+_NO_LIST, _FIRST = object(), object()  # what stands before a value
 
 
-def mask_secret(value: str) -> str:
-    """Return the first three and the last four characters; a reference such as `${NAME}` as it is."""
-    if not value or _REFERENCE.fullmatch(value):
-        return value
-    return f"{value[:3]}{_ELLIPSIS}{value[-4:]}" if len(value) >= _SHOWN_FROM else _ELLIPSIS
+@dataclass(frozen=True)
+class _Place:
+    """What is known of a value from the names above it."""
+
+    name: str = ""
+    secret: bool = False
+    headers: bool = False
+    env: bool = False
+    webhook: bool = False
+
+    def below(self, name: str, value: Any) -> "_Place":
+        return _Place(
+            name=name,
+            secret=self._is_secret(name, value),
+            headers=_HEADERS.match(name) is not None,
+            env=self.env or _ENV.fullmatch(name) is not None,
+            webhook=self.webhook or is_webhook_name(name),
+        )
+
+    def _is_secret(self, name: str, value: Any) -> bool:
+        if self.headers:
+            return True
+        if name in _PLAIN_THERE or (isinstance(value, int | float) and is_count(name, value)):
+            return False
+        if self.secret or is_secret_name(name) or _SECRET_PLACE.match(name):
+            return not (self.env and is_count(name, value))
+        return self.env and is_secret_variable(name) and str(value).lower() not in _SWITCH
+
+    @property
+    def is_command(self) -> bool:
+        return _COMMAND.fullmatch(self.name) is not None
 
 
-def mask_secrets(value: Any, *, secret: bool = False, headers: bool = False) -> Any:
+def mask_secrets(value: Any) -> Any:
     """Return a copy of a JSON value in which each text and number under a telling name is masked.
 
-    Of an address, the password and the values of its query are; of an argument in a list, the secret after
-    an option such as `--api-key=`. `headers`: the value is that of a key of this name.
+    Of an address, the user and the values of its query are, and the path of a webhook; of arguments in a
+    list, what follows an option such as `--api-key`.
     """
-    if isinstance(value, dict):
-        return {
-            name: mask_secrets(
-                item, secret=_is_secret(name, item, secret, headers), headers=_is_headers(name)
-            )
-            for name, item in value.items()
-        }
-    if isinstance(value, list):
-        rows = value if secret else map(_mask_option, value)
-        return [mask_secrets(item, secret=secret, headers=headers) for item in rows]
-    if isinstance(value, bool) or value is None:
-        return value
-    if secret:
-        return mask_secret(value) if isinstance(value, str) else _ELLIPSIS
-    return _mask_address(value) if isinstance(value, str) and "://" in value else value
+    return _masked(value, _Place())
 
 
 def restore_secrets(given: Any, known: Any) -> Any:
@@ -54,24 +66,57 @@ def restore_secrets(given: Any, known: Any) -> Any:
     return _restored(given, known, mask_secrets(known))
 
 
-def masks_in(value: Any, *, name: str = "", secret: bool = False, headers: bool = False) -> list[str]:
-    """Return the names under which a mask stands where a secret should be."""
+def masks_in(value: Any, known: Any = None) -> list[str]:
+    """Return the names under which a mask stands where a secret should be, or one of `known` anywhere."""
+    return _found(value, _Place(), masks=frozenset(_masks_of(known, mask_secrets(known))))
+
+
+def _masked(value: Any, place: _Place, before: Any = _NO_LIST) -> Any:
+    if isinstance(value, dict):
+        return {name: _masked(item, place.below(name, item)) for name, item in value.items()}
+    if isinstance(value, list):
+        return [_masked(item, place, lead) for item, lead in zip(value, [_FIRST, *value], strict=False)]
+    if isinstance(value, bool) or value is None:
+        return value
+    if place.secret:
+        return mask_secret(value) if isinstance(value, str) else ELLIPSIS
+    shown = mask_argument(value, before) if before is not _NO_LIST or place.is_command else value
+    if not isinstance(shown, str):
+        return shown
+    return mask_addresses(shown, webhook=place.webhook, every_value=True)
+
+
+def _found(value: Any, place: _Place, *, masks: frozenset[str], before: Any = _NO_LIST) -> list[str]:
     if isinstance(value, dict):
         return [
-            found
-            for key, item in value.items()
-            for found in masks_in(
-                item, name=key, secret=_is_secret(key, item, secret, headers), headers=_is_headers(key)
-            )
+            name for key, item in value.items() for name in _found(item, place.below(key, item), masks=masks)
         ]
     if isinstance(value, list):
         return [
-            found
-            for row in value
-            for found in masks_in(row, name=name, secret=secret or _is_masked_option(row), headers=headers)
+            name
+            for item, lead in zip(value, [_FIRST, *value], strict=False)
+            for name in _found(item, place, masks=masks, before=lead)
         ]
-    hidden = isinstance(value, str) and _ELLIPSIS in value and (secret or _is_masked_address(value))
-    return [name] if hidden else []
+    hidden = isinstance(value, str) and ELLIPSIS in value and _is_mask(value, place, masks, before)
+    return [place.name] if hidden else []
+
+
+def _is_mask(value: str, place: _Place, masks: frozenset[str], before: Any) -> bool:
+    in_list = before is not _NO_LIST
+    if place.secret or is_masked_address(value, webhook=place.webhook):
+        return True
+    if (in_list or place.is_command) and is_masked_argument(value, before):
+        return True
+    return value in masks and (in_list or value != ELLIPSIS)
+
+
+def _masks_of(known: Any, masked: Any) -> set[str]:
+    """Return the masks of all secrets."""
+    if isinstance(known, dict):
+        return set().union(*(_masks_of(item, masked[name]) for name, item in known.items()))
+    if isinstance(known, list):
+        return set().union(*map(_masks_of, known, masked))
+    return {masked} if isinstance(masked, str) and masked != known else set()
 
 
 def _restored(given: Any, known: Any, masked: Any) -> Any:
@@ -79,57 +124,36 @@ def _restored(given: Any, known: Any, masked: Any) -> Any:
         below, shown = (value if isinstance(value, dict) else {} for value in (known, masked))
         return {name: _restored(item, below.get(name), shown.get(name)) for name, item in given.items()}
     if isinstance(given, list):
-        return [_restored(item, *_same_row(item, index, known, masked)) for index, item in enumerate(given)]
+        return [_restored(item, *_same_row(given, index, known, masked)) for index, item in enumerate(given)]
     return known if known is not None and given != known and given == masked else given
 
 
-def _same_row(item: Any, index: int, known: Any, masked: Any) -> tuple[Any, Any]:
-    """Return the row that an item of an array stands for: the one of its id, else of its place."""
+def _same_row(given: list[Any], index: int, known: Any, masked: Any) -> tuple[Any, Any]:
+    """Return the row that an item of an array stands for: of its id, after its option, or of its place."""
     if not (isinstance(known, list) and isinstance(masked, list)):
         return None, None
+    item = given[index]
     if isinstance(item, dict) and "id" in item:
-        same = _rows_of_id(known, item["id"]) or _rows_of_id(masked, item["id"])
-        if index not in same:
-            index = same[0] if len(same) == 1 else len(known)
+        index = _one_of(_rows_of_id(known, item["id"]) or _rows_of_id(masked, item["id"]), index, len(known))
+    elif isinstance(item, str) and (lead := _lead(given, index)) is not None:
+        same = [at for at, shown in enumerate(masked) if shown == item and _lead(masked, at) == lead]
+        index = _one_of(same, index, len(known))
+    elif _lead(masked, index) is not None:  # the mask has lost the option that says whose it is
+        return None, None
     return (known[index], masked[index]) if index < len(known) else (None, None)
+
+
+def _one_of(rows: list[int], index: int, none: int) -> int:
+    if index in rows:
+        return index
+    return rows[0] if len(rows) == 1 else none
+
+
+def _lead(rows: list[Any], index: int) -> str | None:
+    """Return the option that makes a secret of an argument."""
+    before = rows[index - 1] if 0 < index <= len(rows) else None
+    return before if is_led(before) else None
 
 
 def _rows_of_id(rows: list[Any], wanted: Any) -> list[int]:
     return [index for index, row in enumerate(rows) if isinstance(row, dict) and row.get("id") == wanted]
-
-
-def _is_headers(name: str) -> bool:
-    return _HEADERS.match(name) is not None
-
-
-def _is_secret(name: str, value: Any, inherited: bool, headers: bool) -> bool:  # noqa: FBT001 - private
-    if headers:
-        return True
-    counts = isinstance(value, int | float) and name.lower().endswith("tokens")  # of a model's context
-    if name in _PLAIN_THERE or counts:
-        return False
-    return inherited or _SECRET_NAME.search(name) is not None or _SECRET_PLACE.match(name) is not None
-
-
-def _mask_option(item: Any) -> Any:
-    if not isinstance(item, str):
-        return item
-    return _OPTION.sub(lambda found: found[1] + mask_secret(found[2]), item)
-
-
-def _is_masked_option(item: Any) -> bool:
-    return isinstance(item, str) and any(_ELLIPSIS in found[2] for found in _OPTION.finditer(item))
-
-
-def _mask_address(value: str) -> str:
-    try:
-        parts = urlsplit(value)
-    except ValueError:
-        return value
-    host = f"{_ELLIPSIS}@{parts.netloc.rpartition('@')[2]}" if "@" in parts.netloc else parts.netloc
-    query = re.sub(r"=[^&]+", f"={_ELLIPSIS}", parts.query)
-    return urlunsplit((parts.scheme, host, parts.path, query, parts.fragment))
-
-
-def _is_masked_address(value: str) -> bool:
-    return "://" in value and (f"//{_ELLIPSIS}@" in value or f"={_ELLIPSIS}" in value)
