@@ -3,6 +3,9 @@
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+import pytest
+from markdown_it import MarkdownIt
+
 from buddy_common.schemas.healing import EventKind, HealEvent
 from buddy_common.schemas.verdicts import Verdict
 from buddy_watchdog.advice import ADVICE
@@ -102,3 +105,75 @@ def test_what_the_doctor_said_is_in_the_report_and_masked() -> None:
     assert "[warning] a key" in asked
     assert SECRET not in asked
     assert "自检" not in text_of(*ENTRIES)
+
+
+# what a reader of the report may get: HTML in it is HTML, and addresses of any kind are followed
+VIEWER = MarkdownIt("commonmark", {"html": True}).enable(["table", "strikethrough"])
+VIEWER.validateLink = lambda url: True  # type: ignore[method-assign]  # the least careful one
+PLAIN = text_of(*ENTRIES, diff="x", said=("x",))
+
+NASTY = (
+    'Unrecognized key: "<img src=x onerror=alert(1)>"',
+    "[x](javascript:alert(1))",
+    "![x](https://host/y.png)",
+    "<javascript:alert(1)>",
+    "[x][y] [y]: javascript:alert(1)",
+    "<!-- no end",
+    "&lt;b&gt; stays as it is, and &amp;",
+    "a | b || c",
+    "*a* **b** _c_ __d__ ~~e~~",
+    "`a` ``b`` ```",
+    r"\ \` \< \[x](javascript:a) \\[x](javascript:a)",
+    "a\n\n# heading\n\n<b>",
+    "a\r\r```\r<b>",
+)
+
+
+def tags(text: str) -> list[tuple[str, str]]:
+    """Return what a viewer makes of the text, but what it says."""
+    tokens = [inner for token in VIEWER.parse(text) for inner in (token, *(token.children or ()))]
+    return [
+        (token.type, token.tag) for token in tokens if token.type not in ("text", "text_special", "softbreak")
+    ]
+
+
+def shown(text: str) -> str:
+    """Return what a viewer shows of the lines."""
+    tokens = [inner for token in VIEWER.parse(text) for inner in (token.children or ())]
+    return "".join(token.content for token in tokens if token.type in ("text", "text_special", "code_inline"))
+
+
+@pytest.mark.parametrize("nasty", NASTY)
+def test_what_others_said_is_text_to_every_viewer(nasty: str) -> None:
+    """Reasons, outcomes, the name of the node and of a repair, what was said, changes and evidence."""
+    entries = [
+        entry(1, EventKind.DETECTED, reason=nasty, seconds_to_detect=0.4, evidence_before={"said": [nasty]}),
+        entry(2, EventKind.REPAIR, reason=nasty, repair="restart", outcome=nasty, attempt=1, lines=[nasty]),
+        entry(3, EventKind.RECOVERED, Verdict.READY, reason=nasty, attempt=1, evidence_before={"pid": 8}),
+    ]
+    parts = ReportParts(nasty, "i1", entries, nasty, (nasty,))
+
+    assert tags(report_text(parts)) == tags(PLAIN)
+    assert shown(report_text(parts)).count(" ".join(nasty.split())) == 7  # node, reasons, outcomes
+
+
+@pytest.mark.parametrize("repair", ["restart", "a`b", "``", "a|b", "<b>", "x` <b> `"])
+def test_the_name_of_a_repair_stays_code(repair: str) -> None:
+    made = entry(2, EventKind.REPAIR, repair=repair, outcome="done: up", attempt=1, lines=["one", "two"])
+
+    assert tags(text_of(ENTRIES[0], made, ENTRIES[2], diff="x", said=("x",))) == tags(PLAIN)
+
+
+def test_what_people_write_stays_readable_without_a_viewer() -> None:
+    reason = "网关配置无效 agents.entries.bot_1.model: must be a string (line 3), 100% -> 'x' \"y\"!"
+
+    assert f": {reason.replace('>', '&gt;')}\n" in text_of(entry(1, EventKind.DETECTED, reason=reason))
+
+
+@pytest.mark.parametrize("said", ["```", "`````\n~~~", "a\r````\r# b", "```text", " ```` "])
+def test_no_line_ends_its_block(said: str) -> None:
+    blocks = [
+        token.content for token in VIEWER.parse(text_of(*ENTRIES, said=(said,))) if token.type == "fence"
+    ]
+
+    assert blocks[-1] == said.replace("\r", "\n") + "\n"

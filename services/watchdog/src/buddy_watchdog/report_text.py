@@ -1,5 +1,9 @@
-"""The text of an incident's report: Markdown, in Chinese and English, pure."""
+"""The text of an incident's report: Markdown, in Chinese and English, pure.
 
+What others said, such as a gateway whose agents choose names, is text in it: no markup, no link.
+"""
+
+import html
 import json
 import re
 from collections.abc import Sequence
@@ -22,6 +26,8 @@ _KINDS = {
     EventKind.ENDED: "结束 Ended",
 }
 _FOUND = frozenset({EventKind.DETECTED, EventKind.CHANGED})
+# what has a meaning in a line; an underscore within a word has none, and names are full of them
+_MARKUP = re.compile(r"[\\`*|~\[\]]|!(?=\[)|(?<![^\W_])_|_(?![^\W_])")
 _OVER = frozenset({EventKind.RECOVERED, EventKind.ENDED})
 
 
@@ -81,24 +87,25 @@ def verdict_of(events: Sequence[HealEvent]) -> Verdict:
 
 def _summary(node: str, events: Sequence[HealEvent], verdict: Verdict) -> str:
     first, last = events[0], events[-1]
+    reason = next((event.reason for event in reversed(events) if event.kind in _FOUND), first.reason)
     rows = {
-        "节点 Node": node,
+        "节点 Node": _inline(node),
         "判定 Verdict": f"`{verdict}` {ADVICE[verdict].name_zh}",
-        "原因 Reason": next((e.reason for e in reversed(events) if e.kind in _FOUND), first.reason),
+        "原因 Reason": _inline(reason),
         "开始 Began": _time(first),
         "状态 State": f"{_KINDS[last.kind]}, {_time(last)}" if last.kind in _OVER else "进行中 goes on",
         "修复次数 Repairs": str(max(event.attempt for event in events)),
         "发现用时 Seconds to detect": _latest(event.seconds_to_detect for event in events),
         "恢复用时 Seconds to recover": _latest(event.seconds_to_recover for event in events),
     }
-    lines = [f"| {name} | {_cell(value)} |" for name, value in rows.items()]
+    lines = [f"| {name} | {value} |" for name, value in rows.items()]
     return "\n".join(["| | |", "|---|---|", *lines])
 
 
 def _line(event: HealEvent) -> str:
     text = f"- {_time(event)} **{_KINDS[event.kind]}** `{event.verdict}`: {_inline(event.reason)}"
     if event.repair is not None:
-        text += f" → `{event.repair}`: {_inline(event.outcome or '')}"
+        text += f" → {_span(event.repair)}: {_inline(event.outcome or '')}"
     return text
 
 
@@ -109,7 +116,7 @@ def _done(entries: Sequence[Entry]) -> str:
     texts = []
     for entry in repairs:
         event = entry.event
-        texts.append(f"{event.attempt}. `{event.repair}`: {_inline(event.outcome or '')}")
+        texts.append(f"{event.attempt}. {_span(event.repair or '')}: {_inline(event.outcome or '')}")
         if entry.lines:
             texts.append(_code("\n".join(mask_text(line) for line in entry.lines)))
     return "\n\n".join(texts)
@@ -131,17 +138,25 @@ def _json(evidence: dict[str, Any] | None) -> str:
 
 def _code(text: str, kind: str = "text") -> str:
     """Return a block that the text cannot end."""
-    longest = max((len(run) for run in re.findall(r"`+", text)), default=0)
-    fence = "`" * max(3, longest + 1)
+    fence = "`" * max(3, _longest_ticks(text) + 1)
     return f"{fence}{kind}\n{text}\n{fence}"
 
 
+def _span(text: str) -> str:
+    """Return the same within a line; what holds backticks itself gets spaces that no viewer shows."""
+    ticks = "`" * (_longest_ticks(text) + 1)
+    line = " ".join(text.split()).replace("|", "\\|")
+    return f"{ticks}{line}{ticks}" if len(ticks) == 1 else f"{ticks} {line} {ticks}"
+
+
+def _longest_ticks(text: str) -> int:
+    return max((len(run) for run in re.findall(r"`+", text)), default=0)
+
+
 def _inline(text: str) -> str:
-    return mask_text(" ".join(text.split()))
-
-
-def _cell(text: str) -> str:
-    return _inline(text).replace("|", "\\|")
+    """Return a text as one line that reads as it was said, without a secret."""
+    line = html.escape(mask_text(" ".join(text.split())), quote=False)
+    return _MARKUP.sub(r"\\\g<0>", line)
 
 
 def _time(event: HealEvent) -> str:
