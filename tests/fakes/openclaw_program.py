@@ -7,8 +7,8 @@ log of processes, and `plugins list` lists what was installed; a plugin that is 
 `channels login` says, asks and binds what `fake.login` holds; `tui` is a terminal program that repeats what
 is typed, and has a child. `config validate` refuses what is no JSON, what `fake.invalid` says, and entries
 of plugins and channels whose name begins with `ghost`; so does a start. `doctor --lint`
-says what `fake.doctor` holds. The config's `fake` section steers it,
-a file `version` beside the program says which version it is.
+says what `fake.doctor` and a file `doctor.txt` in the state folder hold. The config's `fake` section
+steers it, a file `version` beside the program says which version it is.
 """
 
 import json
@@ -109,11 +109,13 @@ def log(what):
 
 def doctor():
     log("doctor")
-    for line in fake.get("doctor", []):
+    more = os.path.join(state, "doctor.txt")
+    lines = fake.get("doctor", []) + (open(more).read().splitlines() if os.path.exists(more) else [])
+    for line in lines:
         print(line, flush=True)
         if line == "it waits":
             time.sleep(600)
-    sys.exit(1 if fake.get("doctor") else 0)
+    sys.exit(1 if lines else 0)
 
 
 if sys.argv[1:] == ["doctor", "--lint"]:

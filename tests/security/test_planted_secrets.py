@@ -21,11 +21,14 @@ from openclaw_system import running_system
 from real_openclaw import Generation
 from security import ledger
 from security.planted import Scan, Secret, files_below, keys_of, rows_of
+from security.secret_forms import lines_with, server_with
 from security.visitor import (
     CONFIG,
     QUARANTINE,
+    SAID,
     Planted,
     Visitor,
+    look_at_backups,
     plant,
     read_all,
     sign_in,
@@ -36,6 +39,7 @@ from security.visitor import (
 pytestmark = [pytest.mark.security, pytest.mark.timeout(600)]
 
 REPORT_SECONDS = 60
+DOCTOR_SAYS = "The doctor has something to say."
 
 
 def unbind(visitor: Visitor) -> None:
@@ -97,7 +101,9 @@ def alert_address(planted: Planted) -> str:
 
 @pytest.fixture
 def planted() -> Planted:
-    return plant(config=CONFIG, quarantine=QUARANTINE, wechat="openclaw/state/openclaw-weixin/accounts/*")
+    return plant(
+        config=CONFIG, quarantine=QUARANTINE, wechat="openclaw/state/openclaw-weixin/accounts/*", said=SAID
+    )
 
 
 @pytest.fixture
@@ -114,8 +120,14 @@ def machine(planted: Planted, tmp_path: Path) -> Iterator[Machine]:
     )
     fake = machine.fake
     auth = {"mode": "token", "token": planted.gateway.value}
-    config = {"gateway": {"mode": "local", "port": fake.port, "auth": auth}, "fake": {}}
+    config = {
+        "gateway": {"mode": "local", "port": fake.port, "auth": auth},
+        "mcp": {"servers": {"all-forms": server_with(planted.in_config)}},
+        "fake": {},
+    }
     fake.config_file.write_text(json.dumps(config))
+    said = "\n".join([DOCTOR_SAYS, *lines_with(planted.in_text)])
+    (fake.config_dir / "doctor.txt").write_text(said)
     bind_wechat(fake, planted.wechat)
     yield machine
     machine.close()
@@ -128,11 +140,13 @@ def test_no_secret_leaves_its_place(machine: Machine, planted: Planted, provider
     sign_in(visitor, planted)
     use_models(visitor, planted, provider)
     visitor.done("/v1/openclaw/bots/add", id="bot_1", model="echo/m-1")
-    visitor.change("/v1/openclaw/bots/update", id="bot_1", config={"apiKey": planted.provider.value})
+    config = {"apiKey": planted.provider.value, "mcp": server_with(planted.in_config)}
+    visitor.change("/v1/openclaw/bots/update", id="bot_1", config=config)
     visitor.change("/v1/openclaw/plugins/install", spec="voice")
     use_backups(visitor)
     visitor.change("/v1/settings/alerts/test")
     break_the_start(visitor, planted)
+    look_at_backups(visitor)
     read_all(visitor)
     unbind(visitor)
 
@@ -148,10 +162,14 @@ def test_no_secret_leaves_its_place(machine: Machine, planted: Planted, provider
 
 
 def break_the_start(visitor: Visitor, planted: Planted) -> None:
-    """Have the gateway refuse an entry that holds a secret; the watchdog takes it out and reports."""
+    """Have the gateway refuse an entry that holds a secret; the watchdog takes it out and reports.
+
+    The report has a difference with each form of a secret, and what the doctor says.
+    """
     fake = visitor.buddy.machine.fake
     config = json.loads(fake.config_file.read_bytes())
     config["channels"] = {"ghost-chat": {"token": planted.provider.value}}
+    config["mcp"]["servers"]["again"] = server_with(planted.in_config)
     new = fake.config_file.with_suffix(".new")
     new.write_text(json.dumps(config))
     new.replace(fake.config_file)
@@ -164,9 +182,11 @@ def break_the_start(visitor: Visitor, planted: Planted) -> None:
     until(quarantined, seconds=REPORT_SECONDS, what="the entry is in quarantine")
 
     def reported() -> bool:
-        return bool(visitor.ask("GET", "/v1/heal/reports").json()["data"]["reports"])
+        rows = visitor.ask("GET", "/v1/heal/reports").json()["data"]["reports"]
+        texts = (visitor.ask("GET", f"/v1/heal/reports/{row['name']}").text for row in rows)
+        return any(DOCTOR_SAYS in text for text in texts)
 
-    until(reported, seconds=REPORT_SECONDS, what="there is a report")
+    until(reported, seconds=REPORT_SECONDS, what="there is a report, and the doctor's word is in it")
 
 
 @pytest.fixture

@@ -10,10 +10,12 @@ from websockets.sync.client import connect
 from e2e.machine import Buddy
 from fakes.echoing_provider import EchoingProvider
 from security.planted import Secret, make_secret
+from security.secret_forms import config_secrets, text_secrets
 
 # openclaw.json itself, what OpenClaw keeps of it, and what Buddy keeps to put it back: mode 0600, below 0700
 CONFIG = ("openclaw/state/openclaw.json*", "home/nodes/local/backups/*")
 QUARANTINE = "home/nodes/local/quarantine.json"
+SAID = "openclaw/state/doctor.txt"  # what the small OpenClaw's doctor says is not OpenClaw's to keep
 
 
 @dataclass
@@ -70,13 +72,22 @@ class Planted:
     mistyped: Secret
     session: Secret | None = None
     ticket: Secret | None = None
+    in_config: dict[str, Secret] = field(default_factory=dict)  # by the form that each has there
+    in_text: dict[str, Secret] = field(default_factory=dict)
 
     @property
     def all(self) -> list[Secret]:
-        return [secret for secret in vars(self).values() if secret is not None]
+        single = [secret for secret in vars(self).values() if isinstance(secret, Secret)]
+        return [*single, *self.in_config.values(), *self.in_text.values()]
 
 
-def plant(*, config: tuple[str, ...], quarantine: str | None = None, wechat: str | None = None) -> Planted:
+def plant(
+    *,
+    config: tuple[str, ...],
+    quarantine: str | None = None,
+    wechat: str | None = None,
+    said: str | None = None,
+) -> Planted:
     """Make all secrets; the arguments are the files in which some of them belong."""
     return Planted(
         token=make_secret("Buddy's token"),
@@ -86,6 +97,8 @@ def plant(*, config: tuple[str, ...], quarantine: str | None = None, wechat: str
         alert=make_secret("the password in an alert's address", odd=False),
         wechat=make_secret("the token of a WeChat account", *([wechat] if wechat else [])),
         mistyped=make_secret("a mistyped token", odd=False),
+        in_config=config_secrets(*config) if said else {},
+        in_text=text_secrets(said) if said else {},
     )
 
 
@@ -141,12 +154,18 @@ def use_models(visitor: Visitor, planted: Planted, provider: EchoingProvider) ->
 def use_backups(visitor: Visitor) -> None:
     """Make backups, look at what they have and at how they differ, and put one back."""
     visitor.done("/v1/heal/backups")
-    rows = visitor.ask("GET", "/v1/heal/backups").json()["data"]["backups"]
+    rows = look_at_backups(visitor)
+    visitor.ask("GET", f"/v1/heal/backups/{rows[-1]['name']}/diff", params={"against": rows[0]["name"]})
+    visitor.change(f"/v1/heal/backups/{rows[0]['name']}/restore")
+
+
+def look_at_backups(visitor: Visitor) -> list[dict[str, Any]]:
+    """Look at what the newest backups have, and at how they differ from now."""
+    rows: list[dict[str, Any]] = visitor.ask("GET", "/v1/heal/backups").json()["data"]["backups"]
     for row in rows[:10]:
         visitor.ask("GET", f"/v1/heal/backups/{row['name']}")
         visitor.ask("GET", f"/v1/heal/backups/{row['name']}/diff")
-    visitor.ask("GET", f"/v1/heal/backups/{rows[-1]['name']}/diff", params={"against": rows[0]["name"]})
-    visitor.change(f"/v1/heal/backups/{rows[0]['name']}/restore")
+    return rows
 
 
 READS = (
