@@ -182,8 +182,9 @@ def break_the_start(visitor: Visitor, planted: Planted) -> None:
     until(quarantined, seconds=REPORT_SECONDS, what="the entry is in quarantine")
 
     def reported() -> bool:
-        rows = visitor.ask("GET", "/v1/heal/reports").json()["data"]["reports"]
-        texts = (visitor.ask("GET", f"/v1/heal/reports/{row['name']}").text for row in rows)
+        ask = visitor.buddy.request  # the answers of so many tries need not be looked through
+        rows = ask("GET", "/v1/heal/reports").json()["data"]["reports"]
+        texts = (ask("GET", f"/v1/heal/reports/{row['name']}").text for row in rows)
         return any(DOCTOR_SAYS in text for text in texts)
 
     until(reported, seconds=REPORT_SECONDS, what="there is a report, and the doctor's word is in it")

@@ -35,3 +35,45 @@ def test_a_mask_of_no_secret_here_is_refused_by_its_name_and_not_by_its_value(gi
     assert "Send the secret itself" in caught.value.message
     assert "0123456789" not in caught.value.message
     assert before == KNOWN
+
+
+SERVER: dict[str, Any] = {
+    "args": ["--api-key", "sk-0123456789abcd", "--token", "short", "-H", "X-Key: short"],
+    "env": {"DB_PASS": "hunter2-hunter2"},
+    "webhookUrl": "https://hooks.slack.com/services/T/B/XXXX",
+    "url": "https://user:hunter2@host.example.com/x",
+}
+
+
+def test_a_mask_in_arguments_and_addresses_becomes_the_secret() -> None:
+    given = {
+        "args": ["run", "--token", "…", "-H", "X-Key: …", "--api-key", "sk-…abcd"],
+        "env": {"DB_PASS": "hun…ter2", "LANG": "C"},
+        "webhookUrl": "https://hooks.slack.com/…",
+        "url": "https://…@host.example.com/x",
+    }
+
+    assert with_secrets(given, SERVER) == {
+        "args": ["run", "--token", "short", "-H", "X-Key: short", "--api-key", "sk-0123456789abcd"],
+        "env": {"DB_PASS": "hunter2-hunter2", "LANG": "C"},
+        "webhookUrl": "https://hooks.slack.com/services/T/B/XXXX",
+        "url": "https://user:hunter2@host.example.com/x",
+    }
+
+
+@pytest.mark.parametrize(
+    "given",
+    [
+        {"args": ["sk-…abcd"]},
+        {"args": ["--other-token", "…"]},
+        {"env": {"OTHER_PASS": "hun…ter2"}},
+        {"webhookUrl": "https://other.example.com/…"},
+        {"other": "https://hooks.slack.com/…"},
+        {"url": "https://…@other.example.com/x"},
+        {"name": "hun…ter2"},
+    ],
+    ids=str,
+)
+def test_a_mask_in_another_place_is_refused(given: dict[str, Any]) -> None:
+    with pytest.raises(InvalidRequestError, match="Send the secret itself"):
+        with_secrets(given, SERVER)

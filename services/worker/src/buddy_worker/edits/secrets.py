@@ -13,7 +13,7 @@ def with_secrets(fields: dict[str, Any], known: dict[str, Any]) -> dict[str, Any
         InvalidRequestError: a mask stands for no secret that is there.
     """
     restored: dict[str, Any] = restore_secrets(fields, known)
-    unknown = masks_in(restored)
+    unknown = masks_in(restored, known)
     if unknown:
         raise InvalidRequestError(
             f"{unknown[0]}: this is the mask of no secret here. Send the secret itself."
