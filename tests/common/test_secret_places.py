@@ -3,6 +3,8 @@
 from typing import Any
 
 import pytest
+from hypothesis import example, given, settings
+from hypothesis import strategies as st
 
 from buddy_common.secret_mask import mask_secrets, masks_in, restore_secrets
 from buddy_common.secret_value import mask_secret
@@ -210,3 +212,42 @@ def test_a_mask_is_found_wherever_it_would_be_written(given: dict[str, Any]) -> 
 )
 def test_an_ellipsis_that_people_wrote_may_be_written(given: dict[str, Any]) -> None:
     assert masks_in(given, SERVER) == []
+
+
+PIECES = [
+    "--api-key", "--token", "-H", "--header=A: b", "Authorization: Bearer abcdef", "https://u:p@h/x?y=1#token=2",
+    "-e", "DB_PASS=x", SECRET, "a b", "${X}", "https://hooks.slack.com/a", "'", '"', '--token "a', "=", ":", "\\", "&",
+    "@", "://",
+]  # fmt: skip
+NAMES = [
+    "args",
+    "env",
+    "headers",
+    "auth",
+    "webhookUrl",
+    "DB_PASS",
+    "token",
+    "id",
+    "x",
+    "command",
+    "TOKEN_A",
+    "pass",
+]
+VALUES = st.recursive(
+    st.lists(st.sampled_from(PIECES), max_size=3).map("".join)
+    | st.integers(0, 99)
+    | st.booleans()
+    | st.none(),
+    lambda below: st.lists(below, max_size=5) | st.dictionaries(st.sampled_from(NAMES), below, max_size=4),
+    max_leaves=12,
+)
+
+
+@settings(max_examples=200, deadline=None, derandomize=True)
+@example(["--api-key", ["--header=A: b"]])
+@given(VALUES)
+def test_whatever_is_masked_comes_back_and_is_found_where_it_does_not(value: Any) -> None:
+    shown = mask_secrets({"x": value})
+
+    assert restore_secrets(shown, {"x": value}) == {"x": value}
+    assert bool(masks_in(shown)) == (shown != {"x": value})

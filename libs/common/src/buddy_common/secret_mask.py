@@ -138,7 +138,9 @@ def _same_row(given: list[Any], index: int, known: Any, masked: Any) -> tuple[An
     elif isinstance(item, str) and (lead := _lead(given, index)) is not None:
         same = [at for at, shown in enumerate(masked) if shown == item and _lead(masked, at) == lead]
         index = _one_of(same, index, len(known))
-    elif _lead(masked, index) is not None:  # the mask has lost the option that says whose it is
+    elif (
+        isinstance(item, str) and _lead(masked, index) is not None
+    ):  # the mask has lost the option that says whose it is
         return None, None
     return (known[index], masked[index]) if index < len(known) else (None, None)
 
