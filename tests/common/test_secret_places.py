@@ -216,8 +216,8 @@ def test_an_ellipsis_that_people_wrote_may_be_written(given: dict[str, Any]) -> 
 
 PIECES = [
     "--api-key", "--token", "-H", "--header=A: b", "Authorization: Bearer abcdef", "https://u:p@h/x?y=1#token=2",
-    "-e", "DB_PASS=x", SECRET, "a b", "${X}", "https://hooks.slack.com/a", "'", '"', '--token "a', "=", ":", "\\", "&",
-    "@", "://",
+    "-e", "DB_PASS=x", SECRET, "a b", "${X}", "https://hooks.slack.com/a", "'", '"', '--token "a', "=", ":",
+    "\\", "&", "@", "://",
 ]  # fmt: skip
 NAMES = [
     "args",
