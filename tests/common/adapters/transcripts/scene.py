@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 import zstandard
 
-from buddy_common.adapters import transcripts
+from buddy_common.adapters import transcript_events, transcript_lines, transcripts
 from buddy_common.adapters.transcripts import KNOWN_SCHEMA, TranscriptCounter
 
 DAY_MS = 86_400_000
@@ -88,13 +88,14 @@ class Lines:
 def note_what_is_read(monkeypatch: pytest.MonkeyPatch) -> list[str | bytes]:
     """Return the events that are looked at from now on."""
     read: list[str | bytes] = []
-    parse = transcripts._parse
+    parse = transcript_events.parse
 
     def note(text: str | bytes) -> dict[str, Any]:
         read.append(text)
         return parse(text)
 
-    monkeypatch.setattr(transcripts, "_parse", note)
+    for reader in (transcripts, transcript_lines):
+        monkeypatch.setattr(reader, "parse", note)
     return read
 
 

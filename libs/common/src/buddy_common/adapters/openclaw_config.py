@@ -120,6 +120,14 @@ def chat_enabled(config: Config) -> bool:
     return endpoint.get("enabled") is True
 
 
+def heartbeat_prompts(config: Config) -> set[str]:
+    """Return what agents are woken with instead of OpenClaw's own words."""
+    agents = section(config, "agents")
+    holders = [section(agents, "defaults"), *(entry for _, entry in _entries(agents))]
+    found = (_text(section(holder, "heartbeat").get("prompt")) for holder in holders)
+    return {prompt.strip() for prompt in found if prompt and prompt.strip()}
+
+
 def gateway_token(config: Config) -> str | None:
     """Return `gateway.auth.token` where it is a plain text, None where it is not set or kept elsewhere."""
     return _text(section(config, "gateway", "auth").get("token"))

@@ -3,19 +3,18 @@
 2026.9 keeps them in `agents/ID/agent/openclaw-agent.sqlite`, before that one `sessions/*.jsonl` per session.
 """
 
-import json
 import sqlite3
 import time
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import closing, suppress
 from dataclasses import dataclass, field
-from datetime import datetime
 from pathlib import Path
-from typing import Any
 
 import structlog
-import zstandard
+
+from buddy_common.adapters.transcript_events import Event, is_question, parse, unpacked
+from buddy_common.adapters.transcript_lines import SessionFiles
 
 log = structlog.get_logger(__name__)
 
@@ -24,6 +23,7 @@ log = structlog.get_logger(__name__)
 KNOWN_SCHEMA = 23
 DATABASE = Path("agent") / "openclaw-agent.sqlite"
 SESSIONS = Path("sessions")
+_DATABASE_SOURCE, _LINES_SOURCE = "database", "lines"
 _EVENTS = (
     "SELECT rowid, session_id, created_at, event_json, event_zstd FROM transcript_events"
     " WHERE rowid > ? AND created_at >= ? ORDER BY rowid"
@@ -60,90 +60,97 @@ class Asked:
             del self.questions[key]
 
 
+# the file or folder that an agent's transcripts are in
+_Source = tuple[str, int]
+
+
+@dataclass
+class _Agent:
+    """What is known of one agent, all of it of one source."""
+
+    source: _Source | None
+    lines: SessionFiles
+    asked: Asked = field(default_factory=Asked)
+    row: int = 0  # the highest that was read
+    state: _State | None = None  # its database when it was read last
+    schema: int | None = None  # what its database said last
+
+
 class TranscriptCounter:
     """The counts of all agents under one state folder, kept up to date by reading what was added."""
 
     def __init__(self, agents_folder: Path, *, keep_days: int) -> None:
         self._folder = agents_folder
         self._keep_days = keep_days
-        self._asked: dict[str, Asked] = {}
-        self._rows: dict[str, tuple[int, int]] = {}  # per agent: inode of its database, highest row read
-        self._states: dict[str, _State | None] = {}  # per agent: its database when it was read last
-        self._schemas: dict[str, int] = {}  # per agent, what its database said last
-        self._offsets: dict[Path, int] = {}
+        self._agents: dict[str, _Agent] = {}
 
-    def update(self) -> dict[str, Asked]:
-        """Read what is new and return the counts by agent; takes milliseconds, the first time longer."""
+    def update(self, heartbeat_prompts: Collection[str] = ()) -> dict[str, Asked]:
+        """Read what is new and return the counts by agent; takes milliseconds, the first time longer.
+
+        `heartbeat_prompts` are those of the config; turns that begin with one are nobody's question.
+        """
         first_day = today() - self._keep_days
-        for folder in sorted(self._folder.glob("*/")):
-            asked = self._asked.setdefault(folder.name, Asked())
-            for session, at_ms in self._new_questions(folder, since_ms=first_day * _DAY_MS):
-                asked.note(session, at_ms)
-            asked.forget_before(first_day)
-        return self._asked
+        self._agents = {folder.name: self._agent(folder) for folder in sorted(self._folder.glob("*/"))}
+        for name, agent in self._agents.items():
+            for session, at_ms, event in self._new_events(name, agent, since_ms=first_day * _DAY_MS):
+                if is_question(event, heartbeat_prompts):
+                    agent.asked.note(session, at_ms)
+            agent.asked.forget_before(first_day)
+        return {name: agent.asked for name, agent in self._agents.items()}
 
-    def _new_questions(self, folder: Path, *, since_ms: int) -> Iterator[tuple[str, int]]:
-        if (folder / DATABASE).exists():
-            yield from self._from_database(folder.name, folder / DATABASE, since_ms=since_ms)
+    def _agent(self, folder: Path) -> _Agent:
+        """Return what is known of an agent; nothing where what it was read from is gone or another one.
+
+        So it is after it was deleted and added again, restored from a backup, or its older transcripts were
+        taken over into a database.
+        """
+        source, known = _source(folder), self._agents.get(folder.name)
+        if known is not None and known.source == source:
+            return known
+        return _Agent(source, SessionFiles(folder / SESSIONS))
+
+    def _new_events(self, name: str, agent: _Agent, *, since_ms: int) -> Iterator[tuple[str, int, Event]]:
+        if agent.source is None:
+            return
+        if agent.source[0] == _DATABASE_SOURCE:
+            yield from self._from_database(name, agent, since_ms=since_ms)
         else:
-            for file in sorted((folder / SESSIONS).glob("*.jsonl")):
-                yield from self._from_lines(file, since_ms=since_ms)
+            yield from agent.lines.new_events(since_ms=since_ms)
 
-    def _from_database(self, agent: str, file: Path, *, since_ms: int) -> Iterator[tuple[str, int]]:
-        state = _state(file)
-        if state is not None and state == self._states.get(agent):
-            return  # with hundreds of agents it takes seconds to open each, and most have not changed
-        inode = file.stat().st_ino
-        known_inode, row = self._rows.get(agent, (0, 0))
-        if known_inode != inode:  # restored from a backup, or made of the older transcripts: count anew
-            self._asked[agent].forget_all()
-            row = 0
+    def _from_database(self, name: str, agent: _Agent, *, since_ms: int) -> Iterator[tuple[str, int, Event]]:
+        file = self._folder / name / DATABASE
         try:
+            state = _state(file)
+            if state is not None and state == agent.state:
+                return  # with hundreds of agents it takes seconds to open each, and most have not changed
             # read only, through the gateway's own write-ahead log: nothing of it is touched
             with closing(
                 sqlite3.connect(f"{file.absolute().as_uri()}?mode=ro", uri=True, timeout=_BUSY_SECONDS)
             ) as database:
-                self._note_schema(agent, database.execute("PRAGMA user_version").fetchone()[0])
-                if database.execute(_LAST_ROW).fetchone()[0] < row:  # rows are gone, their numbers free again
-                    self._asked[agent].forget_all()
-                    row = 0
-                for number, session, created_at, text, packed in database.execute(_EVENTS, (row, since_ms)):
-                    row = number
-                    if _is_question(_event(text, packed)):
-                        yield session, created_at
-            self._states[agent] = state
-        except sqlite3.Error as exc:
-            log.warning(
-                "transcripts_unreadable", agent=agent, reason=str(exc), schema=self._schemas.get(agent)
-            )
-        self._rows[agent] = (inode, row)
+                _note_schema(name, agent, database.execute("PRAGMA user_version").fetchone()[0])
+                if database.execute(_LAST_ROW).fetchone()[0] < agent.row:
+                    agent.asked.forget_all()  # rows are gone, their numbers free again
+                    agent.row = 0
+                for row, session, at_ms, text, packed in database.execute(_EVENTS, (agent.row, since_ms)):
+                    agent.row = row
+                    yield session, at_ms, parse(text if text is not None else unpacked(packed or b""))
+            agent.state = state
+        except (OSError, sqlite3.Error) as exc:
+            log.warning("transcripts_unreadable", agent=name, reason=str(exc), schema=agent.schema)
 
-    def _note_schema(self, agent: str, schema: int) -> None:
-        """Say once that a database has another schema than the one that this was made for."""
-        if schema not in (KNOWN_SCHEMA, self._schemas.get(agent)):
-            log.warning("transcripts_schema_unknown", agent=agent, schema=schema, known_schema=KNOWN_SCHEMA)
-        self._schemas[agent] = schema
 
-    def _from_lines(self, file: Path, *, since_ms: int) -> Iterator[tuple[str, int]]:
-        offset = self._offsets.get(file, 0)
-        try:
-            size = file.stat().st_size
-            if size <= offset:  # less of it: `sessions.compact` has kept the last lines only
-                self._offsets[file] = size
-                return
-            with file.open("rb") as lines:
-                lines.seek(offset)
-                for line in lines:
-                    if not line.endswith(b"\n"):  # it is being written
-                        break
-                    offset += len(line)
-                    event = _parse(line)
-                    at_ms = _time_of(event)
-                    if at_ms >= since_ms and _is_question(event):
-                        yield file.stem, at_ms
-        except OSError as exc:
-            log.warning("transcript_unreadable", file=file.name, reason=exc.strerror)
-        self._offsets[file] = offset
+def _source(folder: Path) -> _Source | None:
+    for kind, path in ((_DATABASE_SOURCE, DATABASE), (_LINES_SOURCE, SESSIONS)):
+        with suppress(FileNotFoundError, NotADirectoryError):
+            return kind, (folder / path).stat().st_ino
+    return None
+
+
+def _note_schema(name: str, agent: _Agent, schema: int) -> None:
+    """Say once that a database has another schema than the one that this was made for."""
+    if schema not in (KNOWN_SCHEMA, agent.schema):
+        log.warning("transcripts_schema_unknown", agent=name, schema=schema, known_schema=KNOWN_SCHEMA)
+    agent.schema = schema
 
 
 def today() -> int:
@@ -160,34 +167,3 @@ def _state(file: Path) -> _State | None:
     # whoever reads may leave an empty log, which tells nothing
     written = tuple((part.st_ino, part.st_mtime_ns, part.st_size) for part in parts if part.st_size)
     return written if settled else None
-
-
-def _event(text: str | None, packed: bytes | None) -> dict[str, Any]:
-    if text is not None:
-        return _parse(text)
-    try:
-        return _parse(zstandard.ZstdDecompressor().decompress(packed or b"", max_output_size=4 * 1024 * 1024))
-    except zstandard.ZstdError:
-        return {}
-
-
-def _parse(text: str | bytes) -> dict[str, Any]:
-    try:
-        event = json.loads(text)
-    except (ValueError, RecursionError):
-        return {}
-    return event if isinstance(event, dict) else {}
-
-
-def _is_question(event: dict[str, Any]) -> bool:
-    """Whether somebody asked the agent; what it answered, or what a tool returned, does not count."""
-    message = event.get("message")
-    return event.get("type") == "message" and isinstance(message, dict) and message.get("role") == "user"
-
-
-def _time_of(event: dict[str, Any]) -> int:
-    """Return the event's time, Unix ms; 0 where it has none."""
-    try:
-        return int(datetime.fromisoformat(str(event.get("timestamp"))).timestamp() * 1000)
-    except ValueError:
-        return 0

@@ -3,7 +3,7 @@
 from collections import Counter
 from typing import Any
 
-from buddy_common.adapters.openclaw_config import agents_of
+from buddy_common.adapters.openclaw_config import agents_of, heartbeat_prompts
 from buddy_common.adapters.transcripts import Asked
 from buddy_common.schemas.resources import Resource
 from buddy_worker.reads.sources import Files
@@ -16,7 +16,7 @@ def bots_top_of(files: Files) -> list[dict[str, Any]]:
 
     Days are counted since 1970, UTC; a session belongs to a span of days when its last question does.
     """
-    asked = files.transcripts.update()
+    asked = files.transcripts.update(heartbeat_prompts(files.config))
     return [_row(bot, asked.get(bot["id"])) for bot in _bots(files)]
 
 
