@@ -13,6 +13,7 @@ from buddy_common.adapters.openclaw_config import (
     default_agent,
     default_model,
     gateway_token,
+    heartbeat_prompts,
     models_of,
     named_models,
     panel_base,
@@ -220,6 +221,22 @@ def test_a_file_that_names_no_model_names_none(config: Config) -> None:
 def test_chat_is_on_only_where_the_file_says_so(value: Any, *, enabled: bool) -> None:
     assert chat_enabled({"gateway": {"http": {"endpoints": {"chatCompletions": value}}}}) is enabled
     assert chat_enabled({}) is False
+
+
+@pytest.mark.parametrize("layout", ["entries", "list"])
+def test_prompts_of_heartbeats_are_those_that_the_file_has(layout: str) -> None:
+    entries: dict[str, Any] = {
+        "a": {"heartbeat": {"prompt": " Look at the mail.\n"}},
+        "b": {"heartbeat": {"every": "1h", "prompt": "  "}},
+        "c": {"heartbeat": "1h"},
+    }
+    agents = [{"id": name} | entry for name, entry in entries.items()] if layout == "list" else entries
+    defaults = {"heartbeat": {"prompt": "Anything new?"}}
+
+    found = heartbeat_prompts({"agents": {layout: agents, "defaults": defaults}})
+
+    assert found == {"Look at the mail.", "Anything new?"}
+    assert heartbeat_prompts({}) == set()
 
 
 @pytest.mark.parametrize(

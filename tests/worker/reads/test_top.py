@@ -115,3 +115,15 @@ def test_bot_whose_last_question_is_long_ago_was_not_asked(tmp_path: Path) -> No
     row = bots_top_of(files_of(tmp_path, {}))[0]
 
     assert (row["questions"], row["sessions"], row["lastAskedAt"]) == ({}, {}, None)
+
+
+def test_heartbeats_with_words_of_the_config_are_no_questions(tmp_path: Path) -> None:
+    write_lines(tmp_path / "agents" / "main", {"a": [TODAY]})
+    heartbeat = said("user") | {"timestamp": datetime.now(UTC).isoformat()}
+    heartbeat["message"]["content"] = "Anything new?\nCurrent time: Friday, September 4th, 2026 - 12:00 (UTC)"
+    with (tmp_path / "agents" / "main" / "sessions" / "a.jsonl").open("a") as lines:
+        lines.write(f"{json.dumps(heartbeat)}\n" * 3)
+    config = {"agents": {"defaults": {"heartbeat": {"prompt": "Anything new?"}}}}
+
+    assert bots_top_of(files_of(tmp_path, config))[0]["questions"] == {TODAY: 1}
+    assert bots_top_of(files_of(tmp_path, {}))[0]["questions"] == {TODAY: 4}

@@ -31,13 +31,16 @@ def test_lines_are_counted_by_session_and_day(agents: Path, counter: TranscriptC
 
 
 def test_other_files_beside_them_do_not_count(agents: Path, counter: TranscriptCounter) -> None:
+    """A `.bak` is what `sessions.compact` has copied: its last lines are in the session's own file, too."""
     lines = Lines(agents)
     lines.add(message())
     for name in (
         "sessions.json",
-        "s-0.jsonl.deleted.2026-09-01",
+        "sessions.json.bak.1795621605000",
+        "s-1.jsonl.bak.2026-09-01T04-00-00.000Z",
         "s-0.jsonl.reset.2026-09-01",
         "s-0.jsonl.lock",
+        ".jsonl.reset.2026-09-01T04-00-00.000Z",
     ):
         (lines.file.parent / name).write_bytes(lines.file.read_bytes())
 
@@ -116,11 +119,13 @@ def test_a_file_that_is_no_file_is_told(agents: Path, counter: TranscriptCounter
     assert [(entry["event"], entry["file"]) for entry in logs] == [("transcript_unreadable", "s-1.jsonl")]
 
 
-def test_a_session_that_is_removed_stays_counted(agents: Path, counter: TranscriptCounter) -> None:
-    lines = Lines(agents)
-    lines.add(message())
-    assert count(counter) == 1
+def test_a_folder_that_cannot_be_listed_is_told_and_the_others_are_counted(
+    agents: Path, counter: TranscriptCounter
+) -> None:
+    Lines(agents).add(message())
+    (agents / "broken").mkdir()
+    (agents / "broken" / "sessions").touch()
 
-    lines.file.unlink()
-
-    assert count(counter) == 1
+    with capture_logs() as logs:
+        assert (count(counter), count(counter, "broken")) == (1, 0)
+    assert {entry["event"] for entry in logs} == {"transcript_unreadable"}
