@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 import redis
 
+from buddy_common.adapters.transcripts import TranscriptCounter
 from contract.guide import guide_routes, misfits
 from fakes.npm_registry import PLUGIN_ID, PLUGIN_VERSION
 from openclaw_system import System
@@ -251,6 +252,22 @@ def test_reads_change_nothing_of_openclaw(rich: Rich) -> None:
     rich.get("/v1/openclaw/bots-models", refresh="true")
 
     assert digests() == before
+
+
+def test_a_session_that_is_reset_still_counts_for_a_worker_that_starts_anew(rich: Rich) -> None:
+    def counted() -> int:
+        counter = TranscriptCounter(rich.system.openclaw.config_dir / "agents", keep_days=1)
+        return counter.update()["bot_1"].questions.total()
+
+    before = counted()
+    rich.chat("bot_1", "grace")
+    rich.until(lambda: counted() == before + 1, what="the question is written down")
+
+    rich.ask("sessions.reset", key="agent:bot_1:openai-user:grace")
+
+    assert counted() == before + 1
+    rich.chat("bot_1", "grace")
+    rich.until(lambda: counted() == before + 2, what="the next question is written down")
 
 
 @pytest.mark.faults

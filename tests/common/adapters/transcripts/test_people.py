@@ -10,7 +10,7 @@ from buddy_common.adapters.transcripts import TranscriptCounter
 from common.adapters.transcripts.scene import Database, Lines, count, message
 
 CLOCK = "\nCurrent time: Friday, September 4th, 2026 - 12:00 (UTC) / 2026-09-04 12:00 UTC"
-HINT = "\nWhen reading HEARTBEAT.md, use workspace file /w/HEARTBEAT.md (exact case). Do not read docs/other.md."
+HINT = "\nWhen reading HEARTBEAT.md, use workspace file /w/HEARTBEAT.md (exact case). Do not read docs/a.md."
 HEARTBEAT = (
     "Read HEARTBEAT.md if it exists (workspace context). Follow it strictly. Do not infer or repeat old tasks"
     " from prior chats. If nothing needs attention, reply HEARTBEAT_OK."

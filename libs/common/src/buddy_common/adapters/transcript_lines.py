@@ -1,5 +1,6 @@
 """The transcripts of one agent before 2026.9: a file of lines per session, read as it grows."""
 
+import os
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -38,13 +39,16 @@ class SessionFiles:
     def new_events(self, *, since_ms: int) -> Iterator[tuple[str, int, Event]]:
         """Return what was added as session, time (Unix ms) and event."""
         known, read = self._read_before | self._read, {}
-        for name, session, inode in self._listed():
-            read[name] = self._known_as(name, session, inode, known)
-            yield from _new_events(self._folder / name, session, read[name], since_ms=since_ms)
+        for file, session, found in self._listed():
+            read[file.name] = self._known_as(file.name, session, found.st_ino, known)
+            if found.st_size > read[file.name].offset:
+                yield from _new_events(file, session, read[file.name], since_ms=since_ms)
+            else:  # less of it: `sessions.compact` has kept the last lines only
+                read[file.name].offset = found.st_size
         self._read_before, self._read = self._read, read
 
-    def _listed(self) -> list[tuple[str, str, int]]:
-        """Return name, session and inode of each transcript, those first that do not change any more."""
+    def _listed(self) -> list[tuple[Path, str, os.stat_result]]:
+        """Return each transcript, its session and its state, those first that do not change any more."""
         archived, current = [], []
         try:
             files = sorted(self._folder.iterdir())
@@ -56,13 +60,13 @@ class SessionFiles:
             if match is None and file.suffix != _SUFFIX:
                 continue
             try:
-                inode = file.stat().st_ino
+                found = file.stat()
             except OSError:  # it was renamed just now, and is listed so the next time
                 continue
             if match:
-                archived.append((file.name, match["session"], inode))
+                archived.append((file, match["session"], found))
             else:
-                current.append((file.name, file.stem, inode))
+                current.append((file, file.stem, found))
         return archived + current
 
     def _known_as(self, name: str, session: str, inode: int, known: dict[str, _Read]) -> _Read:
@@ -79,10 +83,6 @@ class SessionFiles:
 
 def _new_events(file: Path, session: str, read: _Read, *, since_ms: int) -> Iterator[tuple[str, int, Event]]:
     try:
-        size = file.stat().st_size
-        if size <= read.offset:  # less of it: `sessions.compact` has kept the last lines only
-            read.offset = size
-            return
         with file.open("rb") as lines:
             lines.seek(read.offset)
             for line in lines:

@@ -47,7 +47,7 @@ async def bots_top(
     limit: Annotated[int, Query(ge=1, le=1000)] = 3,
     days: Annotated[int, Query(ge=1, le=90, description="How far back, today included (UTC)")] = 30,
 ) -> Response:
-    """Rank the bots by how often people asked them, most asked first."""
+    """Rank the bots by how often people asked them; heartbeats, jobs and other agents do not count."""
     listed = await mirror.get(Resource.BOTS_TOP)
     today = current_day()
 
