@@ -1,6 +1,8 @@
 """Counting questions in the files of lines, one per session, of the older generation."""
 
+import errno
 import json
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -129,3 +131,20 @@ def test_a_folder_that_cannot_be_listed_is_told_and_the_others_are_counted(
     with capture_logs() as logs:
         assert (count(counter), count(counter, "broken")) == (1, 0)
     assert {entry["event"] for entry in logs} == {"transcript_unreadable"}
+
+
+def test_lines_are_not_counted_twice_after_their_folder_could_not_be_listed(
+    agents: Path, counter: TranscriptCounter, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(folder: Path) -> Iterator[Path]:
+        raise OSError(errno.EMFILE, "Too many open files", str(folder))
+
+    Lines(agents).add(message())
+    assert count(counter) == 1
+
+    with monkeypatch.context() as broken, capture_logs() as logs:
+        broken.setattr(Path, "iterdir", refuse)
+        assert [count(counter) for _ in range(3)] == [1, 1, 1]
+
+    assert {entry["event"] for entry in logs} == {"transcript_unreadable"}
+    assert count(counter) == 1

@@ -38,36 +38,19 @@ class SessionFiles:
 
     def new_events(self, *, since_ms: int) -> Iterator[tuple[str, int, Event]]:
         """Return what was added as session, time (Unix ms) and event."""
+        try:
+            files = sorted(self._folder.iterdir())
+        except OSError as exc:
+            log.warning("transcript_unreadable", file=str(self._folder), reason=exc.strerror)
+            return
         known, read = self._read_before | self._read, {}
-        for file, session, found in self._listed():
+        for file, session, found in _transcripts(files):
             read[file.name] = self._known_as(file.name, session, found.st_ino, known)
             if found.st_size > read[file.name].offset:
                 yield from _new_events(file, session, read[file.name], since_ms=since_ms)
             else:  # less of it: `sessions.compact` has kept the last lines only
                 read[file.name].offset = found.st_size
         self._read_before, self._read = self._read, read
-
-    def _listed(self) -> list[tuple[Path, str, os.stat_result]]:
-        """Return each transcript, its session and its state, those first that do not change any more."""
-        archived, current = [], []
-        try:
-            files = sorted(self._folder.iterdir())
-        except OSError as exc:
-            log.warning("transcript_unreadable", file=str(self._folder), reason=exc.strerror)
-            return []
-        for file in files:
-            match = _ARCHIVED.fullmatch(file.name)
-            if match is None and file.suffix != _SUFFIX:
-                continue
-            try:
-                found = file.stat()
-            except OSError:  # it was renamed just now, and is listed so the next time
-                continue
-            if match:
-                archived.append((file, match["session"], found))
-            else:
-                current.append((file, file.stem, found))
-        return archived + current
 
     def _known_as(self, name: str, session: str, inode: int, known: dict[str, _Read]) -> _Read:
         """Return how far a file was read, under this name or as the session's current one before."""
@@ -79,6 +62,24 @@ class SessionFiles:
         read = read or _Read(inode)
         read.inode = inode  # `sessions.compact` writes the last lines to a file of their own
         return read
+
+
+def _transcripts(files: list[Path]) -> list[tuple[Path, str, os.stat_result]]:
+    """Return each transcript, its session and its state, those first that do not change any more."""
+    archived, current = [], []
+    for file in files:
+        match = _ARCHIVED.fullmatch(file.name)
+        if match is None and file.suffix != _SUFFIX:
+            continue
+        try:
+            found = file.stat()
+        except OSError:  # it was renamed just now, and is listed so the next time
+            continue
+        if match:
+            archived.append((file, match["session"], found))
+        else:
+            current.append((file, file.stem, found))
+    return archived + current
 
 
 def _new_events(file: Path, session: str, read: _Read, *, since_ms: int) -> Iterator[tuple[str, int, Event]]:
