@@ -88,6 +88,20 @@ def test_a_session_that_goes_on_a_while_after_a_reset_is_counted_on(
     assert count(counter) == 6
 
 
+def test_a_session_that_is_reset_and_deleted_before_anybody_looks_is_counted_once(
+    agents: Path, counter: TranscriptCounter
+) -> None:
+    lines = Lines(agents)
+    lines.add(*(message() for _ in range(5)))
+    assert count(counter) == 5
+    archive(lines)
+    lines.add(message(), message())
+
+    archive(lines, NAMES[1])  # it is listed first, and was never read
+
+    assert count(counter) == 7
+
+
 def test_what_a_compaction_keeps_is_not_counted_twice(agents: Path, counter: TranscriptCounter) -> None:
     """It writes the last lines to a new file, after it has renamed the one that it was."""
     lines = Lines(agents)
