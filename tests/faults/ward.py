@@ -8,6 +8,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+import psutil
+
 from e2e.machine import Buddy
 from fakes.alert_sink import AlertSink
 from faults.ledger import Ledger, Row
@@ -113,12 +115,13 @@ class Ward:
         """Wait until a gateway is ready again and the incident is closed; return its events."""
         self.until(lambda: self.is_new(instead_of) and self.system.is_ready(), f"{fault}: ready again")
         ready = time.time()
+        started = ready - max(psutil.Process(pid).create_time() for pid in self.system.gateway_pids())
         self.until(lambda: "recovered" in self.kinds(), f"{fault}: recovered")
         events = self.events()
         first = next(event for event in events if event["kind"] == "detected")
         repairs = ", ".join(dict.fromkeys(self.repairs()))
         detected = datetime.fromisoformat(first["at"]).timestamp() - self.began
-        self.ledger.rows.append(Row(fault, first["verdict"], repairs, detected, ready - self.began))
+        self.ledger.rows.append(Row(fault, first["verdict"], repairs, detected, ready - self.began, started))
         return events
 
     def until_looked(self, times: int) -> None:
