@@ -9,7 +9,6 @@ from api.acting import audit, count_rows, messages, row_of, submit
 from api.conftest import Api
 from buddy_common.adapters.access import Operator, Via
 from buddy_common.adapters.job_queue import JobQueue
-from buddy_common.adapters.sealed_payloads import SealedPayloads
 from buddy_common.db import nodes
 from buddy_common.schemas.gateway_jobs import RestartGatewayJob
 from buddy_common.schemas.model_jobs import SetProviderJob
@@ -100,9 +99,7 @@ async def test_the_same_request_with_a_secret_that_only_looks_the_same_is_409(ap
 async def test_every_process_with_the_token_knows_a_repeat_and_no_other_can_try_secrets(api: Api) -> None:
     async def fingerprint(token: str, key: str) -> str | None:
         wiring = api.wiring
-        queue = JobQueue(
-            wiring.jobs._sender, wiring.database, SealedPayloads(wiring.redis), key=token.encode()
-        )
+        queue = JobQueue(wiring.jobs._sender, wiring.database, wiring.redis, key=token.encode())
         task_id = await queue.submit(
             SetProviderJob(provider="aliyun", config={"apiKey": "sk-first-secret-1234"}),
             node="local",

@@ -35,7 +35,7 @@ async def run(w: Wiring, name: str = "SOUL.md", *, if_match: tuple[str, ...] | N
     job, apart = WriteBotFileJob(bot="main", name=name, content=TEXT, if_match=if_match).seal()
     key = new_seal_key()
     task_id = await queue(w, job.model_copy(update={"seal_key": key}))
-    await w.sealed.put(task_id, apart, key=key)
+    await w.sealed.put(task_id, apart, key=key, node="local")
     await execute(w, task_id, WriteBotFileJob, _write)
     return await view(w, task_id)
 

@@ -23,7 +23,6 @@ from buddy_common.adapters.presence import Presence
 from buddy_common.adapters.read_model import ReadModel
 from buddy_common.adapters.redis_client import open_redis
 from buddy_common.adapters.refresh_requests import RefreshRequests
-from buddy_common.adapters.sealed_payloads import SealedPayloads
 from buddy_common.adapters.secret_file import resolve_token
 from buddy_common.adapters.task_stream import TaskStream
 from buddy_common.adapters.wechat_logins import WechatLogins
@@ -38,6 +37,7 @@ from buddy_common.errors import (
     NoNodeError,
     NotAuthenticatedError,
     NotReportedError,
+    QueueFullError,
     UnknownNodeError,
 )
 from buddy_common.schemas.job import Job
@@ -103,7 +103,7 @@ def build_wiring(config: ApiConfig) -> Wiring:
         presence=Presence(redis),
         authenticator=authenticator,
         attempts=attempts,
-        jobs=JobQueue(JobSender(redis_url), database, SealedPayloads(redis), key=authenticator.key),
+        jobs=JobQueue(JobSender(redis_url), database, redis, key=authenticator.key),
         metrics=CollectorRegistry(),
         stopping=stopping,
         wechat_logins=WechatLogins(redis),
@@ -234,6 +234,7 @@ class Submitter:
         Raises:
             BrokerUnavailableError: the message could not be sent; the row is Failed and says so.
             IdempotencyConflictError: the key came before, with another request.
+            QueueFullError: too much waits for the node already; the row is Failed and says so.
         """
         task_id = await self.queue.submit(
             job, node=self.node, operator=self.operator, idempotency_key=self.idempotency_key
@@ -249,4 +250,10 @@ async def submitter(w: Wired, caller: Caller, node: Node, key: IdempotencyKey = 
 Jobs = Annotated[Submitter, Depends(submitter)]
 
 # what a route that submits a job can answer because of it
-JOB_ERRORS = (*NODE_ERRORS, CrossOriginError, IdempotencyConflictError, BrokerUnavailableError)
+JOB_ERRORS = (
+    *NODE_ERRORS,
+    CrossOriginError,
+    IdempotencyConflictError,
+    BrokerUnavailableError,
+    QueueFullError,
+)

@@ -15,7 +15,6 @@ from buddy_common.adapters.job_queue import JobQueue
 from buddy_common.adapters.job_sender import JobSender
 from buddy_common.adapters.openclaw_program import HostOpenClaw
 from buddy_common.adapters.redis_client import open_redis
-from buddy_common.adapters.sealed_payloads import SealedPayloads
 from buddy_common.adapters.secret_file import known_token
 from buddy_common.db.engine import Database, open_engine
 from buddy_common.stopping import Stopping
@@ -70,7 +69,7 @@ def build_wiring(config: ProxyConfig) -> Wiring:
     attempts = Attempts(redis_url=redis_url, per_minute=per_minute, key=token.encode())
     authenticator = Authenticator(token, database, attempts)
     redis = open_redis(redis_url)
-    jobs = JobQueue(JobSender(redis_url), database, SealedPayloads(redis), key=authenticator.key)
+    jobs = JobQueue(JobSender(redis_url), database, redis, key=authenticator.key)
     return Wiring(
         config=config,
         database=database,

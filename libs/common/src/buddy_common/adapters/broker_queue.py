@@ -6,6 +6,24 @@ from collections.abc import Iterator
 from redis.asyncio import Redis
 
 from buddy_common.adapters.redis_client import broker_errors
+from buddy_common.errors import QueueFullError
+from buddy_common.schemas.job import Lane, queue_name
+
+# of a lane; a message has a kilobyte, and stays there while no worker is, cancelled task or not
+MAX_MESSAGES = 5000
+
+
+async def require_room(redis: Redis, *, node: str, lane: Lane) -> None:
+    """Refuse a further message where as many as may wait do; a few that come at once get in beyond that.
+
+    Raises:
+        BrokerUnavailableError: Redis did not answer.
+        QueueFullError: the node's workers do not keep up, or are not there.
+    """
+    async with broker_errors():
+        waiting = await redis.llen(queue_name(node, lane))
+    if waiting >= MAX_MESSAGES:
+        raise QueueFullError(node)
 
 
 async def queued_task_ids(redis: Redis, queue: str) -> frozenset[str]:

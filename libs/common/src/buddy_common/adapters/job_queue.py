@@ -3,6 +3,7 @@
 Needs the extra `buddy-common[jobs]`, as `job_sender` does.
 """
 
+import asyncio
 import hashlib
 import hmac
 import json
@@ -10,19 +11,24 @@ from dataclasses import dataclass
 from typing import Any
 
 import structlog
+from redis.asyncio import Redis
 from sqlalchemy.exc import IntegrityError
 from sqlmodel import Session
 
+from buddy_common.adapters.broker_queue import require_room
 from buddy_common.adapters.job_sender import JobSender
 from buddy_common.adapters.sealed_payloads import SealedPayloads, new_seal_key
 from buddy_common.db import events, task_claims, tasks
 from buddy_common.db.engine import Database
-from buddy_common.errors import BrokerUnavailableError, IdempotencyConflictError
+from buddy_common.errors import BrokerUnavailableError, IdempotencyConflictError, QueueFullError
 from buddy_common.ports import Caller
 from buddy_common.schemas.events import EventStatus
 from buddy_common.schemas.job import Job
 
 log = structlog.get_logger(__name__)
+
+# for tidying up after a failure, for which nobody waits as long as for the work
+FORGET_SECONDS = 0.5
 
 
 @dataclass(frozen=True)
@@ -36,11 +42,12 @@ class _Recorded:
 class JobQueue:
     """Hands jobs to the workers of a node."""
 
-    def __init__(self, sender: JobSender, database: Database, sealed: SealedPayloads, *, key: bytes) -> None:
+    def __init__(self, sender: JobSender, database: Database, redis: Redis, *, key: bytes) -> None:
         self._key = key  # the same in all processes that share the database, and not in it
         self._sender = sender
         self._database = database
-        self._sealed = sealed
+        self._redis = redis
+        self._sealed = SealedPayloads(redis)
 
     async def submit(
         self,
@@ -60,6 +67,7 @@ class JobQueue:
             DatabaseUnavailableError: nothing was sent. Should the row be there all the same, for its commit
                 went unanswered, the sweep runs it; who repeats the request with a key finds it.
             IdempotencyConflictError: the key came before, with another request.
+            QueueFullError: too much waits for the node already; the row is Failed and says so.
         """
 
         job, apart = job.seal()
@@ -110,14 +118,15 @@ class JobQueue:
 
     async def _send(self, job: Job, apart: dict[str, Any], *, task_id: str, node: str) -> None:
         try:
+            await require_room(self._redis, node=node, lane=job.lane)
             if job.seal_key is not None:
-                await self._sealed.put(task_id, apart, key=job.seal_key)
+                await self._sealed.put(task_id, apart, key=job.seal_key, node=node)
             await self._sender.send(task_id, kind=job.task, node=node, lane=job.lane)
-        except BrokerUnavailableError as exc:
+        except (BrokerUnavailableError, QueueFullError) as exc:
             await self._give_up(task_id, exc)
         log.info("job_submitted", task_id=task_id, kind=job.task, node=node)
 
-    async def _give_up(self, task_id: str, exc: BrokerUnavailableError) -> None:
+    async def _give_up(self, task_id: str, exc: BrokerUnavailableError | QueueFullError) -> None:
         """End the row, unless a worker has it: then the message did get through."""
 
         def record(session: Session) -> bool:
@@ -128,7 +137,17 @@ class JobQueue:
 
         if await self._database.run(record):
             log.error("job_not_sent", task_id=task_id, reason=exc.message)
+            exc.detail["taskID"] = task_id
+            await self.forget(task_id)
             raise exc
+
+    async def forget(self, task_id: str) -> None:
+        """Let the broker forget what it has of a task that ended before any worker took it."""
+        try:
+            async with asyncio.timeout(FORGET_SECONDS):
+                await self._sealed.drop(task_id)
+        except (BrokerUnavailableError, TimeoutError) as exc:  # it forgets that by itself within an hour
+            log.warning("sealed_payload_left", task_id=task_id, reason=repr(exc))
 
     def close(self) -> None:
         """Let go of threads and connections."""

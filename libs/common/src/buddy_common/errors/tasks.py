@@ -2,7 +2,7 @@
 
 from http import HTTPStatus
 
-from buddy_common.errors.base import BuddyError
+from buddy_common.errors.base import BuddyError, TransientError
 from buddy_common.errors.requests import NotFoundError
 
 
@@ -13,6 +13,24 @@ class UnknownTaskError(NotFoundError):
 
     def __init__(self, task_id: str) -> None:
         super().__init__(f"There is no task {task_id!r}. `GET /v1/tasks/status` lists the tasks of a node.")
+
+
+class QueueFullError(TransientError):
+    """As much waits for the workers of a node as may wait."""
+
+    error = "queue_full"
+    status = HTTPStatus.TOO_MANY_REQUESTS
+
+    def __init__(self, node: str) -> None:
+        super().__init__(
+            f"Too much waits for the workers of node {node!r} already. Are they running? `buddy status`"
+            " tells. Try again when they have done some of it."
+        )
+
+    @property
+    def headers(self) -> dict[str, str]:
+        """Say when to come back."""
+        return {"Retry-After": "30"}
 
 
 class DeadlineExceededError(BuddyError):

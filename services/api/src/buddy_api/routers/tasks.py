@@ -28,6 +28,7 @@ from buddy_common.errors import (
     IdempotencyConflictError,
     InvalidRequestError,
     NotAuthenticatedError,
+    QueueFullError,
     TaskHasEndedError,
     TaskNotRetryableError,
     UnknownTaskError,
@@ -108,6 +109,7 @@ async def cancel(
     view = await cancel_task(
         w.database,
         w.changes,
+        w.jobs,
         task_id=task_id,
         operator=caller,
         seconds=0 if respond_async else w.config.web.wait_seconds,
@@ -123,7 +125,11 @@ async def cancel(
     "/{task_id}/retry",
     status_code=HTTPStatus.ACCEPTED,
     responses=problems(
-        *_CHANGE_ERRORS, TaskNotRetryableError, IdempotencyConflictError, BrokerUnavailableError
+        *_CHANGE_ERRORS,
+        TaskNotRetryableError,
+        IdempotencyConflictError,
+        BrokerUnavailableError,
+        QueueFullError,
     ),
 )
 async def retry(

@@ -5,13 +5,20 @@ import time
 from buddy_api.task_changes import TaskChanges
 from buddy_api.usecases.watch_task import read_task
 from buddy_common.adapters.access import Operator
+from buddy_common.adapters.job_queue import JobQueue
 from buddy_common.db.engine import Database
 from buddy_common.schemas.tasks import TaskView
 from buddy_common.usecases.ask_to_cancel import ask_to_cancel
 
 
 async def cancel_task(
-    database: Database, changes: TaskChanges, *, task_id: str, operator: Operator, seconds: float
+    database: Database,
+    changes: TaskChanges,
+    queue: JobQueue,
+    *,
+    task_id: str,
+    operator: Operator,
+    seconds: float,
 ) -> TaskView:
     """Ask for the task's end; return it as it ended, or still Running after `seconds`.
 
@@ -26,7 +33,8 @@ async def cancel_task(
     view = None
     while view is None:  # each turn, the task changed hands; a job has two attempts at most
         view = await database.run(lambda session: ask_to_cancel(session, task_id, operator=operator))
-    if view.status.is_final:
+    if view.status.is_final:  # no worker had it, so none takes what the broker keeps for it
+        await queue.forget(task_id)
         await changes.announce(task_id, view.status)
     while not view.status.is_final and not changes.stopping:
         left = deadline - time.monotonic()
