@@ -204,7 +204,10 @@ IfMatch = Annotated[
 # OpenClaw would silently change others
 BOT_ID = r"^[a-z0-9][a-z0-9_-]{0,63}$"
 
-# wider than the ids that we make; PostgreSQL refuses NUL in a text
+# printable ASCII, for what is compared with words of our own; PostgreSQL refuses NUL in a text, by a 500
+WORD = r"^[!-~]+$"
+
+# wider than the ids that we make
 TASK_ID = r"^[A-Za-z0-9_-]{1,64}$"
 TaskId = Annotated[str, Path(pattern=TASK_ID, description="The `taskID` that a change was answered with")]
 

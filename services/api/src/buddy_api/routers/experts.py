@@ -4,7 +4,7 @@ from typing import Annotated, Literal
 
 from fastapi import APIRouter, Query, Response
 
-from buddy_api.deps import Caller, IfNoneMatch, Wired
+from buddy_api.deps import WORD, Caller, IfNoneMatch, Wired
 from buddy_api.envelope import Envelope, ok, problems
 from buddy_api.etags import conditional, tagged
 from buddy_api.experts import ExpertView
@@ -22,7 +22,7 @@ async def experts(
     _caller: Caller,
     w: Wired,
     lang: Annotated[Literal["zh", "en"], Query(description="The language of the texts")] = "zh",
-    category: Annotated[str | None, Query(max_length=32)] = None,
+    category: Annotated[str | None, Query(pattern=WORD, max_length=32)] = None,
     known: IfNoneMatch = None,
 ) -> Response:
     """List the expert templates, by category."""

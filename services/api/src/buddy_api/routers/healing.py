@@ -6,7 +6,7 @@ from typing import Annotated
 from fastapi import APIRouter, Path, Query, Response
 
 from buddy_api.changes import BaseHash, Change, Changed, change_responses, job_responses
-from buddy_api.deps import LIST_ERRORS, NODE_ERRORS, Caller, Node, Wired
+from buddy_api.deps import LIST_ERRORS, NODE_ERRORS, WORD, Caller, Node, Wired
 from buddy_api.envelope import Envelope, ok, problems
 from buddy_api.healing_schemas import QuarantineList, ReportContent, Reports
 from buddy_api.times import require_moment
@@ -37,8 +37,7 @@ _MAX_ID = 64
 _MAX_NAME = 128
 _REPORT_ERRORS = (*NODE_ERRORS, BrokerUnavailableError, ReaderSilentError)
 Limit = Annotated[int, Query(ge=1, le=1000)]
-# printable ASCII: PostgreSQL refuses NUL in a text
-IncidentId = Annotated[str | None, Query(pattern=r"^[!-~]+$", max_length=_MAX_ID)]
+IncidentId = Annotated[str | None, Query(pattern=WORD, max_length=_MAX_ID)]
 
 
 @router.get("/events", responses=problems(*NODE_ERRORS))

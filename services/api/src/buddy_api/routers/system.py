@@ -5,7 +5,7 @@ from typing import Annotated
 
 from fastapi import APIRouter, Query
 
-from buddy_api.deps import NODE_ERRORS, Caller, Node, Wired
+from buddy_api.deps import NODE_ERRORS, WORD, Caller, Node, Wired
 from buddy_api.envelope import Envelope, ok, problems
 from buddy_api.times import require_moment
 from buddy_api.usecases.read_status import read_system
@@ -34,8 +34,8 @@ async def list_events(
     _caller: Caller,
     node: Node,
     w: Wired,
-    action: Annotated[str | None, Query(max_length=64)] = None,
-    user: Annotated[str | None, Query(max_length=64)] = None,
+    action: Annotated[str | None, Query(pattern=WORD, max_length=64)] = None,
+    user: Annotated[str | None, Query(pattern=WORD, max_length=64)] = None,
     since: Annotated[datetime | None, Query(description="RFC 3339, with a zone")] = None,
     before: Annotated[int | None, Query(ge=1, le=2**63 - 1, description="Page on from this id")] = None,
     limit: Annotated[int, Query(ge=1, le=1000)] = 100,

@@ -8,6 +8,7 @@ from fastapi import APIRouter, Header, Query, Response
 from buddy_api.deps import (
     NODE_ERRORS,
     TASK_ID,
+    WORD,
     Caller,
     IdempotencyKey,
     TaskId,
@@ -63,7 +64,7 @@ async def status(  # noqa: PLR0913 - one argument per query parameter
     task_id_guide: Annotated[WantedId, Query(alias="taskID", description="The same")] = None,
     task_id: Annotated[WantedId, Query(description="The same")] = None,
     state: Annotated[TaskStatus | None, Query(alias="status")] = None,
-    module: Annotated[str | None, Query(max_length=32)] = None,
+    module: Annotated[str | None, Query(pattern=WORD, max_length=32)] = None,
     limit: Annotated[int, Query(ge=1, le=500)] = 50,
     before: Annotated[WantedId, Query(description="Page on from this id")] = None,
     wait: Annotated[float, Query(ge=0, le=60, description="Hold until it changes, seconds")] = 0,
