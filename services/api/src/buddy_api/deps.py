@@ -13,6 +13,7 @@ from buddy_api.config import ApiConfig
 from buddy_api.experts import Experts
 from buddy_api.known_nodes import KnownNodes
 from buddy_api.mirrored import Lists
+from buddy_api.readiness import Readiness
 from buddy_api.task_changes import TaskChanges
 from buddy_api.wechat_listeners import WechatListeners
 from buddy_common.adapters.access import Authenticator, Operator
@@ -61,6 +62,7 @@ class Wiring:
     stream: TaskStream
     changes: TaskChanges
     presence: Presence
+    readiness: Readiness
     authenticator: Authenticator
     attempts: Attempts
     jobs: JobQueue
@@ -71,6 +73,7 @@ class Wiring:
 
     async def close(self) -> None:
         """Let go of connections and threads."""
+        await self.readiness.close()
         self.jobs.close()
         await self.redis.aclose()
         await self.attempts.close()
@@ -83,7 +86,7 @@ def build_wiring(config: ApiConfig) -> Wiring:
     redis = open_redis(redis_url)
     database = Database(open_engine(config.database.resolve(config.home.home)))
     stream = TaskStream(redis)
-    stopping = Stopping()
+    stopping, presence = Stopping(), Presence(redis)
     read_model, requests = ReadModel(redis), RefreshRequests(redis)
     token = resolve_token(config.auth, config.home)
     per_minute = config.auth.login_attempts_per_minute
@@ -100,7 +103,8 @@ def build_wiring(config: ApiConfig) -> Wiring:
         experts=Experts.load(config.web.experts_dir),
         stream=stream,
         changes=TaskChanges(stream, stopping),
-        presence=Presence(redis),
+        presence=presence,
+        readiness=Readiness(database, presence),
         authenticator=authenticator,
         attempts=attempts,
         jobs=JobQueue(JobSender(redis_url), database, redis, key=authenticator.key),

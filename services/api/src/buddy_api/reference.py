@@ -28,7 +28,7 @@ Written by `make docs` from the OpenAPI document, which a running Buddy serves a
 Every answer is `{"code": …, "message": …, "data": …}`; what is said of an answer below is said of its
 `data`. A failure has `data.error`, a word for programs, and `message`, a sentence for people. Where nothing
 else is said, a route asks for the token: `Authorization: Bearer …`, or the cookie that `POST /login` gives.
-An address that is wrong too often gets 429 (`too_many_attempts`) instead of 401; who is right gets in.
+An address that is wrong too often gets 429 (`too_many_attempts`) instead of 401; who has the token gets in.
 
 | parameter of many routes | in | is |
 |---|---|---|

@@ -16,12 +16,13 @@ from starlette.requests import HTTPConnection
 from buddy_common.adapters.attempts import Attempts, Kind
 from buddy_common.db import grants
 from buddy_common.db.engine import Database
+from buddy_common.db.grants import GrantKind
 from buddy_common.errors import CrossOriginError, NotAuthenticatedError
 
 COOKIE = "guardian_token"
 SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
 ADMIN = "admin"
-ENDED_COOKIES = 1024  # that are remembered
+REMEMBERED = 1024  # cookies and tickets of each sort
 
 
 class Via(StrEnum):
@@ -49,7 +50,9 @@ class Authenticator:
         self.key = token.encode()  # sessions, tickets and digests of secrets end with it
         self._database = database
         self._attempts = attempts
-        self._ended: OrderedDict[int, None] = OrderedDict()  # cookies that are wrong, by their hash
+        # cookies and tickets by their hash, with their kind
+        self._ended: OrderedDict[int, None] = OrderedDict()  # wrong, and never right again
+        self._right: OrderedDict[int, None] = OrderedDict()  # cookies that were right once
 
     def is_token(self, candidate: str) -> bool:
         """Compare in constant time."""
@@ -60,15 +63,13 @@ class Authenticator:
 
         Raises:
             NotAuthenticatedError: no credential, or none that is valid.
-            TooManyAttemptsError: the same, and this address has been wrong too often.
+            TooManyAttemptsError: this address has been wrong too often, and this is no token that is right.
             CrossOriginError: a cookie came with a change from another site, or a WebSocket did.
         """
         if connection.scope["type"] == "websocket" and "origin" in connection.headers:
             require_same_origin(connection)  # browsers let any page open one, and send our cookie along
         via = await self._credential(connection)
         if via is None:
-            if self._is_guess(connection):
-                await self._attempts.count(Kind.GUESS, client_address(connection))
             raise NotAuthenticatedError(
                 "Not signed in, or the token is wrong. Send `Authorization: Bearer <token>`;"
                 " `buddy token` shows it."
@@ -79,40 +80,66 @@ class Authenticator:
         return Operator(name=ADMIN, via=via, address=client_address(connection))
 
     async def _credential(self, connection: HTTPConnection) -> Via | None:
+        """Return what proves the caller, None for nothing; what is wrong is counted.
+
+        Raises:
+            TooManyAttemptsError: it is wrong, or would have to be looked up, and this address has been
+                wrong too often.
+        """
         scheme, _, bearer = connection.headers.get("authorization", "").partition(" ")
         if scheme:
-            valid = scheme.lower() == "bearer" and self.is_token(bearer.strip())
-            return Via.BEARER if valid else None
+            if scheme.lower() == "bearer" and self.is_token(bearer.strip()):
+                return Via.BEARER
+            await self._attempts.count(Kind.GUESS, client_address(connection))
+            return None
         cookie = connection.cookies.get(COOKIE)
         if cookie:
-            if self.is_token(cookie):
-                return Via.COOKIE
-            known = await self._database.run(
-                lambda session: grants.session_is_valid(session, cookie, key=self.key)
-            )
-            return Via.SESSION if known else None
+            return Via.COOKIE if self.is_token(cookie) else await self._session(connection, cookie)
         ticket = connection.query_params.get("ticket")
         if ticket and _only_reads(connection):
-            used = await self._database.run(
-                lambda session: grants.redeem_ticket(session, ticket, key=self.key)
-            )
-            return Via.TICKET if used else None
+            return await self._ticket(connection, ticket)
         return None
 
-    def _is_guess(self, connection: HTTPConnection) -> bool:
-        """Whether a credential that is wrong could be a try: not the cookie of a session that has ended.
+    async def _session(self, connection: HTTPConnection, secret: str) -> Via | None:
+        """Look a session up; one that was right is looked up whatever others do from the same address."""
+        place = hash((GrantKind.SESSION, secret))
+        if place in self._ended:
+            return None
+        was_right = place in self._right
+        if not was_right:
+            self._attempts.refuse_known(Kind.GUESS, client_address(connection))
+        if grants.may_be_secret(secret) and await self._database.run(
+            lambda session: grants.session_is_valid(session, secret, key=self.key)
+        ):
+            _remember(self._right, place)
+            return Via.SESSION
+        _remember(self._ended, place)
+        if not was_right:
+            await self._attempts.count(Kind.GUESS, client_address(connection))
+        return None
 
-        Browsers go on sending such a cookie, always the same.
-        """
-        if "authorization" in connection.headers:
-            return True
-        cookie = hash(connection.cookies.get(COOKIE, ""))
-        if COOKIE not in connection.cookies or cookie in self._ended:
-            return False
-        self._ended[cookie] = None
-        if len(self._ended) > ENDED_COOKIES:
-            self._ended.popitem(last=False)
-        return True
+    async def _ticket(self, connection: HTTPConnection, secret: str) -> Via | None:
+        """Use a ticket up; once it is, or is wrong, it need not be looked up any more."""
+        place = hash((GrantKind.TICKET, secret))
+        if place in self._ended:
+            return None
+        self._attempts.refuse_known(Kind.GUESS, client_address(connection))
+        used = grants.may_be_secret(secret) and await self._database.run(
+            lambda session: grants.redeem_ticket(session, secret, key=self.key)
+        )
+        _remember(self._ended, place)
+        if used:
+            return Via.TICKET
+        await self._attempts.count(Kind.GUESS, client_address(connection))
+        return None
+
+
+def _remember(places: OrderedDict[int, None], place: int) -> None:
+    """Note one; browsers go on sending a cookie, or a page's address, that is wrong, always the same."""
+    places[place] = None
+    places.move_to_end(place)
+    if len(places) > REMEMBERED:
+        places.popitem(last=False)
 
 
 def _only_reads(connection: HTTPConnection) -> bool:

@@ -75,7 +75,18 @@ class Attempts:
                 return
             told = now if refusal is None or now - refusal.told > WINDOW_SECONDS else refusal.told
             refusal = self._refused[kind, place] = _Refusal(now + seconds, told)
-        raise TooManyAttemptsError(max(1, int(refusal.until - now) + 1), is_first=refusal.told == now)
+        raise _too_many(refusal, now)
+
+    def refuse_known(self, kind: Kind, address: str) -> None:
+        """Refuse whom this process has refused, as long as that holds; count nothing and ask nobody.
+
+        Raises:
+            TooManyAttemptsError: there were too many in the last minute.
+        """
+        refusal = self._refused.get((kind, self._place(address)))
+        now = time.monotonic()
+        if refusal is not None and refusal.until > now:
+            raise _too_many(refusal, now)
 
     async def close(self) -> None:
         """Let go of the broker."""
@@ -100,6 +111,10 @@ class Attempts:
     def _place(self, address: str) -> str:
         digest = hashlib.blake2s(_network(address), key=self._key, digest_size=2).digest()
         return str(int.from_bytes(digest, "big") % PLACES)
+
+
+def _too_many(refusal: _Refusal, now: float) -> TooManyAttemptsError:
+    return TooManyAttemptsError(max(1, int(refusal.until - now) + 1), is_first=refusal.told == now)
 
 
 def _network(address: str) -> bytes:

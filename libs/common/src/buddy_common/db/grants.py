@@ -2,6 +2,7 @@
 
 import hashlib
 import hmac
+import re
 import secrets
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
@@ -11,6 +12,9 @@ from sqlalchemy.engine import CursorResult
 from sqlmodel import Session, col, select
 
 from buddy_common.db.tables import AccessGrantRow
+
+_SECRET_BYTES = 32
+_SECRET = re.compile(r"[A-Za-z0-9_-]{43}")  # so many bytes in base64
 
 
 class GrantKind(StrEnum):
@@ -24,7 +28,7 @@ def issue(session: Session, kind: GrantKind, *, key: bytes, lifetime: timedelta,
     """Create a grant and return its secret, which is stored nowhere; it dies with `key`, the token."""
     now = datetime.now(UTC)
     session.execute(delete(AccessGrantRow).where(col(AccessGrantRow.expires_at) <= now))
-    secret = secrets.token_urlsafe(32)
+    secret = secrets.token_urlsafe(_SECRET_BYTES)
     session.add(
         AccessGrantRow(
             secret_hash=_hash(secret, key),
@@ -37,26 +41,36 @@ def issue(session: Session, kind: GrantKind, *, key: bytes, lifetime: timedelta,
     return secret
 
 
+def may_be_secret(text: str) -> bool:
+    """Whether it looks like what `issue` returns; what does not need not be looked up."""
+    return _SECRET.fullmatch(text) is not None
+
+
 def session_is_valid(session: Session, secret: str, *, key: bytes) -> bool:
     """Whether the session exists and has not expired."""
-    row = session.exec(
-        select(AccessGrantRow.secret_hash).where(
-            AccessGrantRow.secret_hash == _hash(secret, key),
-            AccessGrantRow.kind == GrantKind.SESSION,
-            AccessGrantRow.expires_at > datetime.now(UTC),
-        )
-    ).first()
-    return row is not None
+    return _exists(session, secret, key, GrantKind.SESSION)
 
 
 def redeem_ticket(session: Session, secret: str, *, key: bytes) -> bool:
     """Use a ticket up; True once only, however many ask at once."""
-    return _delete(session, secret, key, GrantKind.TICKET)
+    # a look first: anybody may send any ticket, and a DELETE takes SQLite's lock though it finds nothing
+    return _exists(session, secret, key, GrantKind.TICKET) and _delete(session, secret, key, GrantKind.TICKET)
 
 
 def end_session(session: Session, secret: str, *, key: bytes) -> bool:
     """Forget a session; False when there was none."""
     return _delete(session, secret, key, GrantKind.SESSION)
+
+
+def _exists(session: Session, secret: str, key: bytes, kind: GrantKind) -> bool:
+    row = session.exec(
+        select(AccessGrantRow.secret_hash).where(
+            AccessGrantRow.secret_hash == _hash(secret, key),
+            AccessGrantRow.kind == kind,
+            AccessGrantRow.expires_at > datetime.now(UTC),
+        )
+    ).first()
+    return row is not None
 
 
 def _delete(session: Session, secret: str, key: bytes, kind: GrantKind) -> bool:

@@ -1,8 +1,5 @@
 """Is Buddy itself alive, and is everything it needs."""
 
-import asyncio
-import time
-from collections.abc import Awaitable, Callable
 from http import HTTPStatus
 from typing import Any, Literal
 
@@ -12,13 +9,11 @@ from pydantic import BaseModel, ConfigDict
 
 from buddy_api.deps import Wired, Wiring
 from buddy_api.envelope import Envelope
-from buddy_common.db import nodes
+from buddy_api.readiness import Check
 from buddy_common.errors import BuddyError
-from buddy_common.schemas.job import Lane
 
 router = APIRouter(tags=["health"])
 
-CHECK_SECONDS = 3.0
 _NOT_READY: dict[str, Any] = {
     "status": "unavailable",
     "checks": {"broker": {"ok": False, "latency_ms": 0.6, "detail": "The broker (Redis) did not answer."}},
@@ -32,14 +27,6 @@ class Alive(BaseModel):
     model_config = ConfigDict(json_schema_extra={"example": {"status": "ok"}})
 
     status: str = "ok"
-
-
-class Check(BaseModel):
-    """One thing that Buddy needs."""
-
-    ok: bool
-    latency_ms: float
-    detail: str | None = None
 
 
 class Readiness(BaseModel):
@@ -82,12 +69,14 @@ async def health() -> Envelope[Alive]:
     responses={503: {"model": Envelope[NotReady], "description": "Something is missing"}},
 )
 async def ready(request: Request, w: Wired) -> Response | Envelope[Readiness]:
-    """Check broker, database and workers; 503 if one of them fails."""
-    names = {"broker": _broker, "database": _database, "workers": _workers}
-    results = await asyncio.gather(*(_timed(check, w) for check in names.values()))
-    checks = dict(zip(names, results, strict=True))
-    shown = checks if await _has_token(request, w) else None
-    if all(check.ok for check in results):
+    """Check broker, database and workers; 503 if one of them fails.
+
+    Without a token, what was found within the last second counts.
+    """
+    knows = await _has_token(request, w)
+    checks = await (w.readiness.look() if knows else w.readiness.shared_look())
+    shown = checks if knows else None
+    if all(check.ok for check in checks.values()):
         return Envelope(data=Readiness(status="ok", checks=shown))
     status = HTTPStatus.SERVICE_UNAVAILABLE
     missing = NotReady(status="unavailable", checks=shown)
@@ -101,41 +90,3 @@ async def _has_token(request: Request, w: Wiring) -> bool:
     except BuddyError:
         return False
     return True
-
-
-async def _timed(check: Callable[[Wiring], Awaitable[str | None]], w: Wiring) -> Check:
-    began = time.perf_counter()
-    good, detail = True, None
-    try:
-        async with asyncio.timeout(CHECK_SECONDS):
-            detail = await check(w)
-    except BuddyError as exc:
-        good, detail = False, exc.message
-    except TimeoutError:
-        good, detail = False, f"No answer within {CHECK_SECONDS:.0f} s."
-    return Check(ok=good, latency_ms=round((time.perf_counter() - began) * 1000, 1), detail=detail)
-
-
-async def _broker(w: Wiring) -> None:
-    await w.presence.ping()
-
-
-async def _database(w: Wiring) -> None:
-    await w.database.run(nodes.names)
-
-
-async def _workers(w: Wiring) -> str:
-    """Every node that is there needs both lanes."""
-    lanes: dict[str, dict[Lane, int]] = {}
-    for worker in await w.presence.listing():
-        counts = lanes.setdefault(worker.node, dict.fromkeys(Lane, 0))
-        counts[worker.lane] += 1
-    if not lanes:
-        raise BuddyError("No worker is alive.")
-    text = "; ".join(
-        f"{node}: " + ", ".join(f"{lane} {count}" for lane, count in counts.items())
-        for node, counts in sorted(lanes.items())
-    )
-    if any(count == 0 for counts in lanes.values() for count in counts.values()):
-        raise BuddyError(f"A lane has no worker ({text}).")
-    return text
