@@ -37,6 +37,13 @@ def test_the_guide_has_the_routes_that_it_says_it_has() -> None:
     assert len(keys) > 50
 
 
+def test_the_guides_texts_are_as_it_writes_them() -> None:
+    """It has the comma of ASCII in Chinese, too, and a client may compare bytes."""
+    texts = [route.data["message"] for route in guide_routes() if "message" in (route.data or [])]
+    assert len(texts) > 4
+    assert not [text for text in texts if set(text) & set("，。；：！")]
+
+
 @pytest.mark.parametrize(
     "live",
     [

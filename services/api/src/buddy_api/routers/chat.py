@@ -29,7 +29,7 @@ class EnableChat(BaseModel):
 
 
 _ON = EnableChat()
-_TURNED_ON = "聊天功能已开启，请重启网关"
+_TURNED_ON = "聊天功能已开启,请重启网关"
 
 
 @router.post("/enable", response_model=Envelope[Changed], responses=change_responses(message=_TURNED_ON))
