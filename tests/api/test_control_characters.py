@@ -4,6 +4,7 @@ import re
 from collections.abc import Iterator
 from typing import Any
 
+import httpx
 import pytest
 
 from api.conftest import Api
@@ -21,6 +22,12 @@ def texts() -> Iterator[tuple[str, str, str, str]]:
 
 def is_text(schema: dict[str, Any]) -> bool:
     return any(part.get("type", "string") == "string" for part in schema.get("anyOf", [schema]))
+
+
+def problem_of(answer: httpx.Response) -> dict[str, Any]:
+    """Return what programs read of a failure, in either shape."""
+    body: dict[str, dict[str, Any]] = answer.json()
+    return body["error"] if "error" in body else body["data"]
 
 
 TEXTS = sorted(set(texts()))
@@ -44,9 +51,9 @@ async def test_a_control_character_is_refused_by_name(value: str, api: Api) -> N
         url = re.sub(r"\{[^}]*\}", "1", filled)
         query = f"?{name}={value}" if place == "query" else ""
         answer = await api.client.request(method, url + query)
-        problem = answer.json()["data"] if 400 <= answer.status_code < 500 else {}
+        problem = problem_of(answer) if 400 <= answer.status_code < 500 else {}
         named = name in [field["field"] for field in problem.get("fields", [])]
-        if not named and problem.get("error") != "unknown_node":
+        if not named and "unknown_node" not in (problem.get("error"), problem.get("code")):
             let_through.append((method, path, name, answer.status_code, answer.text[:200]))
 
     assert let_through == []

@@ -38,6 +38,15 @@ async def test_a_node_with_a_proxy_leads_there_with_path_and_query(api: Api) -> 
     assert (panel.status_code, panel.headers["location"]) == (307, f"{URL}/v1/proxy/a/b?x=1")
 
 
+async def test_whoever_chats_in_vain_reads_so_in_the_shape_of_openai(api: Api) -> None:
+    strange = await api.stranger.post(CHAT, json={})
+    elsewhere = await api.client.post(CHAT, json={}, params={"node": "n9"})
+
+    assert (strange.status_code, strange.json()["error"]["code"]) == (401, "unauthorized")
+    assert strange.headers["www-authenticate"] == "Bearer"
+    assert (elsewhere.status_code, elsewhere.json()["error"]["code"]) == (404, "unknown_node")
+
+
 async def test_the_dashboard_of_a_node_with_a_proxy_is_there(api: Api) -> None:
     await registered(api, URL)
     answer = await api.client.get("/v1/openclaw/dashboard-url")

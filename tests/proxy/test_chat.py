@@ -50,6 +50,20 @@ async def test_a_chat_arrives_with_the_gateways_credentials_and_without_ours(
     assert not {"cookie", "origin", "x-forwarded-for", "accept-encoding"} & set(seen.headers)
 
 
+async def test_no_browser_may_guess_what_an_answer_is(proxy: Served, gateway: HttpGateway) -> None:
+    async def answer(request: web.Request) -> web.StreamResponse:
+        await request.read()
+        return web.json_response({"id": "chatcmpl_1"}, headers={"X-Content-Type-Options": "nosniff"})
+
+    gateway.answer = answer
+    answers = [await proxy.client.post(CHAT, json=ASK), await proxy.stranger.post(CHAT, json=ASK)]
+    gateway.answer = streams(WORD, DONE)
+    answers.append(await proxy.client.post(CHAT, json=STREAM))
+
+    assert [answer.status_code for answer in answers] == [200, 401, 200]
+    assert [answer.headers.get_list("x-content-type-options") for answer in answers] == [["nosniff"]] * 3
+
+
 async def test_one_connection_to_the_gateway_serves_one_request_after_the_other(
     proxy: Served, gateway: HttpGateway
 ) -> None:

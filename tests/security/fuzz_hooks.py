@@ -49,12 +49,19 @@ def explained_server_errors(ctx: Any, response: Any, case: Any) -> None:
         return
     documented = case.operation.definition.raw["responses"]
     body = response.json() if "json" in "".join(response.headers.get("content-type", [])) else {}
-    slug = (body.get("data") or {}).get("error") if isinstance(body, dict) else None
+    slug = _slug(body) if isinstance(body, dict) else None
     is_readiness = case.operation.path == "/ready"
     explained = (slug or is_readiness) and slug != "internal_error"
     assert status in _EXPLAINED, f"{status}: {response.text[:500]}"
     assert str(status) in documented, f"{status} is not documented: {response.text[:500]}"
     assert explained, f"{status} {slug}: {response.text[:500]}"
+
+
+def _slug(body: dict[str, Any]) -> Any:
+    """Return the slug of an envelope, or of a failure in OpenAI's shape."""
+    if "error" in body:
+        return (body["error"] or {}).get("code")
+    return (body.get("data") or {}).get("error")
 
 
 @schemathesis.check

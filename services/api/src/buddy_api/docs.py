@@ -10,6 +10,7 @@ from fastapi.openapi.docs import get_swagger_ui_html
 from fastapi.params import Depends as DependsParameter
 from fastapi.responses import RedirectResponse
 
+from buddy_api.chat_schemas import shapes as chat_shapes
 from buddy_api.deps import Wired, operator
 from buddy_api.envelope import problems_beside_a_stream
 from buddy_common.errors import BodyTooLargeError, NotAuthenticatedError, NotFoundError
@@ -74,9 +75,10 @@ def _completed(document: dict[str, Any]) -> dict[str, Any]:
             responses = operation["responses"]
             responses.pop("422", None)
             if "requestBody" in operation:
-                responses["413"] = too_large
+                responses.setdefault("413", too_large)
             if any(each["name"].lower() == "if-none-match" for each in operation.get("parameters", ())):
                 responses["304"] = {"description": "The client has this version"}
+    document["components"]["schemas"] |= chat_shapes()
     for name in ("HTTPValidationError", "ValidationError"):
         document["components"]["schemas"].pop(name, None)
     return document

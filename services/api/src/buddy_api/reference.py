@@ -19,15 +19,32 @@ from buddy_common.settings import (
     WechatSettings,
 )
 
+_BESIDE = """\
+## Not in the document
+
+OpenAPI knows no WebSockets, and pages are no API. All but `/login`, `/wechat` and the assets of `/docs` ask
+for the token; a browser, which can send no header with a WebSocket, brings its cookie, or a ticket: `POST
+/v1/auth/ticket`, then `?ticket=…`.
+
+- WebSocket `/v1/ws/logs`: lines of a log; `source=buddy` or `gateway`, `history_lines` up to 5,000. First a
+  frame `{"type": "LOG_HISTORY", "lines": […]}`, then a frame for each line.
+- WebSocket `/v1/ws/tui`: OpenClaw's own terminal program. What is sent is typed, but for
+  `{"type": "resize", "cols": …, "rows": …}`.
+- WebSocket `/v1/ws/shell`: the same with a list of maintenance commands.
+- `/v1/proxy/…`, HTTP and WebSocket: the gateway's own panel, signed in.
+- `GET /login`, `/wechat`, `/docs` and `/openapi.json`: the pages to sign in and to bind WeChat, Swagger UI,
+  the document.
+"""
 _HEAD = """\
 # API
 
 Written by `make docs` from the OpenAPI document, which a running Buddy serves at `/openapi.json` and shows at
 `/docs`.
 
-Every answer is `{"code": …, "message": …, "data": …}`; what is said of an answer below is said of its
-`data`. A failure has `data.error`, a word for programs, and `message`, a sentence for people. Where nothing
-else is said, a route asks for the token: `Authorization: Bearer …`, or the cookie that `POST /login` gives.
+Every answer but a chat's is `{"code": …, "message": …, "data": …}`; what is said of an answer below is said
+of its `data`. A failure has `data.error`, a word for programs, and `message`, a sentence for people. Where
+nothing else is said, a route asks for the token: `Authorization: Bearer …`, or the cookie that `POST /login`
+gives.
 An address that is wrong too often gets 429 (`too_many_attempts`) instead of 401; who has the token gets in.
 
 | parameter of many routes | in | is |
@@ -60,7 +77,7 @@ def reference(document: dict[str, Any]) -> str:
     for tag in sorted(routes):
         parts += [f"## {tag}\n", *routes[tag]]
     shapes = (name for name in sorted(schemas) if not name.startswith(_NOT_SHAPES))
-    parts += ["## Shapes\n", *(_shape(name, schemas[name]) for name in shapes)]
+    parts += [_BESIDE, "## Shapes\n", *(_shape(name, schemas[name]) for name in shapes)]
     return "\n".join(parts)
 
 
@@ -94,15 +111,21 @@ def _route(title: str, operation: dict[str, Any], schemas: dict[str, Any]) -> st
 
 def _answer(code: str, answer: dict[str, Any], schemas: dict[str, Any]) -> str:
     text: str = answer["description"]
-    for media_type, content in answer.get("content", {}).items():
-        schema = content.get("schema", {})
-        if "$ref" not in schema:
-            return f"- {code}: `{media_type}`"
-        envelope = _name(schema)
-        if int(code) < 300 and envelope.startswith("Envelope"):  # noqa: PLR2004 - an HTTP status
-            data = _type(schemas[envelope]["properties"]["data"]).removesuffix(" or null")
-            return f"- {code}: {data}" + ("" if text == "Successful Response" else f". {text}")
-    return f"- {code}: {text}"
+    if int(code) >= 300 or "content" not in answer:  # noqa: PLR2004 - an HTTP status
+        return f"- {code}: {text}"
+    kinds = [_content(media_type, content, schemas) for media_type, content in answer["content"].items()]
+    said = "" if text == "Successful Response" or "`" in kinds[0] else f". {text}"
+    return f"- {code}: {' or '.join(kinds)}{said}"
+
+
+def _content(media_type: str, content: dict[str, Any], schemas: dict[str, Any]) -> str:
+    """Return what a good answer holds: the shape of its `data`, that of the whole, or its media type."""
+    schema = content.get("schema", {})
+    if "$ref" not in schema:
+        return f"`{media_type}`"
+    if not _name(schema).startswith("Envelope"):
+        return _type(schema)
+    return _type(schemas[_name(schema)]["properties"]["data"]).removesuffix(" or null")
 
 
 def _shape(name: str, schema: dict[str, Any]) -> str:

@@ -17,10 +17,11 @@ from buddy_common.errors import (
     InvalidRequestError,
     ShuttingDownError,
 )
+from buddy_common.openai_error import openai_error
 from buddy_proxy.chat_answer import ChatAnswer
 from buddy_proxy.chat_body import ChatBody, prepare
 from buddy_proxy.headers import to_gateway
-from buddy_proxy.problems import openai_error, send_problem
+from buddy_proxy.problems import send_problem
 from buddy_proxy.running import LOOK_AFTER, End, disconnected
 from buddy_proxy.target import Found
 from buddy_proxy.wiring import Wiring

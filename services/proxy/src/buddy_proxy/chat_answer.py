@@ -17,11 +17,12 @@ from buddy_common.errors import (
     GatewayRefusedError,
     GatewaySilentError,
 )
+from buddy_common.openai_error import openai_error
 from buddy_common.settings import ProxySettings
 from buddy_proxy.chat_stream import ChatStream
 from buddy_proxy.eager import sent
 from buddy_proxy.headers import from_gateway
-from buddy_proxy.problems import openai_error, send_problem
+from buddy_proxy.problems import NO_SNIFF, send_problem
 from buddy_proxy.upstream import Answer
 
 # reads as a line of its own for whoever splits events at blank lines only
@@ -31,7 +32,7 @@ _EVENTS = [
     (b"cache-control", b"no-cache, no-transform"),
     (b"x-accel-buffering", b"no"),
 ]
-_NOT_FOR_CLIENTS = frozenset({b"set-cookie"})
+_NOT_FOR_CLIENTS = frozenset({b"set-cookie", NO_SNIFF[0]})
 _MAX_ERROR_BYTES = 1024 * 1024
 
 
@@ -137,7 +138,8 @@ class ChatAnswer:
 
     async def _start(self, status: int, headers: list[tuple[bytes, bytes]]) -> None:
         self._is_started = True
-        await self._send({"type": "http.response.start", "status": int(status), "headers": list(headers)})
+        given = [*headers, NO_SNIFF]
+        await self._send({"type": "http.response.start", "status": int(status), "headers": given})
 
     async def _put(self, content: bytes) -> None:
         self._is_short = True

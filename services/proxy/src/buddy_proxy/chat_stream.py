@@ -8,7 +8,7 @@ import json
 from typing import Any
 
 from buddy_common.errors import BuddyError, GatewayAnswerError, StreamBrokenError
-from buddy_proxy.problems import openai_error
+from buddy_common.openai_error import openai_error
 
 DONE = b"data: [DONE]\n\n"
 _DATA = b"data:"

@@ -5,6 +5,8 @@ The panel of either generation names its inline scripts by their hashes, which n
 stays as it is. `script-src 'self'` alone is not enough, since agents can have scripts served as well.
 """
 
+from buddy_proxy.problems import NO_SNIFF
+
 # the page may run its scripts, but has an origin of its own: no cookie of ours, and nothing of ours to read
 SANDBOX = (
     b"sandbox allow-scripts allow-forms allow-modals allow-popups allow-downloads; frame-ancestors 'self'"
@@ -22,15 +24,14 @@ _NOT_INERT = b"image/svg+xml"
 # a list of sources that lets in scripts which nobody of OpenClaw wrote
 _ANY_SCRIPT = frozenset({b"*", b"http:", b"https:", b"data:", b"blob:", b"filesystem:"})
 _NAMED_SCRIPT = (b"'nonce-", b"'sha256-", b"'sha384-", b"'sha512-")
-_NO_SNIFF = (b"x-content-type-options", b"nosniff")
 
 Headers = list[tuple[bytes, bytes]]
 
 
 def confined(headers: Headers) -> Headers:
     """Return the headers of an answer, in lower case, with what keeps a page in an origin of its own."""
-    kept = [header for header in headers if header[0] != _NO_SNIFF[0]]
-    kept.append(_NO_SNIFF)  # a browser that guesses could take anything for a page
+    kept = [header for header in headers if header[0] != NO_SNIFF[0]]
+    kept.append(NO_SNIFF)  # a browser that guesses could take anything for a page
     if _is_inert(kept) or any(_confines(policy) for policy in _policies(kept)):
         return kept
     return [*kept, (b"content-security-policy", SANDBOX)]

@@ -1,12 +1,14 @@
-"""What a failure looks like: the envelope for most, OpenAI's shape for chats."""
+"""How a failure is answered, and its envelope; chats have OpenAI's shape instead."""
 
 import json
-from http import HTTPStatus
 from typing import Any
 
 from starlette.types import Receive, Scope, Send
 
 from buddy_common.errors import BuddyError
+
+# no browser may take an answer for another kind of content than it says it is
+NO_SNIFF = (b"x-content-type-options", b"nosniff")
 
 
 def envelope(exc: BuddyError) -> dict[str, Any]:
@@ -18,26 +20,6 @@ def envelope(exc: BuddyError) -> dict[str, Any]:
     }
 
 
-_KINDS = {
-    HTTPStatus.UNAUTHORIZED: "authentication_error",
-    HTTPStatus.FORBIDDEN: "permission_error",
-    HTTPStatus.TOO_MANY_REQUESTS: "rate_limit_error",
-}
-
-
-def openai_error(exc: BuddyError) -> dict[str, Any]:
-    """Return the body that clients of the chat API understand."""
-    kind = "server_error" if exc.status >= HTTPStatus.INTERNAL_SERVER_ERROR else "invalid_request_error"
-    return {
-        "error": {
-            "message": exc.message,
-            "type": _KINDS.get(exc.status, kind),
-            "param": None,
-            "code": exc.error,
-        }
-    }
-
-
 async def send_problem(send: Send, exc: BuddyError, body: dict[str, Any]) -> None:
     """Answer a request with a failure."""
     content = json.dumps(body, ensure_ascii=False).encode()
@@ -45,6 +27,7 @@ async def send_problem(send: Send, exc: BuddyError, body: dict[str, Any]) -> Non
         (b"content-type", b"application/json"),
         (b"content-length", str(len(content)).encode()),
         (b"cache-control", b"no-store"),
+        NO_SNIFF,
         *((name.lower().encode(), value.encode()) for name, value in exc.headers.items()),
     ]
     await send({"type": "http.response.start", "status": int(exc.status), "headers": headers})
