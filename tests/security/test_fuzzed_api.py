@@ -6,6 +6,7 @@ of events are read up to their end; what the proxy serves has no document and it
 
 import json
 import os
+import re
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -31,6 +32,8 @@ SEED = 20261126  # the same cases each time; another one finds others
 # of each route, beside the two thousand cases that the document itself gives rise to; bounded by number and
 # not by time, so that a busy machine does not look at less
 EXAMPLES = "5"
+# a line of what it prints at the end; its JSON report has no such figures
+LINKS = re.compile(r"Scenarios: (\d+) API Links: (\d+) covered / (\d+) selected")
 CASES = 1000  # fewer would mean that most routes were not reached
 
 
@@ -102,6 +105,22 @@ def require_clean(name: str, report: dict[str, Any]) -> None:
     assert cases["generated"] > CASES
 
 
+def require_steps(report: dict[str, Any]) -> None:
+    """What one route answered was asked for at another: a document without links would be green, too."""
+    assert report["phases"]["stateful"] == {"status": "success", "skip_reason": None}
+    scenarios, covered = steps_of(report["output"])
+    ledger.add("steps from answer to request (Schemathesis)", {"scenario": scenarios, "link": covered}, 0)
+    assert scenarios > 0
+    assert covered > 0
+
+
+def steps_of(output: str) -> tuple[int, int]:
+    """Return how many scenarios were played, and how many links between routes they went."""
+    found = LINKS.search(" ".join(output.split()))
+    assert found is not None, output
+    return int(found[1]), int(found[2])
+
+
 def test_whoever_has_the_token_gets_what_the_document_says(fuzzed: Fuzzed) -> None:
     report = fuzzed.run(
         fuzzed.document,
@@ -112,6 +131,7 @@ def test_whoever_has_the_token_gets_what_the_document_says(fuzzed: Fuzzed) -> No
     )
 
     require_clean("OpenAPI with the token (Schemathesis)", report)
+    require_steps(report)
     assert fuzzed.is_alive()
 
 
