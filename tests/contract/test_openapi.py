@@ -88,6 +88,17 @@ def test_every_parameter_and_every_body_has_its_shape(operations: list[Operation
     assert bodies > 20
 
 
+def test_who_is_answered_with_a_task_is_told_where_it_is_followed(operations: list[Operation]) -> None:
+    names = {each.says["operationId"] for each in operations}
+    accepting = [each for each in operations if "202" in each.statuses]
+    assert len(accepting) > 30
+    for each in accepting:
+        links = each.says["responses"]["202"]["links"]
+        assert set(links) == {"follow", "cancel"}
+        assert {link["operationId"] for link in links.values()} <= names
+        assert "taskID" in each.answer(202)
+
+
 def test_every_route_says_how_it_may_fail(operations: list[Operation]) -> None:
     needed: dict[str, set[str]] = {}
     for each in operations:

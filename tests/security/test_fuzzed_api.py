@@ -32,6 +32,10 @@ SEED = 20261126  # the same cases each time; another one finds others
 # of each route, beside the two thousand cases that the document itself gives rise to; bounded by number and
 # not by time, so that a busy machine does not look at less
 EXAMPLES = "5"
+# a job that changes nothing here, and what may be asked of its task
+LINKED = (
+    "/v1/gateway/start", "/v1/tasks/status", "/v1/tasks/{task_id}/cancel", "/v1/tasks/{task_id}/retry",
+)  # fmt: skip
 # a line of what it prints at the end; its JSON report has no such figures
 LINKS = re.compile(r"Scenarios: (\d+) API Links: (\d+) covered / (\d+) selected")
 CASES = 1000  # fewer would mean that most routes were not reached
@@ -131,6 +135,24 @@ def test_whoever_has_the_token_gets_what_the_document_says(fuzzed: Fuzzed) -> No
     )
 
     require_clean("OpenAPI with the token (Schemathesis)", report)
+    assert fuzzed.is_alive()
+
+
+def test_a_task_that_was_answered_is_asked_for_as_the_document_says(fuzzed: Fuzzed) -> None:
+    """Among all routes at once, few scenarios get to a second step: these have a document of their own."""
+    document = json.loads(json.dumps(fuzzed.document))
+    document["paths"] = {path: document["paths"][path] for path in LINKED}
+    status = document["paths"]["/v1/tasks/status"]["get"]
+    status["parameters"] = [each for each in status["parameters"] if each["name"] != "wait"]  # up to a minute
+
+    report = fuzzed.run(
+        document,
+        *("--header", f"Authorization: Bearer {fuzzed.token}"),
+        *("--checks", ",".join(CHECKS), "--phases", "stateful", "--max-examples", "10"),
+    )
+
+    assert report["errors"] == [], report["output"]
+    assert report["status"] == 0, report["output"]
     require_steps(report)
     assert fuzzed.is_alive()
 

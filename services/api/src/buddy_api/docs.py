@@ -67,9 +67,27 @@ def install_docs(app: FastAPI, *, public: bool) -> None:
         return Response(contents[name], media_type=_ASSETS[name])
 
 
+def _links_of_a_task(paths: dict[str, Any]) -> dict[str, Any]:
+    """Return what a client may ask next that was answered with a task."""
+    task_id = "$response.body#/data/taskID"
+    return {
+        "follow": {
+            "operationId": paths["/v1/tasks/status"]["get"]["operationId"],
+            "parameters": {"query.taskId": task_id},
+            "description": "How far it is, and how it ended",
+        },
+        "cancel": {
+            "operationId": paths["/v1/tasks/{task_id}/cancel"]["post"]["operationId"],
+            "parameters": {"path.task_id": task_id},
+            "description": "End it",
+        },
+    }
+
+
 def _completed(document: dict[str, Any]) -> dict[str, Any]:
     """Say what the layers around the routes answer; what is malformed is 400 here, and never 422."""
     too_large = problems_beside_a_stream(BodyTooLargeError)[BodyTooLargeError.status]
+    links = _links_of_a_task(document["paths"])
     for operations in document["paths"].values():
         for operation in operations.values():
             responses = operation["responses"]
@@ -78,6 +96,8 @@ def _completed(document: dict[str, Any]) -> dict[str, Any]:
                 responses.setdefault("413", too_large)
             if any(each["name"].lower() == "if-none-match" for each in operation.get("parameters", ())):
                 responses["304"] = {"description": "The client has this version"}
+            if "202" in responses:
+                responses["202"]["links"] = links
     document["components"]["schemas"] |= chat_shapes()
     for name in ("HTTPValidationError", "ValidationError"):
         document["components"]["schemas"].pop(name, None)
