@@ -2,14 +2,14 @@
 
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, JsonValue
 from pydantic.json_schema import models_json_schema
 
 from buddy_common.errors import BuddyError
 
 _REFERENCE = "#/components/schemas/{model}"
-_ASKED = {"role": "user", "content": "你好"}
-_SAID = {"role": "assistant", "content": "你好！有什么可以帮你？"}
+_ASKED: dict[str, JsonValue] = {"role": "user", "content": "你好"}
+_SAID: dict[str, JsonValue] = {"role": "assistant", "content": "你好！有什么可以帮你？"}
 EVENTS = """\
 data: {"id": "chatcmpl_5f1c", "object": "chat.completion.chunk", "choices": [{"delta": {"content": "你好"}}]}
 
