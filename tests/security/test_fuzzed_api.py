@@ -1,7 +1,8 @@
 """Schemathesis makes up requests from the OpenAPI document, and holds the answers against it.
 
 A whole `buddy up` with the small OpenClaw answers: the edge, both lanes of workers, the watchdog. Streams
-of events are read up to their end; what the proxy serves has no document and its own tests (`tests/proxy`).
+of events are read up to their end. Of what the proxy serves, the document has chats; the rest has its own
+tests (`tests/proxy`).
 """
 
 import json
