@@ -86,6 +86,20 @@ def test_one_that_accepts_and_does_not_answer_is_hung_once_its_silence_lasts() -
     assert verdict_of(*looks) is Verdict.HUNG
 
 
+def test_one_that_had_to_wait_for_a_processor_gets_that_time_to_answer_up_to_a_bound() -> None:
+    def starved(at: float, probe: Probe, seconds: float) -> Evidence:
+        return alive(at, probe, starved_seconds=100.0 + seconds)
+
+    answered = starved(0.0, READY, 0.0)
+    busy = [answered, starved(5.0, SILENT, 2.0), starved(10.0, SILENT, 3.0)]
+
+    assert verdict_of(*busy) is Verdict.DEGRADED
+    assert verdict_of(*busy, starved(11.0, SILENT, 3.0)) is Verdict.HUNG
+    assert verdict_of(answered, starved(12.0, SILENT, 11.0)) is Verdict.HUNG
+    # what it had to wait for before it answered last is no excuse
+    assert verdict_of(*busy[:2], starved(6.0, READY, 2.5), starved(14.0, SILENT, 2.5)) is Verdict.HUNG
+
+
 def test_one_that_answers_pings_is_not_hung_however_slow_its_health_routes_are() -> None:
     pinged = alive(20.0, SILENT, socket=SocketLook(connected=True, answered_at=16.0))
 

@@ -33,6 +33,7 @@ class Memory:
     looked_at: float | None = None
     starting_for: float = 0.0  # in seconds in which the machine has let it run
     starved_seconds: float = 0.0  # of the look before
+    starved_at_answer: float = 0.0  # of the look that knew of the last answer
     starts: Starts = field(default_factory=Starts)
     growth: Growth = field(default_factory=Growth)  # of its resident memory
     moved_at: float = 0.0
@@ -55,6 +56,10 @@ def remember(memory: Memory, evidence: Evidence) -> Memory:
     marks, moved_at = _progress(memory, evidence, same=same)
     delay = probe.event_loop_delay_p99_ms
     slow = probe.live and delay is not None and delay > SLOW_LOOP_MS
+    answered_at = at if probe.live else _last_answer(memory, evidence, same=same)
+    starved_at_answer = (
+        memory.starved_at_answer if answered_at == memory.answered_at else evidence.starved_seconds
+    )
     return replace(
         memory,
         process=evidence.process,
@@ -66,7 +71,8 @@ def remember(memory: Memory, evidence: Evidence) -> Memory:
         looked_at=at,
         starting_for=starting_for,
         starved_seconds=evidence.starved_seconds,
-        answered_at=at if probe.live else _last_answer(memory, evidence, same=same),
+        answered_at=answered_at,
+        starved_at_answer=starved_at_answer,
         marks=marks,
         moved_at=moved_at,
         slow_since=_since(memory.slow_since, at) if slow else None,

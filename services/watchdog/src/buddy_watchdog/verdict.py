@@ -15,6 +15,8 @@ STALL_SECONDS = 60.0
 CEILING_SECONDS = 600.0
 # a probe waits 5 s and a ping 3 s: who has been silent for longer has answered neither
 SILENT_SECONDS = 8.0
+# that it waited for a processor meanwhile is no silence, up to this: a loop without end waits for it, too
+MOST_STARVED_SECONDS = 4.0
 # OpenClaw that restarts itself was back after 38 s on a busy machine
 OWN_RESTART_SECONDS = 120.0
 # a container has ended, and we with it, after 10 s; one that starts takes its gateway's lock within a few
@@ -182,7 +184,8 @@ def _not_up(evidence: Evidence, memory: Memory, ceiling: float) -> Finding:
     silent_for = evidence.at - (memory.answered_at if memory.answered_at is not None else evidence.at)
     silent = evidence.listens and not evidence.snapshot.probe.live
     if process == memory.up and silent:
-        if silent_for >= SILENT_SECONDS:
+        starved = min(evidence.starved_seconds - memory.starved_at_answer, MOST_STARVED_SECONDS)
+        if silent_for - max(0.0, starved) >= SILENT_SECONDS:
             return Finding(
                 Verdict.HUNG, f"{process} accepts connections and has not answered for {silent_for:.0f} s."
             )
