@@ -300,6 +300,16 @@ async def test_nothing_known_and_no_reader_is_503(api: Api, monkeypatch: pytest.
     assert (answer.status_code, answer.json()["data"]["error"]) == (503, "not_reported")
 
 
+async def test_nothing_known_says_why_it_could_not_be_read(api: Api) -> None:
+    failed = ReadAnswer(data={"failed": ["skills"], "reasons": {"skills": "The file has a stray comma."}})
+
+    async with reader(api, answer=failed):
+        answer = await api.client.get("/v1/openclaw/skills")
+
+    assert (answer.status_code, answer.json()["data"]["error"]) == (503, "not_reported")
+    assert "The file has a stray comma." in answer.text
+
+
 async def test_a_bots_file_comes_from_its_node_with_a_tag(api: Api) -> None:
     file = {"name": "SOUL.md", "content": "我是谁", "size": 9, "updatedAt": "2026-03-28T10:00:00+00:00"}
 
@@ -318,7 +328,13 @@ async def test_a_bots_file_comes_from_its_node_with_a_tag(api: Api) -> None:
 
 @pytest.mark.parametrize(
     ("error", "status"),
-    [("unknown_bot", 404), ("unknown_file", 404), ("bad_file", 400), ("gateway_unreachable", 500)],
+    [
+        ("unknown_bot", 404),
+        ("unknown_file", 404),
+        ("bad_file", 400),
+        ("not_reported", 503),
+        ("gateway_unreachable", 500),
+    ],
 )
 async def test_a_file_that_cannot_be_read_says_why(error: str, status: int, api: Api) -> None:
     async with reader(api, answer=ReadAnswer(error=error, message="It lies outside.")):

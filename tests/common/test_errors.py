@@ -66,7 +66,16 @@ def test_other_failures_need_no_headers() -> None:
         (errors.UnknownTaskError("task-1"), "'task-1'", {}),
         (errors.BodyTooLargeError(9), "9 bytes", {"limit_bytes": 9}),
         (errors.NoNodeError(), "Is a worker running?", {}),
-        (errors.NotReportedError("a", "gateway"), "'a' has not reported its gateway", {}),
+        (
+            errors.NotReportedError("a", "gateway"),
+            "its gateway yet. Are its worker and watchdog running?",
+            {},
+        ),
+        (
+            errors.NotReportedError("a", "chat", reason="It is broken."),
+            "'a' has not reported its chat yet. It is broken.",
+            {"reason": "It is broken."},
+        ),
         (
             errors.PortTakenError(80, holder="nginx (pid 7)"),
             "Port 80 is taken by nginx (pid 7).",

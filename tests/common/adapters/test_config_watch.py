@@ -29,6 +29,7 @@ def test_nothing_is_read_before_it_is_asked_for(path: Path) -> None:
     config = WatchedConfig(path)
 
     assert (config.config, config.version, config.problem, config.folder) == ({}, 0, None, path.parent)
+    assert not config.known
 
 
 def test_a_file_is_read_once(path: Path) -> None:
@@ -85,7 +86,7 @@ def test_a_missing_file_is_an_empty_config(path: Path) -> None:
     config = WatchedConfig(path)
 
     assert config.refresh()
-    assert (config.config, config.version, config.problem) == ({}, 1, None)
+    assert (config.config, config.known, config.version, config.problem) == ({}, True, 1, None)
     assert not config.refresh()
 
 
@@ -120,7 +121,7 @@ def test_a_file_that_stays_broken_is_no_change(path: Path) -> None:
     config = watched(path, "{")
 
     assert not config.refresh()
-    assert (config.version, config.config) == (1, {})
+    assert (config.version, config.config, config.known) == (1, {}, False)
     assert config.problem is not None
 
 
@@ -142,7 +143,7 @@ def test_a_mended_file_has_no_problem_any_more(path: Path) -> None:
     path.write_text("{a: 1}")
 
     assert config.refresh()
-    assert (config.config, config.problem, config.version) == ({"a": 1}, None, 2)
+    assert (config.config, config.known, config.problem, config.version) == ({"a": 1}, True, None, 2)
 
 
 def test_an_edit_of_an_included_file_is_seen(path: Path) -> None:

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from buddy_common.adapters.gateway_rpc import CALL_SECONDS, Hello
-from buddy_common.errors import BrokerUnavailableError
+from buddy_common.errors import BrokerUnavailableError, BuddyError
 from buddy_common.schemas.resources import Resource
 from buddy_worker.reads.refresher import Refresher
 from buddy_worker.reads.sources import Files, GatewayCalls, OpenClawCommands
@@ -68,6 +68,8 @@ class FakeConfig:
 
     folder: Path
     config: dict[str, Any] = field(default_factory=dict)
+    known: bool = True
+    problem: BuddyError | None = None
 
 
 @dataclass(frozen=True)

@@ -188,7 +188,8 @@ async def test_what_cannot_be_read_again_is_stale_and_the_asker_learns_of_it(
     answer = await node.requests.ask("local", resources=["plugins", "models-config"], seconds=SECONDS)
 
     assert answer is not None
-    assert answer.data == {"failed": ["plugins"]}
+    assert answer.data["failed"] == ["plugins"]
+    assert "not now" in answer.data["reasons"]["plugins"]
     assert (await node.until(Resource.PLUGINS, lambda head: head.doubtful)).stale
 
 
@@ -292,6 +293,50 @@ async def test_a_reader_that_crashes_begins_again_and_goes_on_reading(
     await eventually(
         lambda: node.data(Resource.SKILLS), lambda data: data == [{"name": "newer"}], seconds=SECONDS
     )
+
+
+@pytest.mark.parametrize("is_up", [True, False], ids=["with a gateway", "without one"])
+async def test_a_config_that_is_broken_when_the_reader_starts_leaves_what_was_published(
+    node: Node, gateway: FakeGateway, tmp_path: Path, *, is_up: bool
+) -> None:
+    read_model, workspace = node.w.host.read_model, tmp_path / "workspace"
+    (workspace).mkdir()
+    (workspace / "SOUL.md").write_text("我是谁")
+    before = {
+        Resource.CHAT: {"enabled": True},
+        Resource.BOTS_MODELS: {"bots": [{"id": "bot_1", "workspace": str(workspace)}], "models": []},
+    }
+    for resource, value in before.items():
+        await read_model.put(
+            "local", resource, json.dumps(value), source="rpc", fresh_seconds=99, of_gateway=True
+        )
+    file = node.w.host.gateway_settings.config_file
+    good = await asyncio.to_thread(file.read_text)
+    await asyncio.to_thread(file.write_text, "{,}")
+    if not is_up:
+        await gateway.stop()
+    node.start()
+
+    for resource in (Resource.CHAT, Resource.BOTS_MODELS):
+        head = await node.until(resource, lambda head: head.doubtful and head.linked is is_up)
+        assert head.stale
+        assert await node.data(resource) == before[resource]
+    answer = await node.requests.ask("local", resources=["models-config"], seconds=SECONDS)
+    assert answer is not None
+    assert answer.data["failed"] == ["models-config"]
+    assert str(file) in answer.data["reasons"]["models-config"]
+    assert await node.head(Resource.MODELS_CONFIG) is None
+    soul = await node.requests.ask("local", bot="bot_1", file="SOUL.md", seconds=SECONDS)
+    assert soul is not None
+    assert soul.data["content"] == "我是谁"
+
+    await node.w.redis.flushall()
+    unknown = await node.requests.ask("local", bot="bot_1", file="SOUL.md", seconds=SECONDS)
+    assert unknown is not None
+    assert unknown.error == "not_reported"
+    assert str(file) in unknown.message
+    await asyncio.to_thread(file.write_text, good)
+    await node.until(Resource.CHAT, lambda head: not head.doubtful)
 
 
 @pytest.mark.parametrize("bot", ["main", "ghost"])

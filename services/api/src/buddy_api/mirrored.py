@@ -164,16 +164,17 @@ class Lists:
             NotReportedError: the node has never published it.
             BrokerUnavailableError: the read model cannot be reached.
         """
-        head = None if refresh else await self._heads.get(node, resource)
+        head, reason = None if refresh else await self._heads.get(node, resource), ""
         if head is None:
             answer = await self._requests.ask(node, resources=[resource], seconds=self._wait_seconds)
             head = await self._heads.get(node, resource)
+            reason = "" if answer is None else str(answer.data.get("reasons", {}).get(resource, ""))
             if head is not None and (answer is None or resource in answer.data.get("failed", ())):
                 head = replace(head, doubtful=True)  # it is not what was asked for
         elif head.age_seconds > REVALIDATE_SECONDS and head.linked:
             await self._tell(node, resource)
         if head is None:
-            raise NotReportedError(node, resource)
+            raise NotReportedError(node, resource, reason=reason)
         return await self._with_content(node, resource, head)
 
     async def part(

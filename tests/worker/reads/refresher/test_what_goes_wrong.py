@@ -1,10 +1,11 @@
 """Readings that fail, what is doubted, and what a broker did not take or forgot."""
 
 import asyncio
+from dataclasses import replace
 
 import pytest
 
-from buddy_common.errors import BrokerUnavailableError, GatewayRpcError, OpenClawCliError
+from buddy_common.errors import BrokerUnavailableError, GatewayConfigError, GatewayRpcError, OpenClawCliError
 from buddy_common.schemas.resources import Resource
 from worker.reads.scene import CHAT, SKILLS, Published, Scene
 
@@ -29,6 +30,34 @@ async def test_read_that_fails_keeps_what_is_known(scene: Scene, failure: Except
     assert scene.read_model.doubted == [Resource.SKILLS]
     await scene.refresher.publish_again()
     assert scene.read_model.data(Resource.SKILLS) == ["of the gateway", "of the gateway"]
+
+
+@pytest.mark.parametrize("link", ["up", "down"])
+async def test_a_config_that_was_never_read_replaces_nothing_that_was_published(
+    scene: Scene, link: str
+) -> None:
+    chat = replace(CHAT, of_config=True)
+    scene.config.known, scene.config.problem = False, GatewayConfigError("It has a stray comma.")
+    if link == "down":
+        scene.go_down()
+
+    await scene.refresher.refresh(chat, asked=True)
+
+    assert scene.read_model.published == []
+    assert scene.read_model.doubted == [Resource.CHAT]  # what a reader before us has published
+    assert "stray comma" in scene.refresher.reason(chat)
+    scene.config.known, scene.config.problem = True, None
+    await scene.refresher.refresh(chat)
+    assert scene.read_model.data(Resource.CHAT) == [{"of the files": {}}]
+    assert scene.refresher.reason(chat) == ""
+
+
+async def test_a_config_that_broke_later_is_told_as_it_was_before(scene: Scene) -> None:
+    scene.config.config, scene.config.problem = {"chat": "on"}, GatewayConfigError("It has a stray comma.")
+
+    await scene.refresher.refresh(replace(CHAT, of_config=True))
+
+    assert scene.read_model.data(Resource.CHAT) == [{"of the files": {"chat": "on"}}]
 
 
 async def test_read_that_fails_leaves_the_way_free_for_the_next_one(scene: Scene) -> None:
@@ -126,7 +155,7 @@ async def test_what_is_doubted_is_doubted_once_until_it_is_read_again(scene: Sce
     await scene.refresher.refresh(SKILLS)
     await scene.refresher.doubt(SKILLS)
 
-    assert scene.read_model.doubted == [Resource.SKILLS, Resource.SKILLS]
+    assert scene.read_model.doubted == [Resource.SKILLS] * 3
 
 
 async def test_doubt_without_a_broker_is_caught_up_later(scene: Scene) -> None:

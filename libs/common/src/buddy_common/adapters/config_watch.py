@@ -19,6 +19,7 @@ class WatchedConfig:
         self.folder = path.parent
         self.version = 0  # one more with each change
         self.config: dict[str, Any] = {}  # the last that could be read
+        self.known = False  # whether one was ever read: until then `config` says nothing
         self.problem: GatewayConfigError | None = None  # why that is not what the file says now
 
     def refresh(self) -> bool:
@@ -38,7 +39,7 @@ class WatchedConfig:
             if known and stamp == self._stamp:
                 return False
         else:
-            self.config, self.problem = config or {}, None
+            self.config, self.known, self.problem = config or {}, True, None
         self._stamp = stamp
         self.version += 1
         return True

@@ -39,9 +39,11 @@ class NotReportedError(TransientError):
     error = "not_reported"
     status = HTTPStatus.SERVICE_UNAVAILABLE
 
-    def __init__(self, node: str, resource: str) -> None:
+    def __init__(self, node: str, resource: str, *, reason: str = "") -> None:
         super().__init__(
-            f"Node {node!r} has not reported its {resource} yet. Are its worker and watchdog running?"
+            f"Node {node!r} has not reported its {resource} yet. "
+            f"{reason or 'Are its worker and watchdog running?'}",
+            **({"reason": reason} if reason else {}),
         )
 
 

@@ -19,6 +19,7 @@ from buddy_common.errors import (
     BotFileError,
     BrokerUnavailableError,
     FileChangedError,
+    NotReportedError,
     ReaderSilentError,
     StateUnwritableError,
     UnknownBotError,
@@ -64,6 +65,7 @@ async def bots_top(
     responses=problems(
         *NODE_ERRORS,
         BrokerUnavailableError,
+        NotReportedError,
         ReaderSilentError,
         BotFileError,
         UnknownBotError,

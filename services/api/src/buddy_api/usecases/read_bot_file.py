@@ -5,10 +5,12 @@ from buddy_common.adapters.refresh_requests import RefreshRequests
 from buddy_common.errors import (
     BotFileError,
     BuddyError,
+    NotReportedError,
     ReaderSilentError,
     UnknownBotError,
     UnknownBotFileError,
 )
+from buddy_common.schemas.resources import Resource
 
 
 async def read_bot_file(
@@ -20,6 +22,7 @@ async def read_bot_file(
         UnknownBotError: there is no such bot.
         UnknownBotFileError: it has no such file.
         BotFileError: it lies outside of the workspace, or is none that can be shown.
+        NotReportedError: the node knows no bots yet.
         ReaderSilentError: the node did not answer in time.
     """
     answer = await requests.ask(node, bot=bot, file=name, seconds=seconds)
@@ -33,4 +36,6 @@ async def read_bot_file(
         raise UnknownBotFileError(name)
     if answer.error == BotFileError.error:
         raise BotFileError(answer.message)
+    if answer.error == NotReportedError.error:
+        raise NotReportedError(node, Resource.BOTS_MODELS, reason=str(answer.data.get("reason", "")))
     raise BuddyError(answer.message)

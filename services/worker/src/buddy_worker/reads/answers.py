@@ -1,14 +1,16 @@
 """Answers to what the api asks of the node's reader."""
 
 import asyncio
+import json
 import time
 from collections.abc import Awaitable, Callable, Iterable
 from contextlib import suppress
+from typing import Any
 
 from buddy_common.adapters.config_watch import WatchedConfig
 from buddy_common.adapters.host_plane import HostPlane
 from buddy_common.adapters.refresh_requests import ReadAnswer, ReadQuestion, RefreshRequests
-from buddy_common.errors import BrokerUnavailableError, BuddyError
+from buddy_common.errors import BrokerUnavailableError, BuddyError, NotReportedError
 from buddy_common.schemas.resources import Resource
 from buddy_worker.reads.backups import read_backups
 from buddy_worker.reads.bot_file import read_bot_file
@@ -98,20 +100,35 @@ class Answers:
         await self._refresh([read for read in reads if read.feeds])  # first what others are made of
         await self._refresh([read for read in reads if not read.feeds])
         failed = [read.resource for read in reads if self._refresher.has_failed(read)]
-        return ReadAnswer(data={"failed": failed})
+        reasons = {read.resource: self._refresher.reason(read) for read in reads}
+        return ReadAnswer(
+            data={"failed": failed, "reasons": {name: why for name, why in reasons.items() if why}}
+        )
 
     async def _refresh(self, reads: list[Read]) -> None:
         await asyncio.gather(*(self._refresher.refresh(read, asked=True) for read in reads))
 
     async def _read_file(self, question: ReadQuestion) -> ReadAnswer:
-        bots = self._refresher.files().last.get(Resource.BOTS_MODELS)
-        if bots is None or all(bot["id"] != question.bot for bot in bots["bots"]):
+        bots = self._known_bots()
+        if bots is None or all(bot["id"] != question.bot for bot in bots):
             await self._refresher.refresh(BY_RESOURCE[Resource.BOTS_MODELS])
-            bots = self._refresher.files().last.get(Resource.BOTS_MODELS)
-        found = await asyncio.to_thread(
-            read_bot_file, bots["bots"] if bots else [], bot=str(question.bot), name=str(question.file)
-        )
+            bots = self._known_bots()
+        if bots is None:
+            bots = await self._published_bots()
+        found = await asyncio.to_thread(read_bot_file, bots, bot=str(question.bot), name=str(question.file))
         return ReadAnswer(data=found)
+
+    def _known_bots(self) -> list[dict[str, Any]] | None:
+        last = self._refresher.files().last.get(Resource.BOTS_MODELS)
+        return None if last is None else list(last["bots"])
+
+    async def _published_bots(self) -> list[dict[str, Any]]:
+        """Return what a reader before us has found."""
+        entry = await self._host.read_model.get(self._node, Resource.BOTS_MODELS)
+        if entry is None:
+            reason = self._refresher.reason(BY_RESOURCE[Resource.BOTS_MODELS])
+            raise NotReportedError(self._node, Resource.BOTS_MODELS, reason=reason)
+        return list(json.loads(entry.data)["bots"])
 
 
 def _reads_of(question: ReadQuestion) -> list[Read]:

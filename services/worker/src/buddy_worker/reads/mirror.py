@@ -97,6 +97,7 @@ class Mirror:
         log.info("reader_begins")
         self._changed.set()
         try:
+            await asyncio.to_thread(self._config.refresh)  # nothing is read before that is known
             async with asyncio.TaskGroup() as group:
                 for work in (
                     self._link.run_forever,

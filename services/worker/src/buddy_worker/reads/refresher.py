@@ -69,6 +69,7 @@ class Refresher:
         self._next: dict[Resource, asyncio.Task[None]] = {}
         self._next_asked: set[Resource] = set()  # somebody waits for the truth there
         self._failures: dict[Resource, int] = {}
+        self._reasons: dict[Resource, str] = {}  # of the last failure
         self._tried_at: dict[Resource, float] = {}  # when the last reading ended
         self._doubted: set[Resource] = set()
         self._alone_since = time.monotonic()
@@ -105,9 +106,13 @@ class Refresher:
         """Whether the last reading failed."""
         return read.resource in self._failures
 
+    def reason(self, read: Read) -> str:
+        """Return why the last reading failed, "" where it did not, or nobody can mend it."""
+        return self._reasons.get(read.resource, "") if self.has_failed(read) else ""
+
     async def doubt(self, read: Read) -> None:
-        """Say that it is out of date until it has been read again."""
-        if read.resource in self._known and read.resource not in self._doubted:
+        """Say that it is out of date until it has been read again; also of what a reader before us read."""
+        if read.resource not in self._doubted:
             self._doubted.add(read.resource)
             try:
                 await self._read_model.doubt(self._node, read.resource)
@@ -178,6 +183,7 @@ class Refresher:
         try:
             if await self._read_and_publish(read, asked=asked):
                 self._failures.pop(read.resource, None)
+                self._reasons.pop(read.resource, None)
                 return
         finally:
             self._tried_at[read.resource] = time.monotonic()
@@ -191,12 +197,15 @@ class Refresher:
         if self._link.hello is not None:
             self._alone_since = began
         try:
+            self._check_config(read)
             found = await (self._of_gateway(read) if self._link.hello else self._alone(read, asked=asked))
         except BuddyError as exc:
             log.warning("read_failed", resource=read.resource, error=exc.error, reason=exc.message)
+            self._reasons[read.resource] = exc.message
             return False
         except Exception:  # an answer of a shape that nobody has seen yet must not end the other reads
             log.exception("read_crashed", resource=read.resource)
+            self._reasons.pop(read.resource, None)
             return False
         if found is None:
             return True
@@ -213,6 +222,11 @@ class Refresher:
             self.behind = True
             log.warning("read_not_published", resource=read.resource, reason=exc.message)
         return True
+
+    def _check_config(self, read: Read) -> None:
+        """Fail where the config was never read: what is made of none would replace what was known."""
+        if read.of_config and not self._config.known and self._config.problem is not None:
+            raise self._config.problem
 
     def _gateway_tells(self, read: Read) -> bool:
         return read.gateway is not None and all(self._link.has(method) for method in read.methods)
