@@ -140,6 +140,48 @@ async def test_what_is_doubted_is_stale_until_it_is_published_again(redis: Redis
     assert seen == [True, False]
 
 
+async def test_what_is_published_late_is_as_old_and_as_doubtful_as_it_is(redis: Redis) -> None:
+    model, read_at = ReadModel(redis), datetime.now(UTC) - timedelta(seconds=20)
+
+    await model.put(
+        "local",
+        "weather",
+        "{}",
+        source="rpc",
+        fresh_seconds=30,
+        updated_at=read_at.timestamp(),
+        doubtful=True,
+    )
+
+    head = await model.head("local", "weather")
+    assert head is not None
+    assert head.updated_at == read_at
+    assert (head.doubtful, head.stale) == (True, True)
+    entry = await model.get("local", "weather")
+    assert entry is not None
+    assert entry.head.doubtful
+
+
+async def test_a_doubt_never_brings_back_what_was_published_before(
+    redis: Redis, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    model = ReadModel(redis)
+    await publish(model)
+    read = redis.hget
+
+    async def read_before_another_publishes(*args: str) -> object:
+        found = await read(*args)
+        await publish(model, "grey")
+        return found
+
+    monkeypatch.setattr(redis, "hget", read_before_another_publishes)
+    await model.doubt("local", "weather")
+
+    entry = await model.get("local", "weather")
+    assert entry is not None
+    assert entry.head.etag == read_model.content_tag(entry.data.encode())
+
+
 async def test_a_reader_that_says_nothing_any_more_has_no_link(
     redis: Redis, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -14,15 +14,20 @@ from buddy_worker.reads.refresher import Refresher
 from buddy_worker.reads.sources import Files, GatewayCalls, OpenClawCommands
 from buddy_worker.reads.table import Read
 
+UNIX = 1_774_663_200.0
+
 
 @dataclass
 class Clock:
-    """The monotonic clock of our module alone; the loop keeps the real one."""
+    """The clocks of our module alone; the loop keeps the real ones."""
 
     now: float = 1000.0
 
     def monotonic(self) -> float:
         return self.now
+
+    def time(self) -> float:
+        return UNIX + self.now
 
 
 @dataclass
@@ -80,6 +85,8 @@ class Published:
     source: str
     fresh_seconds: float
     of_gateway: bool
+    doubtful: bool = False
+    updated_at: float = field(default=0.0, compare=False)
 
 
 @dataclass
@@ -88,6 +95,7 @@ class FakeReadModel:
 
     gone: bool = False
     held: dict[str, asyncio.Event] = field(default_factory=dict)  # it takes this resource only then
+    holds: asyncio.Event = field(default_factory=asyncio.Event)  # it was given what it does not take yet
     published: list[tuple[str, Published]] = field(default_factory=list)
     texts: list[str] = field(default_factory=list)
     doubted: list[str] = field(default_factory=list)
@@ -99,17 +107,29 @@ class FakeReadModel:
         self.doubted.append(resource)
 
     async def put(
-        self, node: str, resource: str, value: str, *, source: str, fresh_seconds: float, of_gateway: bool
+        self,
+        node: str,
+        resource: str,
+        value: str,
+        *,
+        source: str,
+        fresh_seconds: float,
+        of_gateway: bool,
+        updated_at: float,
+        doubtful: bool,
     ) -> None:
         if resource in self.held:
+            self.holds.set()
             await self.held[resource].wait()
         if self.gone:
             raise BrokerUnavailableError("gone")
         assert node == "local"
         self.texts.append(value)
-        self.published.append(
-            (resource, Published(json.loads(value), source, fresh_seconds, of_gateway=of_gateway))
-        )
+        published = Published(
+            json.loads(value), source, fresh_seconds,
+            of_gateway=of_gateway, doubtful=doubtful, updated_at=updated_at,
+        )  # fmt: skip
+        self.published.append((resource, published))
 
     @property
     def latest(self) -> dict[str, Published]:

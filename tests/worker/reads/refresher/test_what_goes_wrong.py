@@ -106,6 +106,43 @@ async def test_what_a_broker_forgot_is_published_again(scene: Scene) -> None:
     assert scene.read_model.latest == before
 
 
+async def test_what_is_published_again_is_as_old_and_as_doubtful_as_it_was(scene: Scene) -> None:
+    for read in (SKILLS, CHAT):
+        await scene.refresher.refresh(read)
+    read_at = scene.clock.time()
+    scene.clock.now += 50
+    scene.read_model.gone = True
+    await scene.refresher.doubt(SKILLS)
+    scene.read_model.gone = False
+
+    await scene.refresher.publish_again()
+
+    latest = scene.read_model.latest
+    assert {name: entry.updated_at for name, entry in latest.items()} == {
+        Resource.SKILLS: read_at,
+        Resource.CHAT: read_at,
+    }
+    assert {name: entry.doubtful for name, entry in latest.items()} == {
+        Resource.SKILLS: True,
+        Resource.CHAT: False,
+    }
+
+
+async def test_doubt_of_what_is_being_published_reaches_the_broker_after_it(scene: Scene) -> None:
+    held = scene.read_model.held[Resource.SKILLS] = asyncio.Event()
+    async with asyncio.timeout(5):
+        reading = asyncio.create_task(scene.refresher.refresh(SKILLS))
+        await scene.read_model.holds.wait()
+        doubting = asyncio.create_task(scene.refresher.doubt(SKILLS))
+        await asyncio.sleep(0)
+        assert scene.read_model.doubted == []
+        held.set()
+        await asyncio.gather(reading, doubting)
+
+    assert scene.read_model.data(Resource.SKILLS) == ["of the gateway"]
+    assert scene.read_model.doubted == [Resource.SKILLS]
+
+
 async def test_broker_that_is_still_gone_leaves_us_behind(scene: Scene) -> None:
     scene.read_model.gone = True
     await scene.refresher.refresh(SKILLS)

@@ -1,7 +1,8 @@
 """The read model: what a node last said about each resource, kept in Redis as ready JSON with its tag.
 
 One hash per node: the head of a resource (tag, source, age) in the field of its name, its JSON in
-`NAME:data`, and in `link` whether the node holds a connection to its gateway.
+`NAME:data`, in `NAME:doubt` whether it is out of date, and in `link` whether the node holds a connection to
+its gateway. Each is written as a whole: what is read first and written back could bring back an older one.
 """
 
 import hashlib
@@ -18,6 +19,7 @@ from buddy_common.adapters.redis_client import broker_errors
 
 _LINK = "link"
 _UP, _DOWN = "up", "down"
+_DOUBTFUL = "doubtful"
 # a reader that was killed says nothing any more: after this long without its word there is no connection
 LINK_SECONDS = 15.0
 
@@ -69,8 +71,12 @@ class ReadModel:
         source: str,
         fresh_seconds: float,
         of_gateway: bool = False,
+        updated_at: float | None = None,
+        doubtful: bool = False,
     ) -> None:
         """Publish a resource, a model or its JSON; without news for `fresh_seconds` it counts as stale.
+
+        `updated_at`: when it was read, in Unix seconds, by default now. `doubtful`: it has changed since.
 
         Raises:
             BrokerUnavailableError: Redis did not answer.
@@ -79,12 +85,19 @@ class ReadModel:
         head = {
             "etag": content_tag(data.encode()),
             "source": source,
-            "updated_at": time.time(),
+            "updated_at": time.time() if updated_at is None else updated_at,
             "fresh_seconds": fresh_seconds,
             "of_gateway": of_gateway,
         }
         async with broker_errors():
-            await self._redis.hset(_key(node), mapping={resource: json.dumps(head), f"{resource}:data": data})
+            await self._redis.hset(
+                _key(node),
+                mapping={
+                    resource: json.dumps(head),
+                    f"{resource}:data": data,
+                    _doubt(resource): _DOUBTFUL if doubtful else "",
+                },
+            )
 
     async def doubt(self, node: str, resource: str) -> None:
         """Say that a resource is out of date until it is published again.
@@ -93,10 +106,7 @@ class ReadModel:
             BrokerUnavailableError: Redis did not answer.
         """
         async with broker_errors():
-            raw = await self._redis.hget(_key(node), resource)
-            if raw is not None:
-                head = json.loads(raw) | {"doubtful": True}
-                await self._redis.hset(_key(node), resource, json.dumps(head))
+            await self._redis.hset(_key(node), _doubt(resource), _DOUBTFUL)
 
     async def get(self, node: str, resource: str) -> ReadEntry | None:
         """Return what the node last published, None when it never did.
@@ -105,8 +115,10 @@ class ReadModel:
             BrokerUnavailableError: Redis did not answer.
         """
         async with broker_errors():
-            raw, data, link = await self._redis.hmget(_key(node), [resource, f"{resource}:data", _LINK])
-        head = _head(raw, link)
+            raw, doubt, link, data = await self._redis.hmget(
+                _key(node), [resource, _doubt(resource), _LINK, f"{resource}:data"]
+            )
+        head = _head(raw, doubt, link)
         return ReadEntry(str(data), head) if head is not None and data is not None else None
 
     async def head(self, node: str, resource: str) -> ReadHead | None:
@@ -116,8 +128,8 @@ class ReadModel:
             BrokerUnavailableError: Redis did not answer.
         """
         async with broker_errors():
-            raw, link = await self._redis.hmget(_key(node), [resource, _LINK])
-        return _head(raw, link)
+            raw, doubt, link = await self._redis.hmget(_key(node), [resource, _doubt(resource), _LINK])
+        return _head(raw, doubt, link)
 
     async def has_all(self, node: str, resources: Collection[str]) -> bool:
         """Whether all of them are there, fresh or not.
@@ -145,7 +157,11 @@ def content_tag(content: bytes) -> str:
     return hashlib.blake2b(content, digest_size=12).hexdigest()
 
 
-def _head(raw: str | bytes | None, link: str | bytes | None) -> ReadHead | None:
+def _doubt(resource: str) -> str:
+    return f"{resource}:doubt"
+
+
+def _head(raw: str | bytes | None, doubt: str | bytes | None, link: str | bytes | None) -> ReadHead | None:
     if raw is None:
         return None
     head = json.loads(raw)
@@ -156,7 +172,7 @@ def _head(raw: str | bytes | None, link: str | bytes | None) -> ReadHead | None:
         fresh_seconds=head["fresh_seconds"],
         of_gateway=head["of_gateway"],
         linked=link is not None and _is_up(link),
-        doubtful=head.get("doubtful", False),
+        doubtful=doubt == _DOUBTFUL,
     )
 
 

@@ -3,6 +3,7 @@
 import asyncio
 import json
 import time
+from collections import defaultdict
 from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Any
@@ -38,6 +39,7 @@ class _Known:
     text: str
     source: str
     read_at: float  # monotonic
+    updated_at: float  # the same in Unix seconds
     seconds: float  # that it took
     seconds_before: float  # that the reading before it took
     of_config: dict[str, Any]
@@ -72,6 +74,7 @@ class Refresher:
         self._reasons: dict[Resource, str] = {}  # of the last failure
         self._tried_at: dict[Resource, float] = {}  # when the last reading ended
         self._doubted: set[Resource] = set()
+        self._publishing: defaultdict[Resource, asyncio.Lock] = defaultdict(asyncio.Lock)
         self._alone_since = time.monotonic()
         self.behind = False  # the broker did not take something
 
@@ -115,7 +118,9 @@ class Refresher:
         if read.resource not in self._doubted:
             self._doubted.add(read.resource)
             try:
-                await self._read_model.doubt(self._node, read.resource)
+                async with self._publishing[read.resource]:
+                    if read.resource in self._doubted:  # else it was read again meanwhile
+                        await self._read_model.doubt(self._node, read.resource)
             except BrokerUnavailableError:
                 self.behind = True
 
@@ -161,7 +166,7 @@ class Refresher:
         self.behind = False  # whatever gets lost meanwhile says so again
         try:
             for resource in list(self._known):  # what is known by then: it may be read anew meanwhile
-                await self._publish(BY_RESOURCE[resource], self._known[resource])
+                await self._publish(BY_RESOURCE[resource])
         except BrokerUnavailableError:
             self.behind = True
             raise
@@ -214,10 +219,10 @@ class Refresher:
         text = await asyncio.to_thread(to_json, value)
         ended = time.monotonic()
         before = self._known[read.resource].seconds if read.resource in self._known else 0.0
-        known = self._known[read.resource] = _Known(text, source, ended, ended - began, before, config)
+        self._known[read.resource] = _Known(text, source, ended, time.time(), ended - began, before, config)
         self._doubted.discard(read.resource)
         try:
-            await self._publish(read, known)
+            await self._publish(read)
         except BrokerUnavailableError as exc:
             self.behind = True
             log.warning("read_not_published", resource=read.resource, reason=exc.message)
@@ -252,15 +257,19 @@ class Refresher:
             return await read.command(self._commands, files), CLI
         return None
 
-    async def _publish(self, read: Read, known: _Known) -> None:
-        await self._read_model.put(
-            self._node,
-            read.resource,
-            known.text,
-            source=known.source,
-            fresh_seconds=3 * COMMAND_EVERY_SECONDS if known.source == CLI else read.fresh_seconds,
-            of_gateway=True,
-        )
+    async def _publish(self, read: Read) -> None:
+        async with self._publishing[read.resource]:  # so that the broker never gets the older one last
+            known = self._known[read.resource]
+            await self._read_model.put(
+                self._node,
+                read.resource,
+                known.text,
+                source=known.source,
+                fresh_seconds=3 * COMMAND_EVERY_SECONDS if known.source == CLI else read.fresh_seconds,
+                of_gateway=True,
+                updated_at=known.updated_at,
+                doubtful=read.resource in self._doubted,
+            )
 
 
 def to_json(value: Any) -> str:
