@@ -77,6 +77,13 @@ class FakeConfig:
     problem: BuddyError | None = None
 
 
+@dataclass
+class FakeEdits:
+    """Edits that the gateway has taken in, or not yet."""
+
+    are_awaited: bool = False
+
+
 @dataclass(frozen=True)
 class Published:
     """What a node published of a resource."""
@@ -148,6 +155,7 @@ class Scene:
     config: FakeConfig
     read_model: FakeReadModel
     clock: Clock
+    edits: FakeEdits
     refresher: Refresher
 
     def go_down(self) -> None:

@@ -178,6 +178,54 @@ async def test_an_edit_of_the_config_is_seen_without_anybody_asking(node: Node) 
     )
 
 
+def agents(*names: str) -> dict[str, Any]:
+    return {"defaultId": "main", "agents": [{"id": name, "workspace": f"/w/{name}"} for name in names]}
+
+
+async def edit(node: Node, **changes: Any) -> None:
+    file = node.w.host.gateway_settings.config_file
+    config = json.loads(await asyncio.to_thread(file.read_text))
+    await asyncio.to_thread(file.write_text, json.dumps(config | changes))
+
+
+async def test_who_asks_after_an_edit_gets_what_the_gateway_says_once_it_has_it(
+    node: Node, gateway: FakeGateway
+) -> None:
+    gateway.methods["agents.list"] = agents("main")
+    node.start()
+    await node.until_fresh()
+
+    await edit(node, ui={"seamColor": "#fff"})
+    asking = asyncio.create_task(node.requests.ask("local", resources=["bots-models"], seconds=SECONDS))
+    await node.until(Resource.BOTS_MODELS, lambda head: head.doubtful)
+    before = await node.until(Resource.BOTS_MODELS, lambda _: True)
+    read = await node.until(Resource.BOTS_MODELS, lambda head: head.updated_at > before.updated_at)
+    assert read.doubtful  # it is what the gateway says, and the gateway is as before the edit
+    assert not asking.done()
+    gateway.methods["agents.list"] = agents("main", "late")
+    await gateway.push("config.changed", {"path": "openclaw.json", "hash": "1"})
+
+    assert await asking is not None
+    assert [bot["id"] for bot in (await node.data(Resource.BOTS_MODELS))["bots"]] == ["main", "late"]
+    await node.until(Resource.BOTS_MODELS, lambda head: not head.stale)
+
+
+async def test_a_gateway_that_tells_of_no_edit_has_its_time_and_is_read_then(
+    node: Node, gateway: FakeGateway, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "TELLS_SECONDS", 0.5)
+    gateway.methods["agents.list"] = agents("main")
+    node.start()
+    await node.until_fresh()
+
+    await edit(node, ui={"seamColor": "#fff"})
+    await node.until(Resource.BOTS_MODELS, lambda head: head.doubtful)
+    gateway.methods["agents.list"] = agents("main", "late")
+
+    await node.until(Resource.BOTS_MODELS, lambda head: not head.stale)
+    assert [bot["id"] for bot in (await node.data(Resource.BOTS_MODELS))["bots"]] == ["main", "late"]
+
+
 async def test_what_cannot_be_read_again_is_stale_and_the_asker_learns_of_it(
     node: Node, gateway: FakeGateway
 ) -> None:

@@ -9,7 +9,7 @@ from buddy_common.adapters.transcripts import TranscriptCounter
 from buddy_worker.reads import refresher as module
 from buddy_worker.reads.refresher import Refresher
 from worker.reads.recorded import NEW, recorded_hello
-from worker.reads.scene import Clock, FakeCommands, FakeConfig, FakeLink, FakeReadModel, Scene
+from worker.reads.scene import Clock, FakeCommands, FakeConfig, FakeEdits, FakeLink, FakeReadModel, Scene
 
 
 @pytest.fixture
@@ -23,13 +23,14 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
 def scene(tmp_path: Path, clock: Clock) -> Scene:
     """A refresher that is connected to a gateway of the newer generation."""
     link, config = FakeLink(recorded_hello(NEW)), FakeConfig(tmp_path)
-    commands, read_model = FakeCommands(), FakeReadModel()
+    commands, read_model, edits = FakeCommands(), FakeReadModel(), FakeEdits()
     refresher = Refresher(
         "local",
         link=cast("Any", link),
         config=cast("Any", config),
+        edits=cast("Any", edits),
         commands=cast("Any", commands),
         transcripts=TranscriptCounter(tmp_path / "agents", keep_days=90),
         read_model=cast("Any", read_model),
     )
-    return Scene(link, commands, config, read_model, clock, refresher)
+    return Scene(link, commands, config, read_model, clock, edits, refresher)

@@ -17,6 +17,7 @@ from buddy_worker.reads.bot_file import read_bot_file
 from buddy_worker.reads.refresher import Refresher
 from buddy_worker.reads.reports import read_reports
 from buddy_worker.reads.table import BY_RESOURCE, Read
+from buddy_worker.reads.taken_in import EditsTakenIn
 
 MAX_AT_ONCE = 16
 WITHOUT_BROKER_SECONDS = 0.5
@@ -32,6 +33,7 @@ class Answers:
         *,
         refresher: Refresher,
         config: WatchedConfig,
+        edits: EditsTakenIn,
         plan: Callable[[Iterable[Read]], None],
         publish_capabilities: Callable[[], Awaitable[None]],
         host: HostPlane,
@@ -40,6 +42,7 @@ class Answers:
         self._requests = requests
         self._refresher = refresher
         self._config = config
+        self._edits = edits
         self._plan = plan
         self._publish_capabilities = publish_capabilities
         self._host = host
@@ -97,6 +100,8 @@ class Answers:
         if Resource.CAPABILITIES in question.resources:
             await self._publish_capabilities()
         reads = _reads_of(question)
+        if any(read.of_config and self._refresher.gateway_tells(read) for read in reads):
+            await self._edits.wait()
         await self._refresh([read for read in reads if read.feeds])  # first what others are made of
         await self._refresh([read for read in reads if not read.feeds])
         failed = [read.resource for read in reads if self._refresher.has_failed(read)]

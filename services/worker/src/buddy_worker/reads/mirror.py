@@ -25,7 +25,9 @@ from buddy_worker.reads.answers import Answers
 from buddy_worker.reads.capabilities import capabilities_of
 from buddy_worker.reads.commands import CliCommands
 from buddy_worker.reads.refresher import Refresher, to_json
+from buddy_worker.reads.sources import is_new_generation
 from buddy_worker.reads.table import BY_RESOURCE, READS, Read
+from buddy_worker.reads.taken_in import EditsTakenIn
 from buddy_worker.reads.top import KEEP_DAYS
 from buddy_worker.wiring import Wiring
 
@@ -40,9 +42,12 @@ COST_FACTOR = 20
 # so long a gateway that has just come may take for all lists; one that takes longer holds up no other
 FIRST_READ_SECONDS = 10.0
 # after these, what was read before is no longer true; others only say that there is something more
-CHANGE_EVENTS = frozenset({"config.changed", "plugins.changed", "skills.changed"})
-# a gateway that has never told of an edit may take one in without telling, as the older generation does
-TAKEN_IN_SECONDS = (1.5, 4.0)
+CHANGE_EVENTS = frozenset({"plugins.changed", "skills.changed"})
+# the newer gateway tells when it has taken an edit in, if that makes a difference to it at all; the older one
+# never tells, and has it by then
+TELLS_SECONDS = 8.0
+TAKES_SECONDS = 4.0
+EARLY_SECONDS = 1.5  # it often has it by then
 
 
 class Mirror:
@@ -54,6 +59,7 @@ class Mirror:
         self._node = w.node
         self._config = WatchedConfig(host.gateway_settings.config_file)
         self._link = GatewayLink(self._where, on_event=self._on_event, on_change=self._on_change)
+        self._edits = EditsTakenIn(self._config, seconds=self._taking_in_seconds)
         self._changed = asyncio.Event()
         self._planned: set[Resource] = set()
         self._tasks: set[asyncio.Task[Any]] = set()
@@ -65,6 +71,7 @@ class Mirror:
             self._node,
             link=self._link,
             config=self._config,
+            edits=self._edits,
             commands=CliCommands(host.cli, host.openclaw),
             transcripts=TranscriptCounter(host.gateway_settings.config_dir / "agents", keep_days=KEEP_DAYS),
             read_model=host.read_model,
@@ -74,6 +81,7 @@ class Mirror:
             RefreshRequests(w.redis),
             refresher=self._refresher,
             config=self._config,
+            edits=self._edits,
             plan=self._plan,
             publish_capabilities=self._publish_capabilities,
             host=host,
@@ -130,14 +138,29 @@ class Mirror:
         return await gateway_place(self._w.host, self._config.config)
 
     def _on_event(self, name: str, _payload: dict[str, Any]) -> None:
-        self._tells_edits |= name == "config.changed"
         reads = [read for read in READS if name in read.events]
+        if name == "config.changed":
+            self._tells_edits = True
+            self._spawn(self._edit_was_taken_in(reads))
+            return
         if name in CHANGE_EVENTS:
             self._spawn(self._doubt(reads))
         self._plan(reads)
 
+    async def _edit_was_taken_in(self, reads: list[Read]) -> None:
+        await asyncio.to_thread(self._config.refresh)  # it may tell sooner than we look
+        self._edits.tell()
+        await self._doubt(reads)
+        self._plan(reads)
+
     def _on_change(self) -> None:
+        self._edits.tell()  # one that begins has read the file
         self._changed.set()
+
+    def _taking_in_seconds(self) -> float:
+        if self._link.hello is None:
+            return 0.0
+        return TELLS_SECONDS if self._tells_edits or is_new_generation(self._link) else TAKES_SECONDS
 
     async def _follow_link(self) -> None:
         """Read everything anew when the gateway is there, and say at once when it is not."""
@@ -209,10 +232,14 @@ class Mirror:
         reads = [read for read in READS if read.of_config]
         self._spawn(self._doubt(reads))
         self._plan(reads)
-        if self._link.hello is not None and not self._tells_edits:
-            cheap = [read for read in reads if not self._refresher.needs_command(read)]
-            for seconds in TAKEN_IN_SECONDS:
-                self._spawn(self._refresh_later(cheap, seconds))
+        if self._edits.are_awaited:
+            told = [read for read in reads if self._refresher.gateway_tells(read)]
+            self._spawn(self._refresh_later(told, EARLY_SECONDS))
+            self._spawn(self._read_when_taken_in(told))
+
+    async def _read_when_taken_in(self, reads: Iterable[Read]) -> None:
+        await self._edits.wait()
+        self._plan(reads)
 
     async def _doubt(self, reads: Iterable[Read]) -> None:
         for read in reads:

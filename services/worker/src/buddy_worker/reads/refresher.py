@@ -19,6 +19,7 @@ from buddy_common.schemas.resources import Resource
 from buddy_worker.reads.commands import CliCommands
 from buddy_worker.reads.sources import Files, ToldWorkspaces
 from buddy_worker.reads.table import BY_RESOURCE, Read
+from buddy_worker.reads.taken_in import EditsTakenIn
 
 log = structlog.get_logger(__name__)
 
@@ -54,6 +55,7 @@ class Refresher:
         *,
         link: GatewayLink,
         config: WatchedConfig,
+        edits: EditsTakenIn,
         commands: CliCommands,
         transcripts: TranscriptCounter,
         read_model: ReadModel,
@@ -61,6 +63,7 @@ class Refresher:
         self._node = node
         self._link = link
         self._config = config
+        self._edits = edits
         self._commands = commands
         self._transcripts = transcripts
         self._read_model = read_model
@@ -133,7 +136,11 @@ class Refresher:
 
     def needs_command(self, read: Read) -> bool:
         """Whether only a command can tell, which takes seconds."""
-        return read.command is not None and not self._gateway_tells(read)
+        return read.command is not None and not self.gateway_tells(read)
+
+    def gateway_tells(self, read: Read) -> bool:
+        """Whether the gateway that is connected is asked for it."""
+        return read.gateway is not None and all(self._link.has(method) for method in read.methods)
 
     def cost_seconds(self, read: Read) -> float:
         """Return how long it takes; the first time, when OpenClaw loads what it needs, does not count."""
@@ -197,7 +204,7 @@ class Refresher:
 
     async def _read_and_publish(self, read: Read, *, asked: bool) -> bool:
         """Read once; False when that failed."""
-        began = time.monotonic()
+        began, awaited = time.monotonic(), self._edits.are_awaited
         config = self._config.config
         if self._link.hello is not None:
             self._alone_since = began
@@ -218,28 +225,33 @@ class Refresher:
         self._last[read.resource] = value
         text = await asyncio.to_thread(to_json, value)
         ended = time.monotonic()
-        before = self._known[read.resource].seconds if read.resource in self._known else 0.0
-        self._known[read.resource] = _Known(text, source, ended, time.time(), ended - began, before, config)
-        self._doubted.discard(read.resource)
+        last = self._known[read.resource].seconds if read.resource in self._known else 0.0
+        self._known[read.resource] = _Known(text, source, ended, time.time(), ended - began, last, config)
+        # of a gateway that may not know of the edit yet; or the edit came meanwhile
+        before = source == RPC and (awaited or self._edits.are_awaited)
+        if read.of_config and (before or config is not self._config.config):
+            self._doubted.add(read.resource)
+        else:
+            self._doubted.discard(read.resource)
+        await self._publish_if_possible(read)
+        return True
+
+    async def _publish_if_possible(self, read: Read) -> None:
         try:
             await self._publish(read)
         except BrokerUnavailableError as exc:
             self.behind = True
             log.warning("read_not_published", resource=read.resource, reason=exc.message)
-        return True
 
     def _check_config(self, read: Read) -> None:
         """Fail where the config was never read: what is made of none would replace what was known."""
         if read.of_config and not self._config.known and self._config.problem is not None:
             raise self._config.problem
 
-    def _gateway_tells(self, read: Read) -> bool:
-        return read.gateway is not None and all(self._link.has(method) for method in read.methods)
-
     async def _of_gateway(self, read: Read) -> tuple[Any, str] | None:
         """Read while there is a connection: what the gateway does not tell, the command does."""
         files = self.files()
-        if read.gateway is not None and self._gateway_tells(read):
+        if read.gateway is not None and self.gateway_tells(read):
             return await read.gateway(self._link, files), RPC
         if read.command is not None:
             return await read.command(self._commands, files), CLI
