@@ -2,8 +2,9 @@
 
 import asyncio
 import json
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import suppress
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -151,6 +152,42 @@ async def test_a_list_that_takes_minutes_is_stale_for_so_long_and_holds_up_no_ot
     gateway.methods["sessions.list"] = answer
     await gateway.start()
     await node.until_fresh()
+
+
+@dataclass
+class HangingCommands:
+    """A command line that does not come back."""
+
+    began: asyncio.Event = field(default_factory=asyncio.Event)
+
+    async def json(self, *_command: str, options: Mapping[str, str] | None = None) -> Any:
+        del options
+        self.began.set()
+        await asyncio.Event().wait()
+
+    async def is_old(self) -> bool:
+        return False
+
+
+async def test_a_command_that_runs_holds_up_no_other_list_when_the_gateway_comes_or_goes(
+    node: Node, gateway: FakeGateway, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "FIRST_READ_SECONDS", 3 * SECONDS)
+    await gateway.stop()
+    mirror, commands = node.start(), HangingCommands()
+    monkeypatch.setattr(mirror._refresher, "_commands", commands)
+    await node.until(Resource.CAPABILITIES, lambda _: True)
+    asking = asyncio.create_task(node.requests.ask("local", resources=["skills"], seconds=6 * SECONDS))
+    async with asyncio.timeout(SECONDS):
+        await commands.began.wait()
+
+    for _ in range(2):
+        await gateway.start()
+        await node.until(Resource.BOTS_MODELS, lambda head: not head.stale)
+        await gateway.crash()
+        await node.until(Resource.BOTS_MODELS, lambda head: head.stale)
+
+    asking.cancel()
 
 
 async def test_an_event_has_its_lists_read_again(node: Node, gateway: FakeGateway) -> None:

@@ -169,15 +169,17 @@ class Mirror:
             self._changed.clear()
             if self._link.hello is None:
                 await self._say_linked(up=False)
-                await self._refresh(READS)
+                self._plan(READS)  # nothing may hold up the news that the gateway is back
                 continue
             with suppress(BuddyError):  # without the subscription, only the clock tells of new sessions
                 await self._link.call("sessions.subscribe")
-            slow = [read for read in READS if self._refresher.needs_command(read)]
-            await self._read_at_first([read for read in READS if read not in slow])
+            behind_command = [read for read in READS if self._refresher.runs_command(read)]
+            await self._doubt(behind_command)
+            later = behind_command + [read for read in READS if self._refresher.needs_command(read)]
+            await self._read_at_first([read for read in READS if read not in later])
             if self._link.hello is not None:
                 await self._say_linked(up=True)
-            self._plan(slow)
+            self._plan(later)
 
     async def _read_at_first(self, reads: Iterable[Read]) -> None:
         """Read them; what is not there in time goes on being read, and counts as out of date until then."""

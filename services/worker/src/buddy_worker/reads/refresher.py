@@ -18,7 +18,7 @@ from buddy_common.errors import BrokerUnavailableError, BuddyError
 from buddy_common.schemas.resources import Resource
 from buddy_worker.reads.commands import CliCommands
 from buddy_worker.reads.sources import Files, ToldWorkspaces
-from buddy_worker.reads.table import BY_RESOURCE, Read
+from buddy_worker.reads.table import BY_RESOURCE, FromCommand, Read
 from buddy_worker.reads.taken_in import EditsTakenIn
 
 log = structlog.get_logger(__name__)
@@ -71,6 +71,7 @@ class Refresher:
         self._last: dict[str, Any] = {}
         self._workspaces = ToldWorkspaces()
         self._running: dict[Resource, asyncio.Task[None]] = {}
+        self._running_command: set[Resource] = set()
         self._next: dict[Resource, asyncio.Task[None]] = {}
         self._next_asked: set[Resource] = set()  # somebody waits for the truth there
         self._failures: dict[Resource, int] = {}
@@ -141,6 +142,10 @@ class Refresher:
     def gateway_tells(self, read: Read) -> bool:
         """Whether the gateway that is connected is asked for it."""
         return read.gateway is not None and all(self._link.has(method) for method in read.methods)
+
+    def runs_command(self, read: Read) -> bool:
+        """Whether a command is running for it, behind which the next reading would wait."""
+        return read.resource in self._running_command
 
     def cost_seconds(self, read: Read) -> float:
         """Return how long it takes; the first time, when OpenClaw loads what it needs, does not count."""
@@ -254,7 +259,7 @@ class Refresher:
         if read.gateway is not None and self.gateway_tells(read):
             return await read.gateway(self._link, files), RPC
         if read.command is not None:
-            return await read.command(self._commands, files), CLI
+            return await self._by_command(read.resource, read.command), CLI
         return None if read.files is None else (await asyncio.to_thread(read.files, files), FILE)
 
     async def _alone(self, read: Read, *, asked: bool) -> tuple[Any, str] | None:
@@ -266,8 +271,15 @@ class Refresher:
             return await asyncio.to_thread(read.files, files), FILE
         waited = time.monotonic() - self._alone_since > PATIENCE_SECONDS
         if read.command is not None and (asked or (known is None and waited)):
-            return await read.command(self._commands, files), CLI
+            return await self._by_command(read.resource, read.command), CLI
         return None
+
+    async def _by_command(self, resource: Resource, command: FromCommand) -> Any:
+        self._running_command.add(resource)
+        try:
+            return await command(self._commands, self.files())
+        finally:
+            self._running_command.discard(resource)
 
     async def _publish(self, read: Read) -> None:
         async with self._publishing[read.resource]:  # so that the broker never gets the older one last
