@@ -16,7 +16,7 @@ from buddy_worker.reads.backups import read_backups
 from buddy_worker.reads.bot_file import read_bot_file
 from buddy_worker.reads.refresher import Refresher
 from buddy_worker.reads.reports import read_reports
-from buddy_worker.reads.table import BY_RESOURCE, Read
+from buddy_worker.reads.table import BY_RESOURCE, READS, Read
 from buddy_worker.reads.taken_in import EditsTakenIn
 
 MAX_AT_ONCE = 16
@@ -99,13 +99,37 @@ class Answers:
         await asyncio.to_thread(self._config.refresh)
         if Resource.CAPABILITIES in question.resources:
             await self._publish_capabilities()
-        reads = _reads_of(question)
+        asked = _reads_of(question)
+        feeders = self._feeders_of(asked)
+        reads = [*feeders, *asked]
         if any(read.of_config and self._refresher.gateway_tells(read) for read in reads):
             await self._edits.wait()
         await self._refresh([read for read in reads if read.feeds])  # first what others are made of
         await self._refresh([read for read in reads if not read.feeds])
-        failed = [read.resource for read in reads if self._refresher.has_failed(read)]
-        reasons = {read.resource: self._refresher.reason(read) for read in reads}
+        done = {read.resource for read in reads}
+        self._plan(BY_RESOURCE[name] for read in reads for name in read.feeds if name not in done)
+        return self._outcome(asked, feeders)
+
+    def _feeders_of(self, asked: list[Read]) -> list[Read]:
+        """Return what they are made of besides; no command is run again for what is not out of date."""
+        known = self._refresher
+        return [
+            read
+            for read in READS
+            if read not in asked
+            and any(one.resource in read.feeds for one in asked)
+            and (not known.needs_command(read) or known.is_doubted(read) or known.is_due(read))
+        ]
+
+    def _outcome(self, asked: list[Read], feeders: list[Read]) -> ReadAnswer:
+        """Say what could not be read anew: what is made of that, neither."""
+        failed, reasons = [], {}
+        for read in asked:
+            made_of = [read, *(one for one in feeders if read.resource in one.feeds)]
+            bad = [one for one in made_of if self._refresher.has_failed(one)]
+            if bad:
+                failed.append(read.resource)
+                reasons[read.resource] = self._refresher.reason(bad[0])
         return ReadAnswer(
             data={"failed": failed, "reasons": {name: why for name, why in reasons.items() if why}}
         )

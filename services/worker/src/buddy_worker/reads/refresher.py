@@ -128,6 +128,10 @@ class Refresher:
             except BrokerUnavailableError:
                 self.behind = True
 
+    def is_doubted(self, read: Read) -> bool:
+        """Whether it is known to be out of date."""
+        return read.resource in self._doubted
+
     async def close(self) -> None:
         """End what is being read."""
         tasks = [*self._next.values(), *self._running.values()]
