@@ -145,6 +145,18 @@ async def test_a_list_whose_source_could_not_be_read_is_not_what_was_asked_for(a
     assert answer.data == {"failed": [TOP], "reasons": {TOP: f"no {BOTS}"}}
 
 
+@pytest.mark.parametrize("is_due", [True, False])
+async def test_a_page_that_polls_runs_no_command_before_it_is_due(asked: Asked, *, is_due: bool) -> None:
+    asked.refresher.by_command = {PLUGINS}
+    asked.refresher.due = {PLUGINS} if is_due else set()
+
+    asked.requests.put(PLUGINS, Resource.CHAT, name="")
+    async with asyncio.timeout(SECONDS):
+        await asked.has_planned.wait()
+
+    assert asked.planned == ([PLUGINS, Resource.CHAT] if is_due else [Resource.CHAT])
+
+
 @pytest.mark.parametrize("out_of_date", ["doubted", "due", "not at all"])
 async def test_a_command_is_run_for_what_is_made_of_its_answer_only_if_that_is_out_of_date(
     asked: Asked, out_of_date: str

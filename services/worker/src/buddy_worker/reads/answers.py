@@ -68,8 +68,11 @@ class Answers:
         await asyncio.gather(*tasks, return_exceptions=True)
 
     def _take(self, question: ReadQuestion) -> None:
-        if not question.id:  # nobody waits: it may cost no more than an event does
-            self._plan(_reads_of(question))
+        if not question.id:  # nobody waits: it may cost no more than the clock does
+            known = self._refresher
+            self._plan(
+                read for read in _reads_of(question) if not known.needs_command(read) or known.is_due(read)
+            )
             return
         task = asyncio.create_task(self._answer(question))
         self._tasks.add(task)
