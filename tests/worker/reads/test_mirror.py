@@ -380,6 +380,26 @@ async def test_a_reader_that_crashes_begins_again_and_goes_on_reading(
     )
 
 
+async def test_a_loop_of_the_reader_that_ends_as_cancelled_is_a_crash_and_begins_again(
+    node: Node, gateway: FakeGateway, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    mirror = node.start()
+    await node.until_fresh()
+    real = mirror._catch_up
+
+    async def await_what_was_cancelled() -> None:
+        monkeypatch.setattr(mirror, "_catch_up", real)
+        cancelled = asyncio.ensure_future(asyncio.Event().wait())
+        cancelled.cancel()
+        await cancelled
+
+    connects = len(gateway.connects)
+    monkeypatch.setattr(mirror, "_catch_up", await_what_was_cancelled)
+
+    await eventually(lambda: asyncio.sleep(0, len(gateway.connects)), lambda n: n > connects, seconds=SECONDS)
+    await node.until_fresh()
+
+
 @pytest.mark.parametrize("is_up", [True, False], ids=["with a gateway", "without one"])
 async def test_a_config_that_is_broken_when_the_reader_starts_leaves_what_was_published(
     node: Node, gateway: FakeGateway, tmp_path: Path, *, is_up: bool

@@ -138,3 +138,19 @@ async def test_closing_ends_what_is_being_read(scene: Scene) -> None:
         results = await asyncio.gather(*reading, return_exceptions=True)
 
     assert {type(result) for result in results} == {asyncio.CancelledError}
+
+
+async def test_what_waited_when_it_was_closed_can_be_read_again(scene: Scene) -> None:
+    gate = Gate()
+    async with asyncio.timeout(5):
+        running = asyncio.create_task(scene.refresher.refresh(gated(gate)))
+        await gate.began.get()
+        waiting = asyncio.create_task(scene.refresher.refresh(gated(gate)))
+        await asyncio.sleep(0)
+        await asyncio.sleep(0)
+        await scene.refresher.close()
+        await asyncio.gather(running, waiting, return_exceptions=True)
+
+        await scene.refresher.refresh(SKILLS)
+
+    assert scene.read_model.data(Resource.SKILLS) == ["of the gateway"]

@@ -24,7 +24,9 @@ from buddy_common.usecases.gateway_place import gateway_place
 from buddy_worker.reads.answers import Answers
 from buddy_worker.reads.capabilities import capabilities_of
 from buddy_worker.reads.commands import CliCommands
-from buddy_worker.reads.refresher import Refresher, to_json
+from buddy_worker.reads.known import to_json
+from buddy_worker.reads.loops import never_ending
+from buddy_worker.reads.refresher import Refresher
 from buddy_worker.reads.sources import is_new_generation
 from buddy_worker.reads.table import BY_RESOURCE, READS, Read
 from buddy_worker.reads.taken_in import EditsTakenIn
@@ -114,7 +116,7 @@ class Mirror:
                     self._beat_forever,
                     self._answers.run_forever,
                 ):
-                    group.create_task(work())
+                    group.create_task(never_ending(work))
         finally:
             await self._end()
             held.release()

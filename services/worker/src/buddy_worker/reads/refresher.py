@@ -1,11 +1,9 @@
 """Reads one resource at a time once, however many ask, and publishes what came of it."""
 
 import asyncio
-import json
 import time
 from collections import defaultdict
 from collections.abc import Collection
-from dataclasses import dataclass
 from typing import Any
 
 import structlog
@@ -17,6 +15,7 @@ from buddy_common.adapters.transcripts import TranscriptCounter
 from buddy_common.errors import BrokerUnavailableError, BuddyError
 from buddy_common.schemas.resources import Resource
 from buddy_worker.reads.commands import CliCommands
+from buddy_worker.reads.known import Known, to_json
 from buddy_worker.reads.sources import Files, ToldWorkspaces
 from buddy_worker.reads.table import BY_RESOURCE, FromCommand, Read
 from buddy_worker.reads.taken_in import EditsTakenIn
@@ -31,19 +30,6 @@ PATIENCE_SECONDS = 30.0
 TRY_AGAIN_SECONDS = 5.0
 COMMAND_TRY_AGAIN_SECONDS = 60.0
 RPC, CLI, FILE = "rpc", "cli", "file"
-
-
-@dataclass
-class _Known:
-    """What was read last of a resource."""
-
-    text: str
-    source: str
-    read_at: float  # monotonic
-    updated_at: float  # the same in Unix seconds
-    seconds: float  # that it took
-    seconds_before: float  # that the reading before it took
-    of_config: dict[str, Any]
 
 
 class Refresher:
@@ -67,7 +53,7 @@ class Refresher:
         self._commands = commands
         self._transcripts = transcripts
         self._read_model = read_model
-        self._known: dict[Resource, _Known] = {}
+        self._known: dict[Resource, Known] = {}
         self._last: dict[str, Any] = {}
         self._workspaces = ToldWorkspaces()
         self._running: dict[Resource, asyncio.Task[None]] = {}
@@ -138,6 +124,8 @@ class Refresher:
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
+        self._next.clear()  # one that was cancelled before it began is no reading to wait for
+        self._next_asked.clear()
 
     def needs_command(self, read: Read) -> bool:
         """Whether only a command can tell, which takes seconds."""
@@ -235,7 +223,7 @@ class Refresher:
         text = await asyncio.to_thread(to_json, value)
         ended = time.monotonic()
         last = self._known[read.resource].seconds if read.resource in self._known else 0.0
-        self._known[read.resource] = _Known(text, source, ended, time.time(), ended - began, last, config)
+        self._known[read.resource] = Known(text, source, ended, time.time(), ended - began, last, config)
         # of a gateway that may not know of the edit yet; or the edit came meanwhile
         before = source == RPC and (awaited or self._edits.are_awaited)
         if read.of_config and (before or config is not self._config.config):
@@ -298,8 +286,3 @@ class Refresher:
                 updated_at=known.updated_at,
                 doubtful=read.resource in self._doubted,
             )
-
-
-def to_json(value: Any) -> str:
-    """Return a value as the read model keeps it."""
-    return json.dumps(value, ensure_ascii=False, separators=(",", ":"))
