@@ -17,6 +17,7 @@ from buddy_common.errors import GatewayUnreachableError
 from buddy_common.schemas.backups import BackupQuestion, BackupReason
 from buddy_common.schemas.job import NodeLock
 from buddy_common.schemas.resources import MIRRORED, Resource
+from buddy_common.schemas.wechat import PLUGIN
 from buddy_worker.reads import mirror as module
 from buddy_worker.reads.mirror import Mirror
 from buddy_worker.reads.table import READS
@@ -130,6 +131,30 @@ async def test_a_gateway_that_goes_makes_the_lists_stale_and_one_that_comes_make
     await node.until_fresh()
 
     assert await node.data(Resource.SKILLS) == [{"name": "new"}]
+
+
+async def test_nobody_is_connected_to_wechat_through_a_gateway_that_is_gone(
+    node: Node, gateway: FakeGateway
+) -> None:
+    folder = node.w.host.gateway_settings.config_dir / PLUGIN
+    await asyncio.to_thread(folder.mkdir, parents=True)
+    await asyncio.to_thread((folder / "accounts.json").write_text, '["one-im-bot"]')
+    running = {"accountId": "one-im-bot", "running": True}
+    gateway.methods["channels.status"] = {"channelAccounts": {PLUGIN: [running]}}
+    node.start()
+    await node.until_fresh()
+
+    async def how_it_does() -> list[tuple[str, bool]]:
+        accounts = (await node.data(Resource.WECHAT))["accounts"]
+        return [(account["state"], account["running"]) for account in accounts]
+
+    assert await how_it_does() == [("connected", True)]
+    await gateway.crash()
+    await eventually(how_it_does, lambda found: found == [("unknown", False)], seconds=SECONDS)
+    assert (await node.until(Resource.WECHAT, lambda _: True)).stale
+
+    await gateway.start()
+    await eventually(how_it_does, lambda found: found == [("connected", True)], seconds=SECONDS)
 
 
 async def test_a_list_that_takes_minutes_is_stale_for_so_long_and_holds_up_no_other(

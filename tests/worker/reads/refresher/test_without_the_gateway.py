@@ -1,5 +1,7 @@
 """What is read while the gateway is down."""
 
+from dataclasses import replace
+
 from buddy_common.schemas.resources import Resource
 from buddy_worker.reads.refresher import COMMAND_EVERY_SECONDS, PATIENCE_SECONDS
 from worker.reads.recorded import NEW, recorded_hello
@@ -18,6 +20,16 @@ async def test_what_the_gateway_said_holds_until_the_config_is_another_one(scene
     assert scene.read_model.latest[Resource.BOTS_MODELS] == Published(
         {"of the files": {"edited": True}}, "file", BOTS.fresh_seconds, of_gateway=True
     )
+
+
+async def test_what_is_of_a_moment_does_not_hold_when_the_gateway_is_gone(scene: Scene) -> None:
+    live = replace(BOTS, live=True)
+    await scene.refresher.refresh(live)
+    scene.go_down()
+
+    await scene.refresher.refresh(live)
+
+    assert scene.read_model.latest[Resource.BOTS_MODELS].source == "file"
 
 
 async def test_files_tell_at_once_what_no_gateway_has_told_yet(scene: Scene) -> None:

@@ -257,7 +257,8 @@ class Refresher:
     async def _alone(self, read: Read, *, asked: bool) -> tuple[Any, str] | None:
         """Read without the gateway: what it said last holds until the config is another one."""
         files, known = self.files(), self._known.get(read.resource)
-        if read.gateway is not None and known is not None and known.of_config == files.config and not asked:
+        holds = read.gateway is not None and not read.live and not asked
+        if holds and known is not None and known.of_config == files.config:
             return None
         if read.files is not None:
             return await asyncio.to_thread(read.files, files), FILE

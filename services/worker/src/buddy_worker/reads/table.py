@@ -34,6 +34,7 @@ class Read:
     command: FromCommand | None = None
     files: FromFiles | None = None
     events: frozenset[str] = frozenset()  # of the gateway, after which it is read again
+    live: bool = False  # of a moment: it does not hold when the gateway is gone
     of_config: bool = False  # also after an edit of `openclaw.json`
     feeds: tuple[Resource, ...] = ()  # what is made of this one, and read again after it
 
@@ -82,6 +83,7 @@ READS: tuple[Read, ...] = (
         methods=("channels.status",),
         files=wechat_of,
         events=frozenset({"config.changed", "plugins.changed", "health"}),
+        live=True,
         of_config=True,
     ),
     Read(
