@@ -34,6 +34,27 @@ async def test_each_asker_gets_its_own_answer(redis: Redis) -> None:
     assert [answer.data["file"] for answer in await asyncio.gather(*asking) if answer] == ["a", "b"]
 
 
+async def test_who_waits_for_lists_keeps_nobody_from_a_file(
+    redis: Redis, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(refresh_requests, "MAX_WAITING", 1)
+    requests = RefreshRequests(redis)
+    async with asyncio.timeout(5):
+        lists = [
+            asyncio.create_task(requests.ask("local", resources=["skills"], seconds=60)) for _ in range(3)
+        ]
+        assert await requests.next_question("local") is not None
+        file = asyncio.create_task(requests.ask("local", bot="main", file="SOUL.md", seconds=60))
+
+        question = await requests.next_question("local")
+
+    assert question is not None
+    assert question.file == "SOUL.md"
+    for task in (*lists, file):
+        task.cancel()
+    await asyncio.gather(*lists, file, return_exceptions=True)
+
+
 async def test_no_answer_in_time_is_none(redis: Redis) -> None:
     async with asyncio.timeout(5):
         assert await RefreshRequests(redis).ask("local", resources=["skills"], seconds=0.2) is None

@@ -4,13 +4,16 @@ import asyncio
 import time
 from collections.abc import AsyncIterator, Iterable
 from dataclasses import dataclass, field
+from types import SimpleNamespace
 from typing import Any, cast
 
 import pytest
 
 from buddy_common.adapters.refresh_requests import ReadAnswer, ReadQuestion
+from buddy_common.schemas.heal_views import ReportQuestion
 from buddy_common.schemas.resources import Resource
-from buddy_worker.reads.answers import Answers
+from buddy_worker.reads import answers as answers_module
+from buddy_worker.reads.answers import MAX_AT_ONCE, Answers
 from buddy_worker.reads.table import Read
 
 SECONDS = 5
@@ -111,7 +114,7 @@ async def asked() -> AsyncIterator[Asked]:
         edits=cast("Any", None),
         plan=asked.plan,
         publish_capabilities=cast("Any", None),
-        host=cast("Any", None),
+        host=cast("Any", SimpleNamespace(reports=None)),
     )
     running = asyncio.create_task(answers.run_forever())
     yield asked
@@ -168,6 +171,30 @@ async def test_a_command_is_run_for_what_is_made_of_its_answer_only_if_that_is_o
     await asked.requests.ask(WECHAT)
 
     assert asked.refresher.read == ([WECHAT] if out_of_date == "not at all" else [PLUGINS, WECHAT])
+
+
+async def test_questions_for_lists_that_hang_hold_up_no_question_for_a_file(
+    asked: Asked, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(answers_module, "read_reports", lambda _reports, _question: {"reports": []})
+    asked.refresher.hanging = {Resource.SKILLS}
+    for number in range(2 * MAX_AT_ONCE):
+        asked.requests.put(Resource.SKILLS, name=f"list {number}")
+
+    answer = await asked.requests.ask(reports=ReportQuestion())
+
+    assert answer.data == {"reports": []}
+
+
+async def test_nobody_is_kept_from_an_answer_by_those_who_have_given_up(asked: Asked) -> None:
+    asked.refresher.hanging = {Resource.SKILLS}
+    for number in range(2 * MAX_AT_ONCE):
+        asked.requests.put(Resource.SKILLS, name=f"list {number}", seconds=0.3)
+
+    answer = await asked.requests.ask(Resource.CHAT)
+
+    assert answer.data["failed"] == []
+    assert asked.requests.answers.empty()  # nobody waits for those
 
 
 async def test_a_command_is_run_for_whoever_asks_for_its_answer(asked: Asked) -> None:

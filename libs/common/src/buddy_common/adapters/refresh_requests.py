@@ -17,7 +17,7 @@ from buddy_common.schemas.heal_views import ReportQuestion
 BLOCK_SECONDS = 2.0
 KEEP_SECONDS = 60
 # each wait holds a connection to the broker, of which redis-py allows a hundred; further ones queue up, those
-# of a node that does not answer behind each other only
+# of a node that does not answer behind each other only, and those for a file never behind those for lists
 MAX_WAITING = 10
 MAX_UNREAD = 1000
 
@@ -35,6 +35,11 @@ class ReadQuestion(BaseModel):
     backups: BackupQuestion | None = None
     reports: ReportQuestion | None = None
 
+    @property
+    def is_of_lists(self) -> bool:
+        """Whether lists are to be read anew, which takes longer than to look at a file."""
+        return bool(self.resources)
+
 
 class ReadAnswer(BaseModel):
     """What the node's reader answers; `error` is the slug of a failure, `data` then its detail."""
@@ -51,7 +56,7 @@ class RefreshRequests:
 
     def __init__(self, redis: Redis) -> None:
         self._redis = redis
-        self._waiting: defaultdict[str, asyncio.Semaphore] = defaultdict(
+        self._waiting: defaultdict[tuple[str, bool], asyncio.Semaphore] = defaultdict(
             lambda: asyncio.Semaphore(MAX_WAITING)
         )
 
@@ -91,7 +96,7 @@ class RefreshRequests:
         deadline = time.monotonic() + seconds
         try:
             async with asyncio.timeout(seconds):
-                async with self._waiting[node]:
+                async with self._waiting[node, question.is_of_lists]:
                     await self._send(node, question)
                     while (left := deadline - time.monotonic()) > 0:
                         raw = await self._pop(_answers(node, question.id), min(left, BLOCK_SECONDS))

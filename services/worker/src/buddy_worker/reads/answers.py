@@ -19,6 +19,7 @@ from buddy_worker.reads.reports import read_reports
 from buddy_worker.reads.table import BY_RESOURCE, READS, Read
 from buddy_worker.reads.taken_in import EditsTakenIn
 
+# for lists and for files apart: a command that tells of a list takes seconds
 MAX_AT_ONCE = 16
 WITHOUT_BROKER_SECONDS = 0.5
 
@@ -46,7 +47,7 @@ class Answers:
         self._plan = plan
         self._publish_capabilities = publish_capabilities
         self._host = host
-        self._at_once = asyncio.Semaphore(MAX_AT_ONCE)
+        self._at_once = {of_lists: asyncio.Semaphore(MAX_AT_ONCE) for of_lists in (True, False)}
         self._tasks: set[asyncio.Task[None]] = set()
 
     async def run_forever(self) -> None:
@@ -80,8 +81,10 @@ class Answers:
 
     async def _answer(self, question: ReadQuestion) -> None:
         try:
-            async with self._at_once:
+            async with asyncio.timeout(question.until - time.time()), self._at_once[question.is_of_lists]:
                 answer = await self._find(question)
+        except TimeoutError:  # nobody waits for it any more
+            return
         except BuddyError as exc:
             answer = ReadAnswer(error=exc.error, message=exc.message, data=exc.detail)
         with suppress(BrokerUnavailableError):  # whoever waits gives up by itself
