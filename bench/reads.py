@@ -32,6 +32,7 @@ from e2e.machine import until
 from fakes.ports import free_port
 from openclaw_system import System, running_system
 from real_openclaw import Generation
+from rich_system import LISTS as PATHS
 from rich_system import add_bots_and_a_provider
 
 # route, the gateway's methods that it stands for, the command for the same
@@ -104,9 +105,9 @@ async def measure(system: System, bare_url: str, requests: int) -> None:
 async def measure_recovery(system: System) -> None:
     """Kill the gateway; from the moment when a new one is ready: direct calls, and lists that are fresh."""
     os.kill(system.ensure_running(), signal.SIGKILL)
-    await asyncio.to_thread(system.buddy.until, lambda: is_fresh(system) is False, what="stale lists")
+    await asyncio.to_thread(system.buddy.until, lambda: all(staleness(system)), what="stale lists")
     await asyncio.to_thread(system.buddy.submit, "/v1/gateway/start")
-    fresh = asyncio.create_task(asyncio.to_thread(moment_of, lambda: is_fresh(system)))
+    fresh = asyncio.create_task(asyncio.to_thread(moment_of, lambda: not any(staleness(system))))
     ready = await asyncio.to_thread(moment_of, system.is_ready)
     async with gateway(system) as connection:
         for _, methods, _ in LISTS:
@@ -120,9 +121,10 @@ async def measure_recovery(system: System) -> None:
     keep(Result("lists fresh after a start", "s", ours, direct, "direct calls", at_most=1.5))
 
 
-def is_fresh(system: System) -> bool:
-    """Whether the lists are those of a gateway that runs."""
-    return system.buddy.get("/v1/openclaw/skills").json()["data"]["stale"] is False
+def staleness(system: System) -> Iterator[bool]:
+    """Yield of each list whether it is out of date: one that is not comes of a gateway that runs."""
+    for path in PATHS:
+        yield system.buddy.get(path).json()["data"]["stale"]
 
 
 def moment_of(condition: Callable[[], bool]) -> float:
