@@ -272,6 +272,28 @@ async def test_who_asks_after_an_edit_gets_what_the_gateway_says_once_it_has_it(
     await node.until(Resource.BOTS_MODELS, lambda head: not head.stale)
 
 
+async def test_a_file_of_a_bot_that_was_just_added_is_found(
+    node: Node, gateway: FakeGateway, tmp_path: Path
+) -> None:
+    (tmp_path / "late").mkdir()
+    (tmp_path / "late" / "SOUL.md").write_text("我是谁")
+    gateway.methods["agents.list"] = agents("main")
+    node.start()
+    await node.until_fresh()
+
+    await edit(node, ui={"seamColor": "#fff"})
+    asking = asyncio.create_task(node.requests.ask("local", bot="late", file="SOUL.md", seconds=SECONDS))
+    await node.until(Resource.BOTS_MODELS, lambda head: head.doubtful)
+    listed = agents("main", "late")
+    listed["agents"][1]["workspace"] = str(tmp_path / "late")
+    gateway.methods["agents.list"] = listed
+    await gateway.push("config.changed", {"path": "openclaw.json", "hash": "1"})
+
+    answer = await asking
+    assert answer is not None
+    assert answer.data["content"] == "我是谁"
+
+
 async def test_a_gateway_that_tells_of_no_edit_has_its_time_and_is_read_then(
     node: Node, gateway: FakeGateway, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -146,6 +146,8 @@ class Answers:
     async def _read_file(self, question: ReadQuestion) -> ReadAnswer:
         bots = self._known_bots()
         if bots is None or all(bot["id"] != question.bot for bot in bots):
+            await asyncio.to_thread(self._config.refresh)
+            await self._edits.wait()  # the bot may be of an edit that the gateway has not taken in yet
             await self._refresher.refresh(BY_RESOURCE[Resource.BOTS_MODELS])
             bots = self._known_bots()
         if bots is None:
