@@ -171,7 +171,7 @@ class Mirror:
             self._changed.clear()
             if self._link.hello is None:
                 await self._say_linked(up=False)
-                self._plan(READS)  # nothing may hold up the news that the gateway is back
+                self._spawn(self._refresh(READS))  # nothing may hold up the news that the gateway is back
                 continue
             with suppress(BuddyError):  # without the subscription, only the clock tells of new sessions
                 await self._link.call("sessions.subscribe")
