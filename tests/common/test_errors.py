@@ -102,6 +102,7 @@ def test_only_what_may_pass_by_itself_is_retried() -> None:
         "GatewayUnreachableError",
         "NoNodeError",
         "NotReportedError",
+        "QueueFullError",
         "ReaderSilentError",
         "ShuttingDownError",
         "StreamBrokenError",
