@@ -58,8 +58,8 @@ async def test_accounts_do_as_the_gateway_says(state: Path) -> None:
         "accounts": [
             {
                 "appId": FIRST, "userId": "wxid_1", "state": "connected", "running": True, "lastError": None,
-                "savedAt": "2026-03-28T02:00:00.000Z", "lastSyncAt": 1_774_663_200_000,
-                "lastInboundAt": 1_774_663_100_000,
+                "savedAt": "2026-03-28T02:00:00.000Z", "lastSyncAt": "2026-03-28T02:00:00+00:00",
+                "lastInboundAt": "2026-03-28T01:58:20+00:00",
             },
             {
                 "appId": SECOND, "userId": None, "state": "stopped", "running": False,

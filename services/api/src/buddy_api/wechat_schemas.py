@@ -16,8 +16,8 @@ _ACCOUNT = {
     "running": True,
     "lastError": None,
     "savedAt": "2026-03-28T02:00:00.000Z",
-    "lastSyncAt": 1774663200000,
-    "lastInboundAt": 1774663190000,
+    "lastSyncAt": "2026-03-28T02:00:00+00:00",
+    "lastInboundAt": "2026-03-28T01:59:50+00:00",
 }
 _CODE = {
     "qrcode_url": "https://liteapp.weixin.qq.com/q/7GiQu1?qrcode=0123456789abcdef&bot_type=3",
@@ -47,8 +47,8 @@ class WechatAccount(BaseModel):
     running: bool
     lastError: str | None
     savedAt: str | int | None
-    lastSyncAt: int | None
-    lastInboundAt: int | None = None
+    lastSyncAt: str | None
+    lastInboundAt: str | None = None
 
 
 class WechatStatus(MirroredFlat):

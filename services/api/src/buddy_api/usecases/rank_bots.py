@@ -1,8 +1,9 @@
 """Rank the bots by how often they were asked."""
 
 import time
-from datetime import UTC, datetime
 from typing import Any
+
+from buddy_common.times import utc_text
 
 _DAY_SECONDS = 86_400
 
@@ -20,7 +21,7 @@ def rank_bots(rows: list[dict[str, Any]], *, days: int, today: int) -> list[dict
             **{name: row[name] for name in ("id", "name", "emoji", "model")},
             "messages": _since(row["questions"], first_day),
             "sessions": _since(row["sessions"], first_day),
-            "lastAskedAt": _utc(row["lastAskedAt"]),
+            "lastAskedAt": utc_text(row["lastAskedAt"]),
         }
         for row in rows
     ]
@@ -29,9 +30,3 @@ def rank_bots(rows: list[dict[str, Any]], *, days: int, today: int) -> list[dict
 
 def _since(by_day: dict[str, int], first_day: int) -> int:
     return sum(count for day, count in by_day.items() if int(day) >= first_day)
-
-
-def _utc(milliseconds: int | None) -> str | None:
-    if milliseconds is None:
-        return None
-    return datetime.fromtimestamp(milliseconds // 1000, UTC).isoformat()

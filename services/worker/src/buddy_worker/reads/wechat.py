@@ -8,6 +8,7 @@ from buddy_common.adapters.wechat_accounts import BoundAccount, WechatAccounts
 from buddy_common.adapters.wechat_sessions import said_expired, state_of
 from buddy_common.schemas.resources import Resource
 from buddy_common.schemas.wechat import PLUGIN, AccountState
+from buddy_common.times import utc_text
 from buddy_worker.reads.sources import Files, GatewayCalls
 
 Row = dict[str, Any]
@@ -59,6 +60,7 @@ def _accounts(files: Files, live: list[Row] | None) -> list[Row]:
 
 def _account(account: BoundAccount, live: Row | None, state: AccountState) -> Row:
     live = live or {}
+    inbound = live.get("lastInboundAt")
     return {
         "appId": account.id,
         "userId": account.user_id,
@@ -66,6 +68,6 @@ def _account(account: BoundAccount, live: Row | None, state: AccountState) -> Ro
         "running": live.get("running") is True,
         "lastError": live.get("lastError"),
         "savedAt": account.saved_at,
-        "lastSyncAt": None if account.synced_at is None else int(account.synced_at * 1000),
-        "lastInboundAt": live.get("lastInboundAt"),
+        "lastSyncAt": None if account.synced_at is None else utc_text(account.synced_at * 1000),
+        "lastInboundAt": utc_text(inbound) if isinstance(inbound, int | float) else None,
     }
