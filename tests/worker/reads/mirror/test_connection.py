@@ -10,6 +10,7 @@ import pytest
 from buddy_common.schemas.resources import MIRRORED, Resource
 from buddy_common.schemas.wechat import PLUGIN
 from buddy_worker.reads import mirror as module
+from buddy_worker.reads.table import Read
 from eventually import eventually
 from fakes.gateway import NO_ANSWER, FakeGateway
 from worker.reads.mirror.node import SECONDS, Node
@@ -90,6 +91,23 @@ async def test_a_list_that_takes_minutes_is_stale_for_so_long_and_holds_up_no_ot
     await gateway.crash()
     gateway.methods["sessions.list"] = answer
     await gateway.start()
+    await node.until_fresh()
+
+
+async def test_a_list_that_was_read_while_others_were_given_up_counts_as_fresh(
+    node: Node, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "FIRST_READ_SECONDS", 0.0)
+    mirror = node.start()
+    refresher = mirror._refresher
+    doubt = refresher.doubt
+
+    async def doubt_and_wait(read: Read) -> None:
+        await doubt(read)
+        await asyncio.gather(*refresher._running.values())
+
+    monkeypatch.setattr(refresher, "doubt", doubt_and_wait)
+
     await node.until_fresh()
 
 

@@ -185,11 +185,13 @@ class Mirror:
 
     async def _read_at_first(self, reads: Iterable[Read]) -> None:
         """Read them; what is not there in time goes on being read, and counts as out of date until then."""
-        tasks = {self._spawn(self._refresher.refresh(read)): read for read in reads}
-        done, late = await asyncio.wait(tasks, timeout=FIRST_READ_SECONDS)
+        reads = list(reads)
+        await self._doubt(reads)  # before they are read: whatever is read by then is out of date no more
+        done, _ = await asyncio.wait(
+            [self._spawn(self._refresher.refresh(read)) for read in reads], timeout=FIRST_READ_SECONDS
+        )
         for task in done:
             task.result()
-        await self._doubt(tasks[task] for task in late)
 
     async def _say_linked(self, *, up: bool) -> None:
         self._said_up = up
