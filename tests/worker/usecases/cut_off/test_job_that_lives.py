@@ -59,7 +59,7 @@ async def test_an_install_over_its_deadline_is_undone(
     w: Wiring, fake_openclaw: FakeOpenClaw, gate: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     before = has_version(fake_openclaw, gate)
-    monkeypatch.setattr(InstallWechatJob, "deadline_seconds", 5.0)
+    monkeypatch.setattr(InstallWechatJob, "deadline_seconds", 12.0)  # the install must have begun
 
     task = await cut(w, fake_openclaw, lambda _: None, gate=gate)
 
