@@ -50,10 +50,14 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         config.hook.pytest_deselected(items=left_out)
         items[:] = [item for item in items if item not in left_out]
     for item in items:
-        if item.get_closest_marker("openclaw"):
+        needs_openclaw = item.get_closest_marker("openclaw") is not None
+        if needs_openclaw:
             real_openclaw.mark(item)
+        if item.get_closest_marker("timeout"):
+            continue
+        if needs_openclaw:
             item.add_marker(pytest.mark.timeout(OPENCLAW_TEST_SECONDS))
-        elif on_postgres(config) and not item.get_closest_marker("timeout"):
+        elif on_postgres(config):
             item.add_marker(pytest.mark.timeout(POSTGRES_TEST_SECONDS))
     items.sort(key=lambda item: item.get_closest_marker("openclaw") is not None)
 
