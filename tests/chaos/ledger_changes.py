@@ -1,5 +1,7 @@
 """The lines of the ledger about changes: what was acknowledged is there, what was refused is not. Pure."""
 
+import time
+
 from chaos.facts import Attempt, Facts, Look, Said
 from chaos.keys import CONFIG
 from chaos.ledger import SLACK_SECONDS, Line, line
@@ -7,7 +9,7 @@ from chaos.ledger import SLACK_SECONDS, Line, line
 
 def changes_kept(facts: Facts) -> Line:
     """What was acknowledged is there, unless a repair that is on record took back this very change."""
-    troubles: dict[str, None] = {}
+    troubles: dict[tuple[str, str | None, str], str] = {}  # what was lost, as it was seen first
     excused: set[str] = set()
     for look in facts.looks:
         for key, attempts in _by_key(facts, look).items():
@@ -21,14 +23,18 @@ def changes_kept(facts: Facts) -> Line:
             if final in _taken_to(facts, last, look):
                 excused.add(key)
             else:
-                troubles[f"{key} is {final!r}, acknowledged was {last.value!r}"] = None
+                told = (
+                    f"{key} is {final!r} at {_clock(look.at)},"
+                    f" acknowledged at {_clock(last.ended)} was {last.value!r}"
+                )
+                troubles.setdefault((key, final, last.value), told)
     acknowledged = [attempt for attempt in facts.attempts if attempt.said is Said.ACKNOWLEDGED]
     detail = (
         f"{len(acknowledged)} acknowledged, of {len({a.key for a in acknowledged})} keys;"
         f" {len(excused)} keys taken back by {len(facts.taken)} repairs"
     )
     seen = len(acknowledged) if any(not look.is_in_the_midst for look in facts.looks) else 0
-    return line("every acknowledged change is there", detail, list(troubles), seen=seen)
+    return line("every acknowledged change is there", detail, list(troubles.values()), seen=seen)
 
 
 def refusals_kept(facts: Facts) -> Line:
@@ -98,3 +104,7 @@ def _unsure(attempts: list[Attempt], last: Attempt, look: Look) -> set[str]:
     """
     after = 0 if look.is_in_the_midst else attempts.index(last) + 1
     return {a.value for a in attempts[after:] if a.said is Said.UNKNOWN or a.ended > look.at}
+
+
+def _clock(moment: float) -> str:
+    return time.strftime("%H:%M:%S", time.localtime(moment))
