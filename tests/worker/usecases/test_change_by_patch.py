@@ -135,6 +135,29 @@ async def test_a_patch_that_is_refused_leaves_all_as_it_was(
     assert await asyncio.to_thread(host.journal.open_change) is None
 
 
+@pytest.mark.parametrize(
+    "conflict",
+    [
+        "config changed since last load",
+        "active config environment changed while preparing write; re-run config.get and retry",
+    ],
+)
+async def test_a_patch_that_came_beside_another_edit_is_planned_anew(
+    conflict: str, gateway: FakeGateway, job: RecordingJob
+) -> None:
+    write = gateway.methods["config.patch"]
+
+    def refuse(_: dict[str, Any]) -> None:
+        gateway.methods["config.patch"] = write
+        raise Refusal("INVALID_REQUEST", conflict)
+
+    gateway.methods["config.patch"] = refuse
+
+    changed = await change_config(job.as_job(), lambda config: config.update(x="new"), base_hash=None)
+
+    assert (changed.via, changed.changed) == ("rpc", ["x"])
+
+
 async def test_an_edit_that_is_refused_sends_nothing(
     gateway: FakeGateway, host: HostPlane, job: RecordingJob
 ) -> None:
