@@ -1,4 +1,4 @@
-"""What each process of a whole system needs, idle and under load: memory and CPU.
+"""What each process of a whole system and its descendants need, idle and under load: memory and CPU.
 
 `python -m bench.processes [--seconds N]` prints a Markdown table. The load: 16 clients that read lists, four
 that chat through the proxy with a stand-in for the model, one that has a job run after the other. The gateway
@@ -7,21 +7,33 @@ is a real one.
 
 import argparse
 import asyncio
+import contextlib
 import tempfile
 import time
 from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
 from pathlib import Path
 
 import httpx
 import psutil
 
 from bench.http_load import load
+from bench.results import Result, keep
 from openclaw_system import QUESTION, System, running_system
 from real_openclaw import Generation
 
 READERS, CHATTERS = 16, 4
 REQUESTS = 160
 CALL_SECONDS = 120.0
+SUPERVISOR, GATEWAY = "buddy up", "openclaw"
+
+
+@dataclass(frozen=True)
+class Need:
+    """What a process needs: memory in MB, CPU in % of a core."""
+
+    memory: float
+    cpu: float
 
 
 def main() -> None:
@@ -36,44 +48,80 @@ def main() -> None:
 async def measure(system: System, seconds: float) -> None:
     """Print what the processes need, first idle and then under load."""
     await asyncio.to_thread(chat, system)  # the first one has the gateway load what it needs
-    processes = named(system)
-    idle = await cost(processes, lambda: asyncio.sleep(seconds))
-    print(f"{seconds:.0f} s idle, then {seconds:.0f} s under load; CPU in % of a core\n")
-    busy = await cost(processes, lambda: work(system, seconds))
-    print("| process | idle, MB | CPU | under load, MB | CPU |\n|---|---|---|---|---|")
-    for name, (memory, cpu) in idle.items():
-        print(f"| {name} | {memory:.0f} | {cpu:.1f} % | {busy[name][0]:.0f} | {busy[name][1]:.1f} % |")
+    roots = named(system)
+    print(f"{seconds:.0f} s idle, then {seconds:.0f} s under load; memory as PSS in MB, CPU in % of a core\n")
+    print("| process | idle, MB | CPU |\n|---|---|---|", flush=True)
+    idle = await cost(roots, lambda: asyncio.sleep(seconds))
+    for name, need in idle.items():
+        print(f"| {name} | {need.memory:.0f} | {need.cpu:.1f} % |", flush=True)
+    busy = await cost(roots, lambda: work(system, seconds))
+    print("\n| process | under load, MB | CPU |\n|---|---|---|")
+    for name, need in busy.items():
+        print(f"| {name} | {need.memory:.0f} | {need.cpu:.1f} % |")
+        keep(Result(f"memory of {name} under load", "MB", need.memory, idle[name].memory, "idle"))
+        keep(Result(f"CPU of {name} under load", "% of a core", need.cpu, busy[GATEWAY].cpu, "the gateway"))
     for what, found in (("idle", idle), ("under load", busy)):
-        ours = [value for name, value in found.items() if name != "openclaw"]
-        memory, cpu = (sum(column) for column in zip(*ours, strict=True))
-        print(f"\nAll of ours, {what}: {memory:.0f} MB, {cpu:.1f} % of a core.")
+        ours, gateway = of_all(found), found[GATEWAY]
+        keep(Result(f"memory of all of Buddy, {what}", "MB", ours.memory, gateway.memory, "the gateway"))
+        keep(Result(f"CPU of all of Buddy, {what}", "% of a core", ours.cpu, gateway.cpu, "the gateway"))
+        print(f"\nAll of ours, {what}: {ours.memory:.0f} MB, {ours.cpu:.1f} % of a core.")
 
 
 def named(system: System) -> dict[str, psutil.Process]:
-    """Return the processes by name; the last is the gateway."""
+    """Return the processes by name, the supervisor first and the gateway last."""
     buddy = system.buddy
     (gateway,) = system.gateway_pids()
-    pids = {"buddy up": buddy.process.pid, **buddy.children, "openclaw": gateway}
+    pids = {SUPERVISOR: buddy.process.pid, **buddy.children, GATEWAY: gateway}
     return {name: psutil.Process(pid) for name, pid in pids.items()}
 
 
-async def cost(
-    processes: dict[str, psutil.Process], during: Callable[[], Awaitable[None]]
-) -> dict[str, tuple[float, float]]:
-    """Return memory in MB afterwards, and CPU in % of a core meanwhile, of each process."""
-    before, began = {name: used(process) for name, process in processes.items()}, time.monotonic()
+async def cost(roots: dict[str, psutil.Process], during: Callable[[], Awaitable[None]]) -> dict[str, Need]:
+    """Return what each process and its descendants hold afterwards, and used meanwhile."""
+    before, began = {name: used(members) for name, members in families(roots).items()}, time.monotonic()
     await during()
     lasted = time.monotonic() - began
     return {
-        name: (process.memory_info().rss / 2**20, (used(process) - before[name]) / lasted * 100)
-        for name, process in processes.items()
+        name: Need(held(members), (used(members) - before[name]) / lasted * 100)
+        for name, members in families(roots).items()
     }
 
 
-def used(process: psutil.Process) -> float:
-    """Return the CPU seconds so far."""
-    times = process.cpu_times()
-    return float(times.user + times.system)
+def of_all(needs: dict[str, Need]) -> Need:
+    """Return what all but the gateway need together."""
+    ours = [need for name, need in needs.items() if name != GATEWAY]
+    return Need(sum(need.memory for need in ours), sum(need.cpu for need in ours))
+
+
+def families(roots: dict[str, psutil.Process]) -> dict[str, list[psutil.Process]]:
+    """Return each process with its descendants; those that are listed by themselves count there alone.
+
+    All services descend from the supervisor, and the gateway from the worker that started it.
+    """
+    gateway = [roots[GATEWAY], *roots[GATEWAY].children(recursive=True)]
+    found = {SUPERVISOR: [roots[SUPERVISOR]], GATEWAY: gateway}
+    return {
+        name: found.get(name)
+        or [root, *(child for child in root.children(recursive=True) if child not in gateway)]
+        for name, root in roots.items()
+    }
+
+
+def held(processes: list[psutil.Process]) -> float:
+    """Return the MB that they hold together, each page that they share counted once (PSS)."""
+    total = 0
+    for process in processes:
+        with contextlib.suppress(psutil.NoSuchProcess):
+            total += process.memory_full_info().pss
+    return total / 2**20
+
+
+def used(processes: list[psutil.Process]) -> float:
+    """Return the CPU seconds so far, those of their ended children included."""
+    spent = 0.0
+    for process in processes:
+        with contextlib.suppress(psutil.NoSuchProcess):
+            spent += sum(process.cpu_times()[:4])  # user, system, and both of the children
+    return spent
 
 
 async def work(system: System, seconds: float) -> None:

@@ -66,7 +66,7 @@ def table(results: Iterable[Result]) -> str:
     lines = ["| what | ours | reference | | ratio | wanted |", "|---|---|---|---|---|---|"]
     lines += [
         f"| {row.what} | {number(row.ours)} {row.unit} | {number(row.reference)} {row.unit} | {row.of} |"
-        f" {row.ratio:.2f} | {row.wanted} |"
+        f" {ratio(row.ratio)} | {row.wanted} |"
         for row in results
     ]
     return "\n".join(lines)
@@ -75,3 +75,8 @@ def table(results: Iterable[Result]) -> str:
 def number(value: float) -> str:
     """Return a figure with as many digits as it deserves."""
     return f"{value:,.0f}" if abs(value) >= 100 else f"{value:.1f}" if abs(value) >= 10 else f"{value:.2f}"
+
+
+def ratio(value: float) -> str:
+    """Return a ratio with at least two digits that tell something."""
+    return f"{value:.2f}" if value >= 0.1 else f"{value:.2g}"

@@ -36,10 +36,12 @@ def test_rows_of_several_benchmarks_come_into_one_table(
     monkeypatch.setenv(ROWS_FILE, str(tmp_path / "rows"))
     keep(result(1234.0, at_most=3))
     keep(result(1.5))
+    keep(result(0.0005))
 
     assert table(kept(tmp_path / "rows")).splitlines()[2:] == [
         "| lists, p50 | 1,234 ms | 2.00 ms | bare route | 617.00 | ≤ 3 ✗ |",
         "| lists, p50 | 1.50 ms | 2.00 ms | bare route | 0.75 |  |",
+        "| lists, p50 | 0.00 ms | 2.00 ms | bare route | 0.00025 |  |",
     ]
 
 
