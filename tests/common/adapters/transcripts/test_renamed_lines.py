@@ -29,13 +29,19 @@ def restarted(agents: Path) -> TranscriptCounter:
     return TranscriptCounter(agents, keep_days=KEEP_DAYS)
 
 
+def five_questions(agents: Path, counter: TranscriptCounter) -> Lines:
+    """Return a session in which so many were asked and counted."""
+    lines = Lines(agents)
+    lines.add(*(message() for _ in range(5)))
+    assert count(counter) == 5
+    return lines
+
+
 @pytest.mark.parametrize("name", NAMES)
 def test_a_worker_that_starts_anew_counts_what_the_one_before_did(
     agents: Path, counter: TranscriptCounter, restarted: TranscriptCounter, name: str
 ) -> None:
-    lines = Lines(agents)
-    lines.add(*(message() for _ in range(5)))
-    assert count(counter) == 5
+    lines = five_questions(agents, counter)
     archive(lines, name)
     Lines(agents, session="s-2").add(message())
 
@@ -61,9 +67,7 @@ def test_a_renamed_file_is_not_read_again(
 def test_a_session_that_goes_on_under_its_id_after_a_reset_is_counted_on(
     agents: Path, counter: TranscriptCounter, restarted: TranscriptCounter
 ) -> None:
-    lines = Lines(agents)
-    lines.add(*(message() for _ in range(5)))
-    assert count(counter) == 5
+    lines = five_questions(agents, counter)
     archive(lines)
     lines.add(message())
 
@@ -77,9 +81,7 @@ def test_a_session_that_goes_on_under_its_id_after_a_reset_is_counted_on(
 def test_a_session_that_goes_on_a_while_after_a_reset_is_counted_on(
     agents: Path, counter: TranscriptCounter
 ) -> None:
-    lines = Lines(agents)
-    lines.add(*(message() for _ in range(5)))
-    assert count(counter) == 5
+    lines = five_questions(agents, counter)
     archive(lines)
     assert count(counter) == 5
 
@@ -91,9 +93,7 @@ def test_a_session_that_goes_on_a_while_after_a_reset_is_counted_on(
 def test_a_session_that_is_reset_and_deleted_before_anybody_looks_is_counted_once(
     agents: Path, counter: TranscriptCounter
 ) -> None:
-    lines = Lines(agents)
-    lines.add(*(message() for _ in range(5)))
-    assert count(counter) == 5
+    lines = five_questions(agents, counter)
     archive(lines)
     lines.add(message(), message())
 
@@ -104,9 +104,7 @@ def test_a_session_that_is_reset_and_deleted_before_anybody_looks_is_counted_onc
 
 def test_what_a_compaction_keeps_is_not_counted_twice(agents: Path, counter: TranscriptCounter) -> None:
     """It writes the last lines to a new file, after it has renamed the one that it was."""
-    lines = Lines(agents)
-    lines.add(*(message() for _ in range(5)))
-    assert count(counter) == 5
+    lines = five_questions(agents, counter)
     kept = archive(lines, "bak.2026-09-04T04-00-00.123Z").read_bytes().splitlines(keepends=True)[-2:]
     lines.add_text(b"".join(kept))
     assert count(counter) == 5

@@ -27,8 +27,8 @@ from buddy_worker.gateway_calls import GatewayCall
 PATCH_SECONDS = 120.0  # it waits until the gateway has applied what it can without a restart
 CONFLICT_TRIES = 5
 PATCH_METHODS = ("config.patch", "plugins.list")  # the second tells the newer generation: the older restarts
-# what another hash is answered with, and what the newer generation adds to whatever may be tried again
-_CONFLICTS = ("changed since last load", "; re-run config.get and retry")
+_CONFLICT = "changed since last load"  # the answer to another hash
+_TRY_AGAIN = "; re-run config.get and retry"  # which the newer generation adds to whatever may be
 _TOO_MANY = "rate limit exceeded"
 LATER_CEILING_SECONDS = 330.0  # a gateway lets its chats end before it restarts, for so long at most
 _INVALID = "invalid config"
@@ -160,7 +160,7 @@ async def _send(call: GatewayCall, request: RpcCall, progress: Progress) -> Any:
 
 def _is_conflict(exc: BuddyError) -> bool:
     return isinstance(exc, GatewayRpcError) and (
-        _CONFLICTS[0] in exc.reason or exc.reason.rstrip(". ").endswith(_CONFLICTS[1])
+        _CONFLICT in exc.reason or exc.reason.rstrip(". ").endswith(_TRY_AGAIN)
     )
 
 
