@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 from redis.asyncio import Redis
 
+from api.mirroring import ALL, CONTENT
 from api.real_api import real_api
-from api.test_lists import ALL, CONTENT
 from buddy_common.adapters.read_model import ReadModel
 from buddy_common.db import nodes
 from buddy_common.db.engine import Database
