@@ -5,6 +5,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from api.conftest import Api
+from api.mirroring import set_web
 from buddy_api.schemas import guide_duration
 from buddy_common.db import nodes
 from buddy_common.schemas.gateway import (
@@ -35,9 +36,14 @@ async def publish(api: Api, *, fresh_seconds: float = 30, **changes: object) -> 
         disk_percent=45.2,
         probe=Probe(live=True, ready=True, event_loop_delay_p99_ms=21.0),
     ).model_copy(update=changes)
-    install = OpenClawInstall(installed=True, version="2026.9.6", path="/usr/bin/openclaw", installed_at=NOW)
     model = api.wiring.read_model
     await model.put("local", Resource.GATEWAY, snapshot, source="process", fresh_seconds=fresh_seconds)
+    await publish_version(api, "2026.9.6", fresh_seconds=fresh_seconds)
+
+
+async def publish_version(api: Api, version: str, *, fresh_seconds: float = 30) -> None:
+    install = OpenClawInstall(installed=True, version=version, path="/usr/bin/openclaw", installed_at=NOW)
+    model = api.wiring.read_model
     await model.put("local", Resource.OPENCLAW, install, source="file", fresh_seconds=fresh_seconds)
 
 
@@ -102,6 +108,24 @@ async def test_version(api: Api) -> None:
         "path": "/usr/bin/openclaw",
         "problem": None,
     }
+
+
+@pytest.mark.parametrize("name", ["status", "version", "dashboard-url"])
+async def test_who_has_it_gets_304_until_it_changes(name: str, api: Api) -> None:
+    path = f"/v1/openclaw/{name}"
+    at = datetime.now(UTC)
+    await publish(api, observed_at=at, started_at=at)
+    tag = (await api.client.get(path)).headers["ETag"]
+
+    again = await api.client.get(path, headers={"If-None-Match": tag})
+    await publish(api, observed_at=at, started_at=at, state=GatewayState.STOPPED)
+    await publish_version(api, "2026.9.7")
+    set_web(api, external_dashboard_url="https://panel.example.com/")
+    changed = await api.client.get(path, headers={"If-None-Match": tag})
+
+    assert (again.status_code, again.content, again.headers["ETag"]) == (304, b"", tag)
+    assert changed.status_code == 200
+    assert changed.headers["ETag"] != tag
 
 
 async def test_the_node_is_chosen_by_query_header_or_default(api: Api) -> None:

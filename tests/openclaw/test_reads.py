@@ -230,6 +230,9 @@ def test_a_broker_that_forgets_is_filled_again_without_anybody_asking(rich: Rich
 
 def test_reads_change_nothing_of_openclaw(rich: Rich) -> None:
     folder = rich.system.openclaw.config_dir
+    allowed = folder / "credentials" / "telegram-allowFrom.json"
+    allowed.parent.mkdir(exist_ok=True)
+    allowed.write_text('{"version": 1, "allowFrom": ["4711"]}')
     kept = [
         folder / "openclaw.json",
         *folder.rglob("*.md"),
@@ -246,6 +249,7 @@ def test_reads_change_nothing_of_openclaw(rich: Rich) -> None:
 
     before = digests()
     assert len(before) > 5
+    assert allowed in before
     for _ in range(20):
         for path in LISTS:
             rich.get(path)
