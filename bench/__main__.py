@@ -19,11 +19,9 @@ from pathlib import Path
 
 import psutil
 
-from bench.results import ROWS_FILE, Result, count_missed, kept, table
+from bench.results import REPORT, ROOT, ROWS_FILE, Result, count_missed, kept, table
 from real_openclaw import Generation, locate
 
-ROOT = Path(__file__).parents[1]
-REPORT = ROOT / "build" / "bench.md"
 PARTS = {
     "jobs": ("Jobs", []),
     "health": ("A month of health", []),

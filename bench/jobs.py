@@ -103,7 +103,11 @@ def until_stamped(stamps: "redis.Redis", number: int) -> float:
 def bare_worker() -> Iterator[None]:
     """Run a Celery worker with the settings that Celery's documentation starts with."""
     arguments = ["-q", "-A", "bench.jobs", "worker", "-Q", "bench", "-P", "threads", "-c", "4", "-l", "error"]
-    process = subprocess.Popen([sys.executable, "-m", "celery", *arguments])
+    process = subprocess.Popen(
+        [sys.executable, "-m", "celery", *arguments],
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,  # what it says of the user that it runs as is no figure
+    )
     try:
         yield
     finally:

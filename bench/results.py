@@ -6,6 +6,8 @@ from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
+ROOT = Path(__file__).parents[1]
+REPORT = ROOT / "build" / "bench.md"
 ROWS_FILE = "BENCH_ROWS"
 
 
