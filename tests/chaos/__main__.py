@@ -84,12 +84,14 @@ def _run(options: argparse.Namespace, folder: Path) -> int:
     began = time.time()
     with running_stage(folder) as running:
         title += f", OpenClaw {running.openclaw}, {os.cpu_count()} cores, {time.strftime('%Y-%m-%d')}"
+        soak = Soak(running, schedule, facts)
         try:
-            Soak(running, schedule, facts).run()
+            soak.run()
         except (KeyboardInterrupt, NotThereError) as exc:  # what was seen until then is told all the same
             facts.unsettled.append(f"it ended early: {exc!r}")
         finally:
             _keep_logs(running.machine.folder)
+            (LOGS / "config.txt").write_text(soak.config_timeline())
     lines = [check(facts) for check in CHECKS]
     notes = f" Note: {LEFT_OUT}." if options.without_disk else ""
     text = ledger.render(f"{title}; took {time.time() - began:.0f} s.{notes}", lines)

@@ -21,6 +21,7 @@ from chaos.samplers import GatewaySampler, JournalKeeper, ProcessSampler, Sample
 from chaos.schedule import Fault
 from chaos.stage import Stage, show
 from chaos.taken import looks_before, taken_back
+from chaos.timeline import timeline
 from chaos.writers import Operator, Writer
 
 KNOWN_GOOD_SECONDS = 280.0  # the gateway has to be ready on the config for a minute
@@ -83,6 +84,10 @@ class Soak:
         backups, seen = self._backups.backups(), list(self._config.seen)
         facts.taken = taken_back(backups, seen, facts.rows, facts.blows, keys)
         facts.looks = [*looks_before(facts.taken, self._config.good(), keys), *facts.looks]
+
+    def config_timeline(self) -> str:
+        """Return what happened to `openclaw.json`, a line each."""
+        return timeline(self._facts, list(self._config.seen), self._backups.backups())
 
     def _judge_configs(self) -> None:
         """Have OpenClaw judge what was in `openclaw.json`; the system has stopped, so it has the machine."""
