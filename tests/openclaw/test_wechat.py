@@ -308,4 +308,8 @@ def test_an_unbound_account_is_gone_for_the_gateway_too(wechat: Wechat) -> None:
     folder = wechat.system.openclaw.config_dir / PLUGIN
     assert json.loads((folder / "accounts.json").read_bytes()) == []
     assert not [file for file in (folder / "accounts").iterdir() if ACCOUNT in file.name]
+    wechat.ilink.updates.clear()
+    with wechat.listening(fresh="true"):  # takes longer than a poll for messages
+        wechat.ilink.until_codes(len(wechat.ilink.codes) + 1)
+    assert wechat.ilink.updates == []
     assert wechat.system.is_ready()

@@ -1,6 +1,7 @@
 """A WeChat login of the fake program: its words are those of the real plugin, its gateway a test's own."""
 
 import json
+from asyncio import to_thread
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -54,6 +55,7 @@ class ChannelGateway:
     does: Callable[[str], object] = lambda _: None
     refuses: str | None = None
     loaded: bool = True  # the plugin
+    lists: Callable[[], list[str]] | None = None  # what the plugin tells it of; None: of all
     asked: list[tuple[str, Any]] = field(default_factory=list)
 
     def has(self, method: str) -> bool:
@@ -65,7 +67,7 @@ class ChannelGateway:
             order = ["telegram", PLUGIN] if self.loaded else ["telegram"]
             return {
                 "channelOrder": order,
-                "channelAccounts": {PLUGIN: self.rows, "telegram": [{"accountId": ACCOUNT}]},
+                "channelAccounts": {PLUGIN: await self._rows(), "telegram": [{"accountId": ACCOUNT}]},
             }
         self.asked.append((method, params))
         if self.refuses is not None:
@@ -78,6 +80,11 @@ class ChannelGateway:
         if self.rows is None:
             raise GatewayUnreachableError("No gateway listens on its port.")
         yield self
+
+    async def _rows(self) -> list[dict[str, Any]]:
+        rows = self.rows or []
+        listed = {row["accountId"] for row in rows} if self.lists is None else await to_thread(self.lists)
+        return [row for row in rows if row["accountId"] in listed]
 
     def runs(self, account: str, *, at: float) -> None:
         self.rows = [{"accountId": account, "running": True, "lastStartAt": at * 1000}]

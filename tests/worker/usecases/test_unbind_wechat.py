@@ -27,7 +27,7 @@ OTHER = "c1a6971aaaaa-im-bot"
 @pytest.fixture
 def gateway(monkeypatch: pytest.MonkeyPatch, fake_openclaw: FakeOpenClaw) -> ChannelGateway:
     bind(fake_openclaw, ACCOUNT, OTHER)
-    gateway = ChannelGateway(rows=[_row(ACCOUNT), _row(OTHER)])
+    gateway = ChannelGateway(rows=[_row(ACCOUNT), _row(OTHER)], lists=lambda: bound(fake_openclaw))
     monkeypatch.setattr(wechat_channel, "call_gateway", gateway.connect)
     monkeypatch.setattr(wechat_channel, "POLL_SECONDS", 0.02)
     return gateway
@@ -134,27 +134,54 @@ async def test_without_a_gateway_the_files_are_all_there_is_to_do(
     assert bound(fake_openclaw) == [OTHER]
 
 
-async def test_an_older_gateway_loads_its_accounts_anew(
+async def test_an_older_gateway_loads_its_accounts_anew_and_ends_its_last_poll_before_all_is_removed(
     w: Wiring, fake_openclaw: FakeOpenClaw, gateway: ChannelGateway, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     gateway.methods = {"channels.status"}
+    folder = fake_openclaw.config_dir / PLUGIN / "accounts"
+    tokens: list[bool] = []
+
+    def polls() -> list[str]:
+        tokens.append("token" in json.loads((folder / f"{ACCOUNT}.json").read_bytes()))
+        (folder / f"{ACCOUNT}.sync.json").write_text("its last poll")
+        return bound(fake_openclaw)
 
     def touched(config: Any) -> None:
         touch_channel(config)
-        gateway.rows = [_row(OTHER)]
+        gateway.rows = [_row(ACCOUNT, running=False), _row(OTHER)]
 
+    gateway.lists = polls
     monkeypatch.setattr(wechat_channel, "touch_channel", touched)
 
     done(await unbind(w))
 
     channel = json.loads(fake_openclaw.config_file.read_bytes())["channels"][PLUGIN]
     assert set(channel) == {"channelConfigUpdatedAt"}
+    assert tokens == [False, False]
+    assert files(fake_openclaw) == {f"{OTHER}.json", f"{OTHER}.sync.json"}
 
 
-async def test_a_gateway_that_does_not_let_go_is_told(
-    w: Wiring, gateway: ChannelGateway, monkeypatch: pytest.MonkeyPatch
+async def test_an_account_is_unbound_though_the_gateway_does_not_let_go_and_that_is_told(
+    w: Wiring, fake_openclaw: FakeOpenClaw, gateway: ChannelGateway, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(wechat_channel, "CHANNEL_SECONDS", 0.2)
     gateway.refuses = "busy"
 
-    assert "still runs it" in failed(await unbind(w), "wechat_channel_failed")
+    assert "but the gateway still runs it" in failed(await unbind(w), "wechat_channel_failed")
+    assert bound(fake_openclaw) == [OTHER]
+
+
+async def test_an_account_is_unbound_though_the_gateway_cannot_be_asked_and_that_is_told(
+    w: Wiring, fake_openclaw: FakeOpenClaw, gateway: ChannelGateway, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def there(*_: object) -> bool:
+        return True
+
+    monkeypatch.setattr(wechat_channel, "CHANNEL_SECONDS", 0.2)
+    monkeypatch.setattr(wechat_channel, "_there_is_a_gateway", there)
+    gateway.rows = None
+
+    assert "does not tell whether" in failed(await unbind(w), "wechat_channel_failed")
+    assert bound(fake_openclaw) == [OTHER]
+    channel = json.loads(fake_openclaw.config_file.read_bytes())["channels"][PLUGIN]
+    assert set(channel) == {"channelConfigUpdatedAt"}  # which reloads it, if it follows its file

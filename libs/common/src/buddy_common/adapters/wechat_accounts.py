@@ -62,8 +62,30 @@ class WechatAccounts:
         """Return all accounts that are bound."""
         return [self.find(account) for account in self.ids()]
 
+    def drop_token(self, account: str) -> None:
+        """Remove what an account signs in with; it stays listed, with all else that is known of it.
+
+        Its own file stays even where nothing is left in it: the plugin looks for a token in older places, of
+        which one is that of all accounts, only where there is none.
+
+        Raises:
+            StateUnwritableError: the files cannot be changed.
+        """
+        own, *earlier = self._files(account, _FILES[:1])
+        saved: dict[str, Any] = next((found for file in (own, *earlier) if (found := _read(file, {}))), {})
+        known = {name: value for name, value in saved.items() if name != "token"}
+        try:
+            like = next((file.stat() for file in (own, *earlier, self._index) if file.exists()), None)
+            replace_file(own, json.dumps(known).encode(), like=like)
+            for file in earlier:
+                file.unlink(missing_ok=True)
+        except OSError as exc:
+            raise self._unwritable(exc) from exc
+
     def remove(self, account: str) -> None:
         """Unbind an account: what the plugin knows of it, who may write to it and what was written is gone.
+
+        It is listed until all of that is, so that whoever fails half-way may try again.
 
         Raises:
             StateUnwritableError: the files cannot be changed.
@@ -71,18 +93,21 @@ class WechatAccounts:
         left = [name for name in _read(self._index, []) if name != account]
         allowed = self._credentials / f"{PLUGIN}-{account.lower()}-allowFrom.json"
         try:
+            for file in (*self._files(account, _FILES), allowed):
+                file.unlink(missing_ok=True)
+            forget_messages(self._folder.parent, _names(account))
             if self._index.exists():
                 like = self._index.stat()
                 replace_file(self._index, json.dumps(left, indent=2).encode(), like=like)
-            for file in (*self._files(account, _FILES), allowed):
-                file.unlink(missing_ok=True)
         except OSError as exc:
-            raise StateUnwritableError(f"{self._folder} cannot be changed: {exc}.") from exc
-        forget_messages(self._folder.parent, _names(account))
+            raise self._unwritable(exc) from exc
 
     @property
     def _index(self) -> Path:
         return self._folder / "accounts.json"
+
+    def _unwritable(self, exc: OSError) -> StateUnwritableError:
+        return StateUnwritableError(f"{self._folder} cannot be changed: {exc}.")
 
     def _files(self, account: str, names: tuple[str, ...]) -> list[Path]:
         return [self._folder / "accounts" / name.format(each) for each in _names(account) for name in names]

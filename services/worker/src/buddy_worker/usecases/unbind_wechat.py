@@ -2,11 +2,12 @@
 
 import asyncio
 
+from buddy_common.adapters.finishing import to_its_end
 from buddy_common.adapters.wechat_accounts import WechatAccounts
 from buddy_common.errors import UnknownWechatAccountError
 from buddy_worker.audited import Audited, Made
 from buddy_worker.jobs import AnyJob, RunningJob
-from buddy_worker.usecases.wechat_channel import require_gone, stop_account
+from buddy_worker.usecases.wechat_channel import require_stopped, stop_account
 
 
 class WechatUnbound(Audited):
@@ -17,7 +18,7 @@ class WechatUnbound(Audited):
 
 
 async def unbind_wechat(job: RunningJob[AnyJob], *, account: str) -> WechatUnbound:
-    """Stop the account's channel, drop its token, and see that the gateway has let go of it.
+    """Stop the account's channel, drop its token, see that the gateway has let go of it, and drop the rest.
 
     Raises:
         UnknownWechatAccountError: it is not bound.
@@ -32,10 +33,12 @@ async def unbind_wechat(job: RunningJob[AnyJob], *, account: str) -> WechatUnbou
         raise UnknownWechatAccountError(account)
     await job.stage("stopping the channel", 20)
     await stop_account(job, account)
-    await job.stage("removing the account", 40)
-    await asyncio.to_thread(accounts.remove, account)
-    await job.stage("checking that it is gone", 60)
-    await require_gone(job, account)
-    await asyncio.to_thread(accounts.remove, account)  # what it has written while it was stopped
+    # still listed: only of those that are does the gateway say whether they run
+    await asyncio.to_thread(accounts.drop_token, account)
+    await job.stage("waiting until the gateway has let go of it", 40)
+    try:
+        await require_stopped(job, account)
+    finally:  # without its token it is not bound any more, whatever the gateway does
+        await to_its_end(asyncio.to_thread(accounts.remove, account))
     left = await asyncio.to_thread(accounts.ids)
     return WechatUnbound(account=account, left=left, made=[Made(f"account {account}", "bound", None)])

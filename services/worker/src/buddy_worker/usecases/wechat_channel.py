@@ -94,8 +94,10 @@ async def stop_account(job: RunningJob[AnyJob], account: str) -> None:
         await job.line(f"The gateway did not stop the account: {exc.message}")
 
 
-async def require_gone(job: RunningJob[AnyJob], account: str) -> None:
-    """Return once the gateway does not run an account any more that is not bound any more.
+async def require_stopped(job: RunningJob[AnyJob], account: str) -> None:
+    """Return once the gateway does not run an account any more whose token is gone.
+
+    Earlier plugins end their last poll for messages first (35 s), and write down where it was.
 
     Raises:
         WechatChannelError: it still does.
@@ -110,10 +112,12 @@ async def require_gone(job: RunningJob[AnyJob], account: str) -> None:
         if rows is not None and not any(_runs(row, account, 0.0) for row in rows):
             return
         if waited >= CHANNEL_SECONDS:
+            how = "the gateway does not tell whether it" if rows is None else "the gateway"
             raise WechatChannelError(
-                f"The account {account!r} is unbound, but the gateway still runs it. Restart the gateway."
+                f"The account {account!r} is unbound, but {how} still runs it. Restart the gateway"
+                " (`POST /v1/gateway/restart`)."
             )
-        if rows is not None and not told:
+        if not told:
             told = True
             await _touch(job)
         await asyncio.sleep(POLL_SECONDS)
