@@ -11,6 +11,8 @@ from buddy_common.schemas.wechat import PLUGIN
 from buddy_common.schemas.wechat_jobs import InstallWechatJob
 from buddy_worker.jobs import RunningJob
 from buddy_worker.usecases import wechat_channel
+from buddy_worker.usecases.change_config import ConfigChanged, change_config
+from buddy_worker.usecases.confirm_change import Applied
 from buddy_worker.usecases.install_wechat import install_wechat, release_for
 from buddy_worker.wiring import Wiring
 from fakes.openclaw_program import FakeOpenClaw
@@ -242,6 +244,31 @@ async def test_a_command_that_fails_is_told_in_its_own_words(w: Wiring, fake_ope
 
     assert "Package not found on npm" in failed(await install(w), "openclaw_cli_failed")
     assert config(fake_openclaw).get("plugins") is None
+
+
+async def test_a_version_that_cannot_be_replaced_stays(w: Wiring, fake_openclaw: FakeOpenClaw) -> None:
+    there(fake_openclaw, PLUGIN, version="2.4.6")
+    fake_openclaw.configure(install_refuses="npm error network")
+
+    failed(await install(w), "openclaw_cli_failed")
+
+    assert versions(fake_openclaw) == {PLUGIN: "2.4.6"}
+
+
+async def test_a_gateway_that_lets_chats_end_first_has_not_failed_to_load_the_channel(
+    w: Wiring, fake_openclaw: FakeOpenClaw, gateway: ChannelGateway, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def later(*args: Any, **kwargs: Any) -> ConfigChanged:
+        changed = await change_config(*args, **kwargs)
+        return changed.model_copy(update={"applied": Applied.AT_RESTART})
+
+    monkeypatch.setattr("buddy_worker.usecases.install_wechat.change_config", later)
+    gateway.loaded = False
+    await start(w)
+
+    assert done(await install(w))["loaded"] is None
+
+    assert versions(fake_openclaw) == {PLUGIN: "2.4.9"}
 
 
 async def test_success_that_is_none_is_a_failure(w: Wiring, fake_openclaw: FakeOpenClaw) -> None:

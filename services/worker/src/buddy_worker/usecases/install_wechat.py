@@ -22,6 +22,7 @@ from buddy_worker.usecases.plugin_before import PluginBefore, plugin_before
 from buddy_worker.usecases.plugin_command import install_package, plugin_command
 from buddy_worker.usecases.wechat_channel import require_channel
 
+_LATER = frozenset({Applied.AT_NEXT_START, Applied.AT_RESTART})
 _BROKEN = frozenset({"error", "failed", "disabled", "unavailable"})
 
 
@@ -109,14 +110,15 @@ async def _install(
     spec = f"{PACKAGE}@{release.version}"
 
     async def command() -> None:
-        if found is not None:  # the older generation installs nothing over what is there
+        is_new = await is_new_openclaw(job.host)
+        if found is not None and not is_new:  # the older generation installs nothing over what is there
             await job.stage(f"removing {found.version}", 20)
             await plugin_command(job, "uninstall", PLUGIN, flags=["--force"])
         await job.stage(f"installing {spec}", 25)
         # the older generation asks ClawHub first, and gives up where that cannot be reached
         async with empty_registry() as clawhub:
-            asked = {} if await is_new_openclaw(job.host) else {"OPENCLAW_CLAWHUB_URL": clawhub}
-            await install_package(job, spec, force=False, environment=asked)
+            asked = {} if is_new else {"OPENCLAW_CLAWHUB_URL": clawhub}
+            await install_package(job, spec, force=found is not None, environment=asked)
         await job.stage("checking the plugin", 60)
         if PLUGIN not in await list_plugins(job):
             raise PluginNotInstalledError(f"OpenClaw does not list {PLUGIN!r}.")
@@ -141,7 +143,8 @@ async def _turn_on(
     await job.stage("verifying the channel", 95)
     plugin = await _verified(job)
     applied = changed.applied if changed.changed else installed or Applied.HOT
-    loaded = None if applied is Applied.AT_NEXT_START else await require_channel(job)
+    # not before the gateway has started anew, which may wait for chats to end
+    loaded = None if applied in _LATER else await require_channel(job)
     return WechatInstalled(
         id=PLUGIN,
         version=plugin.version,
