@@ -161,12 +161,17 @@ class RunningChat:
 
 
 @contextlib.contextmanager
-def running_system(generation: Generation, folder: Path, **environment: str) -> Iterator[System]:
-    """Start everything with ports, state and home of its own; nothing of it is left afterwards."""
+def running_system(
+    generation: Generation, folder: Path, *, gateway: dict[str, Any] | None = None, **environment: str
+) -> Iterator[System]:
+    """Start everything with ports, state and home of its own; nothing of it is left afterwards.
+
+    `gateway` is what else that section of the config has.
+    """
     provider = ModelProvider()
     try:
         config = {
-            "gateway": {"http": {"endpoints": {"chatCompletions": {"enabled": True}}}},
+            "gateway": {"http": {"endpoints": {"chatCompletions": {"enabled": True}}}, **(gateway or {})},
             "logging": {"file": str(folder / "openclaw.log")},  # else all gateways of a user share one
             **provider.config,
         }

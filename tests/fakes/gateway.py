@@ -8,6 +8,7 @@ import base64
 import hashlib
 import itertools
 import json
+import ssl
 import time
 import uuid
 from collections.abc import AsyncIterator, Callable, Mapping
@@ -90,6 +91,7 @@ class FakeGateway:
         self.hello = recorded_hello(release)
         self.methods: dict[str, Answer] = dict(methods or {})
         self.refusal: Refusal | None = None  # instead of a hello, to everybody
+        self.tls: ssl.SSLContext | None = None
         self.silent = False  # takes connections and says nothing
         self.connects: list[dict[str, Any]] = []  # parameters of `connect`
         self.headers: list[Mapping[str, str]] = []  # of each connection
@@ -102,7 +104,13 @@ class FakeGateway:
     async def start(self) -> None:
         """Listen from now on."""
         self._server = await serve(
-            self._talk, "127.0.0.1", self.port, compression=None, close_timeout=1, ping_interval=None
+            self._talk,
+            "127.0.0.1",
+            self.port,
+            compression=None,
+            close_timeout=1,
+            ping_interval=None,
+            ssl=self.tls,
         )
 
     async def stop(self, reason: str = "gateway stopping", **more: Any) -> None:

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator
+from pathlib import Path
 
 import pytest
 
@@ -15,6 +16,7 @@ from buddy_proxy import upstream as module
 from buddy_proxy.eager import begin
 from buddy_proxy.gateway_connection import MAX_HEAD_BYTES
 from buddy_proxy.upstream import Upstream
+from fakes.tls import self_signed
 from proxy.raw_server import CHUNKED, OK, Raw, ask
 
 
@@ -35,6 +37,17 @@ async def test_an_answer_comes_whole_and_its_connection_serves_the_next(
     raw.answers = [sent]
     assert [await ask(upstream, raw) for _ in range(3)] == [(200, body)] * 3
     assert raw.connections == 1
+
+
+async def test_a_gateway_with_tls_is_asked_so(upstream: Upstream, tmp_path: Path) -> None:
+    secure = Raw()
+    secure.answers = [CHUNKED + b"2\r\nok\r\n0\r\n\r\n"]
+    tls = await asyncio.to_thread(self_signed, tmp_path)
+    async with await asyncio.start_server(secure.accept, "127.0.0.1", 0, ssl=tls) as server:
+        secure.url = f"https://127.0.0.1:{server.sockets[0].getsockname()[1]}/x"
+        assert [await ask(upstream, secure) for _ in range(3)] == [(200, b"ok")] * 3
+
+    assert secure.connections == 1
 
 
 async def test_an_answer_without_a_length_ends_with_its_connection(upstream: Upstream, raw: Raw) -> None:

@@ -3,12 +3,14 @@
 import asyncio
 import json
 from collections.abc import AsyncIterator, Awaitable, Callable
+from pathlib import Path
 
 import pytest
 
 from buddy_common.adapters.gateway_probe import GatewayProbe
 from buddy_common.schemas.gateway import Probe
 from fakes.ports import free_port
+from fakes.tls import self_signed
 
 Ask = Callable[[str | bytes, str | bytes], Awaitable[Probe]]
 PAGE = "<!doctype html><title>OpenClaw</title>"
@@ -94,3 +96,21 @@ async def test_another_program_is_not_live(ask: Ask, readyz: str | bytes) -> Non
 
 async def test_gateway_that_does_not_answer_is_not_live(probe: GatewayProbe) -> None:
     assert await probe.ask(free_port()) == Probe(live=False, ready=False)
+
+
+async def test_a_gateway_that_speaks_tls_only_is_asked_so(probe: GatewayProbe, tmp_path: Path) -> None:
+    asked = []
+
+    async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        asked.append(await reader.readuntil(b"\r\n\r\n"))
+        writer.write(b'HTTP/1.1 200 OK\r\nContent-Length: 15\r\nConnection: close\r\n\r\n{"ready": true}')
+        await writer.drain()
+        writer.close()
+
+    tls = await asyncio.to_thread(self_signed, tmp_path)
+    async with await asyncio.start_server(answer, "127.0.0.1", 0, ssl=tls) as server:
+        port = server.sockets[0].getsockname()[1]
+        found = [await probe.ask(port), await probe.ask(port)]
+
+    assert [(one.live, one.ready, one.healthz) for one in found] == [(True, True, 200)] * 2
+    assert len(asked) == 4

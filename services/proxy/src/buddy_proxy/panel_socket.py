@@ -55,7 +55,7 @@ class PanelSocket:
             header for header in panel_headers(scope, found, None) if not header[0].startswith(_OF_SOCKETS)
         ]
         async with self._w.upstream.socket(
-            f"ws://{found.authority}{path}",
+            f"{found.socket_origin}{path}",
             headers=headers,
             protocols=scope.get("subprotocols", ()),
             heartbeat_seconds=HEARTBEAT_SECONDS,

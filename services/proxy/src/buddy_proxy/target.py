@@ -9,7 +9,7 @@ from pathlib import Path
 from buddy_common.adapters.config_include import read_effective_config
 from buddy_common.adapters.gateway_host import HostGateway
 from buddy_common.adapters.host_state import FileHostState
-from buddy_common.adapters.openclaw_config import MAIN, Config, agents_of, default_agent, panel_base
+from buddy_common.adapters.openclaw_config import MAIN, Config, agents_of, default_agent, has_tls, panel_base
 from buddy_common.errors import GatewayConfigError
 from buddy_common.usecases.gateway_place import GatewayPlace, find_place
 
@@ -27,6 +27,7 @@ class Found:
     default_bot: str
     bots: frozenset[str]
     panel: str = ""  # the path below which the config puts the panel; empty at the root
+    has_tls: bool = False
 
     @property
     def authority(self) -> str:
@@ -36,7 +37,12 @@ class Found:
     @property
     def origin(self) -> str:
         """The origin of the gateway's own pages; it takes any of loopback from loopback."""
-        return f"http://{self.authority}"
+        return f"{'https' if self.has_tls else 'http'}://{self.authority}"
+
+    @property
+    def socket_origin(self) -> str:
+        """What the addresses of its WebSockets begin with."""
+        return f"{'wss' if self.has_tls else 'ws'}://{self.authority}"
 
 
 class Target:
@@ -101,6 +107,7 @@ class Target:
             default_bot=default_agent(self._config) or MAIN,
             bots=bots,
             panel=panel_base(self._config),
+            has_tls=has_tls(self._config),
         )
 
     def _read(self) -> Config:

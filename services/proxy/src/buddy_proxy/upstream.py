@@ -8,6 +8,7 @@ from types import TracebackType
 import aiohttp
 from yarl import URL
 
+from buddy_common.adapters.loopback_tls import loopback_tls
 from buddy_common.errors import (
     BuddyError,
     GatewaySilentError,
@@ -22,7 +23,7 @@ CONNECT_SECONDS = 5.0
 KEEPALIVE_SECONDS = 2.0
 # the gateway may have closed a kept connection just now; these may be sent again (RFC 9110 section 9.2.2)
 _IDEMPOTENT = frozenset({"GET", "HEAD", "OPTIONS"})
-_HTTP = "http://"
+_TLS = "https://"
 _SKIPPED = ("User-Agent", "Accept", "Accept-Encoding", "Content-Type")
 
 Headers = Iterable[tuple[str, str]]
@@ -40,9 +41,9 @@ class _Pool:
         self._open: set[GatewayConnection] = set()
         self._sweep: asyncio.TimerHandle | None = None
 
-    def kept(self, authority: str) -> GatewayConnection | None:
+    def kept(self, origin: str) -> GatewayConnection | None:
         """Return a connection that is open and was used just now, None where there is none."""
-        idle = self._idle.get(authority)
+        idle = self._idle.get(origin)
         latest = asyncio.get_running_loop().time() - KEEPALIVE_SECONDS
         while idle:
             connection = idle.pop()
@@ -51,24 +52,25 @@ class _Pool:
             connection.close()
         return None
 
-    async def connect(self, authority: str) -> GatewayConnection:
+    async def connect(self, origin: str) -> GatewayConnection:
         """Return a new connection.
 
         Raises:
             GatewayUnreachableError: the gateway does not take it.
         """
         loop = asyncio.get_running_loop()
-        host, _, port = authority.rpartition(":")
+        host, _, port = origin.rpartition("/")[2].rpartition(":")
+        tls = loopback_tls() if origin.startswith(_TLS) else None
 
         def free(connection: GatewayConnection) -> None:
-            self._idle.setdefault(authority, []).append(connection)
+            self._idle.setdefault(origin, []).append(connection)
             if self._sweep is None:
                 self._sweep = loop.call_later(KEEPALIVE_SECONDS, self._close_old)
 
         try:
             async with asyncio.timeout(CONNECT_SECONDS):
                 _, connection = await loop.create_connection(
-                    lambda: GatewayConnection(free, self._open.discard), host, int(port)
+                    lambda: GatewayConnection(free, self._open.discard), host, int(port), ssl=tls
                 )
         except TimeoutError as exc:
             raise GatewayUnreachableError("The gateway does not take connections.") from exc
@@ -80,7 +82,7 @@ class _Pool:
     def _close_old(self) -> None:
         loop = asyncio.get_running_loop()
         self._sweep = None
-        for authority, idle in list(self._idle.items()):
+        for origin, idle in list(self._idle.items()):
             kept = []
             for connection in idle:
                 if connection.idle_since + KEEPALIVE_SECONDS <= loop.time() or connection.is_lost:
@@ -88,9 +90,9 @@ class _Pool:
                 else:
                     kept.append(connection)
             if kept:
-                self._idle[authority] = kept
+                self._idle[origin] = kept
             else:
-                del self._idle[authority]
+                del self._idle[origin]
         if self._idle:
             self._sweep = loop.call_later(KEEPALIVE_SECONDS, self._close_old)
 
@@ -116,17 +118,18 @@ class _Request:
         self, pool: _Pool, method: str, url: str, *, headers: Headers, body: Body, silence: float
     ) -> None:
         self._pool = pool
-        self._authority, slash, path = url.removeprefix(_HTTP).partition("/")
+        start = url.index("/", url.index("//") + 2)
+        self._origin, path = url[:start], url[start:]
         self._method = method
         self._body = body
         self._silence = silence
-        self._head, self._is_chunked = _head(method, slash + path, list(headers), body)
+        self._head, self._is_chunked = _head(method, path, list(headers), body)
         self._upload: asyncio.Task[None] | None = None
         self._connection: GatewayConnection | None = None
         self._answer: Answer | None = None
 
     async def __aenter__(self) -> Answer:
-        connection = self._pool.kept(self._authority)
+        connection = self._pool.kept(self._origin)
         if connection is not None:
             try:
                 return await self._ask(connection)
@@ -134,7 +137,7 @@ class _Request:
                 if self._method not in _IDEMPOTENT or self._body is not None:
                     raise _unreachable() from exc
         try:
-            return await self._ask(await self._pool.connect(self._authority))
+            return await self._ask(await self._pool.connect(self._origin))
         except ConnectionLostError as exc:
             raise _unreachable() from exc
 
@@ -208,6 +211,7 @@ class Upstream:
         self._max_frame_bytes = max_frame_bytes
         self._pool = _Pool()
         self._session: aiohttp.ClientSession | None = None
+        self._tls = loopback_tls()  # made once: it is kept for each address with TLS
 
     def request(
         self, method: str, url: str, *, headers: Headers, body: Body, silence_seconds: float
@@ -250,6 +254,7 @@ class Upstream:
                     heartbeat=heartbeat_seconds,
                     compress=0,
                     autoping=True,
+                    ssl=self._tls,
                 )
         except (aiohttp.ClientError, ConnectionError, TimeoutError) as exc:
             raise GatewayUnreachableError(

@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -31,6 +32,7 @@ from fakes.gateway import (
     running,
 )
 from fakes.ports import free_port
+from fakes.tls import self_signed
 
 
 @pytest.mark.parametrize("release", Release)
@@ -49,6 +51,13 @@ async def test_both_generations_let_us_in_and_say_what_they_can(
     assert {"agents.list", "skills.status"} <= hello.methods
     assert set(SCOPES) <= hello.scopes
     assert hello.snapshot == {}
+
+
+async def test_a_gateway_that_speaks_tls_only_lets_us_in(device: GatewayDevice, tmp_path: Path) -> None:
+    secure = FakeGateway()
+    secure.tls = await asyncio.to_thread(self_signed, tmp_path)
+    async with running(secure), opened(secure.port, device) as client:
+        assert client.connection.hello.methods
 
 
 async def test_a_hello_that_leaves_everything_out_is_one_of_the_older_generation(
@@ -147,7 +156,7 @@ async def test_an_answer_that_is_no_websocket_is_unreachable(device: GatewayDevi
 @pytest.mark.parametrize("answer", [b"", b"220 smtp.example ESMTP\r\n", b"\x00" * 100])
 async def test_another_protocol_is_unreachable(device: GatewayDevice, answer: bytes) -> None:
     async def talk(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        await reader.readuntil(b"\r\n\r\n")
+        await reader.read(1)  # plain first, then with TLS
         writer.write(answer)
         writer.close()
         await writer.wait_closed()

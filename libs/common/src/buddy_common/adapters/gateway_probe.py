@@ -11,6 +11,7 @@ from typing import Any
 
 import httpx
 
+from buddy_common.adapters.loopback_tls import loopback_tls
 from buddy_common.schemas.gateway import Probe
 
 PROBE_SECONDS = 5.0  # one second gave false alarms at load 10
@@ -25,10 +26,12 @@ class GatewayProbe:
     def __init__(self) -> None:
         # one client: each new one reads certificates from disk; no kept connections, for a gateway
         # that was restarted would have closed them
+        self._schemes = ["http", "https"]  # what was understood last comes first
         self._client = httpx.AsyncClient(
             timeout=PROBE_SECONDS,
             trust_env=False,
             headers=_JSON,
+            verify=loopback_tls(),
             limits=httpx.Limits(max_keepalive_connections=0),
         )
 
@@ -40,7 +43,7 @@ class GatewayProbe:
     async def _ask(self, port: int) -> Probe:
         began = time.monotonic()
         try:
-            answer = await self._client.get(f"http://127.0.0.1:{port}/readyz")
+            answer = await self._get(port, "readyz")
             report = _read(answer)
             if report is None:
                 return _DEAD
@@ -66,7 +69,7 @@ class GatewayProbe:
 
     async def _startup(self, port: int) -> tuple[bool, str | None]:
         """Return whether it says that it is up, and its own word for where it is."""
-        answer = await self._client.get(f"http://127.0.0.1:{port}/startupz")
+        answer = await self._get(port, "startupz")
         report = _read(answer)
         if report is None:  # the old generation knows no such route
             return answer.status_code == httpx.codes.OK, None
@@ -77,9 +80,26 @@ class GatewayProbe:
     async def _status(self, port: int) -> int | None:
         """Return what `/healthz` answers: it does so before anything else is up."""
         try:
-            return (await self._client.get(f"http://127.0.0.1:{port}/healthz")).status_code
+            return (await self._get(port, "healthz")).status_code
         except httpx.HTTPError:
             return None
+
+    async def _get(self, port: int, name: str) -> httpx.Response:
+        """Ask one route, with TLS where the gateway wants it; the file may have another word by now.
+
+        Raises:
+            httpx.HTTPError: neither is answered.
+        """
+        usual, other = self._schemes
+        try:
+            return await self._client.get(f"{usual}://127.0.0.1:{port}/{name}")
+        except httpx.TimeoutException:  # it listens, and is silent
+            raise
+        except httpx.TransportError:
+            answer = await self._client.get(f"{other}://127.0.0.1:{port}/{name}")
+        if answer.status_code != httpx.codes.BAD_REQUEST:  # so a server answers that speaks the other one
+            self._schemes = [other, usual]
+        return answer
 
     async def close(self) -> None:
         """Let go of the connections."""

@@ -13,10 +13,11 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from websockets.asyncio.client import ClientConnection, connect
-from websockets.exceptions import ConnectionClosed, WebSocketException
+from websockets.exceptions import ConnectionClosed, InvalidMessage, WebSocketException
 
 from buddy_common import __version__
 from buddy_common.adapters.gateway_device import CLIENT_ID, CLIENT_MODE, ROLE, GatewayDevice
+from buddy_common.adapters.loopback_tls import loopback_tls
 from buddy_common.errors import GatewayRefusedError, GatewayRpcError, GatewayUnreachableError
 
 OLDEST_PROTOCOL, NEWEST_PROTOCOL = 3, 4
@@ -121,16 +122,7 @@ async def open_gateway(
     """
     try:
         async with asyncio.timeout(HANDSHAKE_SECONDS):
-            socket = await connect(
-                f"ws://127.0.0.1:{port}/",
-                compression=None,  # on loopback it only costs time
-                max_size=MAX_FRAME_BYTES,
-                ping_interval=PING_SECONDS,
-                ping_timeout=SILENCE_SECONDS,
-                close_timeout=1,
-                proxy=None,  # a proxy of the environment is for the world outside
-                user_agent_header=f"openclaw-buddy/{__version__}",
-            )
+            socket = await _connect(port)
     except (OSError, TimeoutError, WebSocketException) as exc:
         raise GatewayUnreachableError(f"No gateway answers on port {port}: {type(exc).__name__}.") from exc
     try:
@@ -149,6 +141,28 @@ async def open_gateway(
         yield GatewayConnection(socket, hello, on_event)
     finally:
         await socket.close()
+
+
+async def _connect(port: int) -> ClientConnection:
+    """Open the socket, with TLS where the gateway does not understand us without."""
+    try:
+        return await _connect_by("ws", port)
+    except (ConnectionResetError, InvalidMessage):  # no word of HTTP
+        return await _connect_by("wss", port)
+
+
+async def _connect_by(scheme: str, port: int) -> ClientConnection:
+    return await connect(
+        f"{scheme}://127.0.0.1:{port}/",
+        ssl=loopback_tls() if scheme == "wss" else None,
+        compression=None,  # on loopback it only costs time
+        max_size=MAX_FRAME_BYTES,
+        ping_interval=PING_SECONDS,
+        ping_timeout=SILENCE_SECONDS,
+        close_timeout=1,
+        proxy=None,  # a proxy of the environment is for the world outside
+        user_agent_header=f"openclaw-buddy/{__version__}",
+    )
 
 
 async def _shake_hands(socket: ClientConnection, *, token: str | None, device: GatewayDevice) -> Hello:

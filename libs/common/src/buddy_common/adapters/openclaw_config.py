@@ -59,6 +59,11 @@ def panel_base(config: Config) -> str:
     return f"/{path}" if path else ""
 
 
+def has_tls(config: Config) -> bool:
+    """Return whether the gateway speaks HTTPS and WSS only (`gateway.tls.enabled`)."""
+    return section(config, "gateway", "tls").get("enabled") is True
+
+
 def default_agent(config: Config) -> str:
     """Return the agent that is meant when none is named."""
     agents = section(config, "agents")
