@@ -218,7 +218,9 @@ def login():
             os.makedirs(os.path.join(folder, "accounts"), exist_ok=True)
             keep(os.path.join(folder, "accounts.json"), [step["binds"]])
             saved = {{"token": "bot-token", "userId": "user1@im.wechat"}}
-            saved["savedAt"] = time.strftime("%Y-%m-%dT%H:%M:%S.000Z", time.gmtime())
+            now = time.time()
+            whole = time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(now))
+            saved["savedAt"] = whole + ".%03dZ" % (now % 1 * 1000)
             keep(os.path.join(folder, "accounts", step["binds"] + ".json"), saved)
         if "fails" in step:
             print(step["fails"], file=sys.stderr)

@@ -7,12 +7,12 @@ from typing import Any
 
 import pytest
 
-from buddy_common.schemas.wechat import PLUGIN
+from buddy_common.schemas.wechat import PLUGIN, LoginState
 from buddy_worker.usecases import wechat_channel
 from eventually import eventually
 from worker.plugin_jobs import done, failed
 from worker.usecases.login_wechat.scene import Scene
-from worker.wechat_scene import ACCOUNT, CONFIRMED, code
+from worker.wechat_scene import ACCOUNT, CONFIRMED, bind, code
 
 pytestmark = pytest.mark.timeout(30)
 
@@ -28,6 +28,22 @@ async def test_gateway_that_does_not_start_the_account_by_itself_is_told_to(scen
     assert done(task)["channel"] == "running"
     named = {"channel": PLUGIN, "accountId": ACCOUNT}
     assert scene.gateway.asked == [("channels.stop", named), ("channels.start", named)]
+
+
+async def test_account_that_the_gateway_started_while_the_code_was_shown_is_started_anew(
+    scene: Scene,
+) -> None:
+    bind(scene.fake, ACCOUNT)
+    scene.gateway.does = lambda method: (
+        scene.gateway.runs(ACCOUNT, at=time.time()) if method == "channels.start" else None
+    )
+    await scene.begin({"says": code()}, scene.waits() | {"binds": ACCOUNT}, {"says": CONFIRMED})
+    await scene.until(LoginState.WAITING_SCAN)
+    scene.gateway.runs(ACCOUNT, at=time.time() - 0.01)  # the token is saved only after this
+    scene.gate.touch()
+
+    assert done(await scene.end())["channel"] == "running"
+    assert [method for method, _ in scene.gateway.asked] == ["channels.stop", "channels.start"]
 
 
 async def test_older_gateway_loads_its_accounts_anew_after_a_touch_of_the_config(scene: Scene) -> None:

@@ -115,10 +115,10 @@ class _Login:
         await self._command()
         if self._view.state not in SUCCESSES:
             raise WechatLoginError("OpenClaw's login has ended without a word.")
-        account = None
+        bound = None
         if self._view.state is LoginState.CONFIRMED:
-            account = _newest(before, await asyncio.to_thread(self._accounts.all))
-        return await self._start_channel(account)
+            bound = _newest(before, await asyncio.to_thread(self._accounts.all))
+        return await self._start_channel(bound)
 
     async def end(self, state: LoginState, message: str, *, error: str | None = None, **more: Any) -> None:
         """Tell that it is over, and how; the code is not shown any more."""
@@ -146,10 +146,12 @@ class _Login:
         except BrokerUnavailableError as exc:
             log.warning("wechat_login_not_announced", reason=exc.message)
 
-    async def _start_channel(self, account: str | None) -> WechatLoggedIn:
+    async def _start_channel(self, bound: BoundAccount | None) -> WechatLoggedIn:
         state = self.ending = self._view.state  # whatever comes of the channel
         await self._job.stage("starting the channel", 80)
-        since = self._began if account is not None else 0.0
+        account = None if bound is None else bound.id
+        # a gateway that came up while the code was shown has started it with the token of before
+        since = 0.0 if bound is None else bound.bound_at or self._began
         channel = await start_account(self._job, account, since=since)
         message = "" if channel is ChannelState.RUNNING else "The channel starts together with the gateway."
         await self.end(state, message, account=account, channel=channel)
@@ -266,7 +268,7 @@ class _Login:
             log.warning("wechat_login_not_shown", reason=exc.message)
 
 
-def _newest(before: list[BoundAccount], after: list[BoundAccount]) -> str:
+def _newest(before: list[BoundAccount], after: list[BoundAccount]) -> BoundAccount:
     """Return the account that a login has bound.
 
     Raises:
@@ -276,4 +278,4 @@ def _newest(before: list[BoundAccount], after: list[BoundAccount]) -> str:
     changed = [account for account in after if (account.id, account.saved_at) not in known]
     if not changed:
         raise WechatLoginError("WeChat has confirmed the login, but OpenClaw has saved no account.")
-    return max(changed, key=lambda account: account.bound_at).id
+    return max(changed, key=lambda account: account.bound_at)
