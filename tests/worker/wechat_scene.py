@@ -17,6 +17,7 @@ QR = "▄▄▄▄▄\n█ ▀ █\n"
 STARTING = "\x1b[36m正在启动...\x1b[0m\n"
 SCANNED = "\n正在验证\n"
 CONFIRMED = "\n已将此 OpenClaw 连接到微信。\n"
+ALREADY_BOUND = "\n✅ 已连接过此 OpenClaw，无需重复连接。\n"
 EXPIRED = "\n⏳ 二维码已过期，正在刷新...\n"
 PROMPT = "输入手机微信显示的数字，以继续连接："
 

@@ -7,10 +7,10 @@ import psutil
 import pytest
 
 from buddy_common.schemas.wechat import PLUGIN, LoginState
-from buddy_worker.usecases import login_wechat
+from buddy_worker.usecases import login_wechat, wechat_channel
 from worker.plugin_jobs import done, failed
 from worker.usecases.login_wechat.scene import Scene
-from worker.wechat_scene import ACCOUNT, CONFIRMED, SCANNED, STARTING, address, bind, code
+from worker.wechat_scene import ACCOUNT, ALREADY_BOUND, CONFIRMED, SCANNED, STARTING, address, bind, code
 
 pytestmark = pytest.mark.timeout(30)
 
@@ -40,9 +40,45 @@ async def test_account_that_was_bound_before_is_said_to_be(scene: Scene) -> None
     bind(scene.fake, ACCOUNT)
     scene.gateway.runs(ACCOUNT, at=1.0)
 
-    task = await scene.run({"says": code() + "\n✅ 已连接过此 OpenClaw，无需重复连接。\n"})
+    task = await scene.run({"says": code() + ALREADY_BOUND})
 
     assert done(task) == {"state": "already_bound", "account": None, "channel": "running"}
+
+
+async def test_account_that_was_bound_before_and_stands_still_is_started_although_another_runs(
+    scene: Scene,
+) -> None:
+    bind(scene.fake, OTHER, ACCOUNT)
+    runs = {"accountId": OTHER, "running": True, "lastStartAt": 1}
+    scene.gateway.rows = [runs, {"accountId": ACCOUNT, "running": False}]
+    scene.gateway.does = lambda _: setattr(scene.gateway, "rows", [runs, {**runs, "accountId": ACCOUNT}])
+
+    task = await scene.run({"says": code() + ALREADY_BOUND})
+
+    assert done(task) == {"state": "already_bound", "account": None, "channel": "running"}
+    assert scene.gateway.asked == [("channels.start", {"channel": PLUGIN})]
+
+
+async def test_accounts_that_do_not_run_fail_a_login_to_one_that_was_bound_before_and_are_named(
+    scene: Scene, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(wechat_channel, "CHANNEL_SECONDS", 0.3)
+    bind(scene.fake, OTHER, ACCOUNT)
+    scene.gateway.rows = [
+        {"accountId": OTHER, "running": True, "lastError": "of long ago"},
+        {"accountId": ACCOUNT, "running": False, "lastError": "missing token"},
+    ]
+
+    why = failed(await scene.run({"says": code() + ALREADY_BOUND}), "wechat_channel_failed")
+
+    assert f"{ACCOUNT}. It says: missing token" in why
+    assert OTHER not in why
+
+
+async def test_account_that_only_wechat_knows_of_is_not_said_to_run(scene: Scene) -> None:
+    why = failed(await scene.run({"says": code() + ALREADY_BOUND}), "wechat_channel_failed")
+
+    assert "OpenClaw has saved none" in why
 
 
 async def test_confirmed_login_that_saved_nothing_is_a_failure(scene: Scene) -> None:

@@ -31,7 +31,7 @@ from buddy_common.schemas.wechat_jobs import LoginWechatJob
 from buddy_worker.audited import Audited, Made
 from buddy_worker.jobs import AnyJob, RunningJob
 from buddy_worker.usecases.list_plugins import list_plugins
-from buddy_worker.usecases.wechat_channel import start_account
+from buddy_worker.usecases.wechat_channel import start_account, start_accounts
 from buddy_worker.usecases.wechat_output import (
     LoginOutput,
     Said,
@@ -150,9 +150,10 @@ class _Login:
         state = self.ending = self._view.state  # whatever comes of the channel
         await self._job.stage("starting the channel", 80)
         account = None if bound is None else bound.id
-        # a gateway that came up while the code was shown has started it with the token of before
-        since = 0.0 if bound is None else bound.bound_at or self._began
-        channel = await start_account(self._job, account, since=since)
+        if bound is None:  # nobody says which one it was
+            channel = await start_accounts(self._job, await asyncio.to_thread(self._accounts.ids))
+        else:  # a gateway that came up while the code was shown has started it with the token of before
+            channel = await start_account(self._job, bound.id, since=bound.bound_at or self._began)
         message = "" if channel is ChannelState.RUNNING else "The channel starts together with the gateway."
         await self.end(state, message, account=account, channel=channel)
         made = [] if account is None else [Made(f"account {account}", None, "bound")]

@@ -32,8 +32,8 @@ CALL_SECONDS = 60.0  # to stop an account it waits for what that is busy with
 Row = dict[str, Any]
 
 
-async def start_account(job: RunningJob[AnyJob], account: str | None, *, since: float) -> ChannelState:
-    """Return once the gateway runs the account, or any; it is told to where it does not by itself.
+async def start_account(job: RunningJob[AnyJob], account: str, *, since: float) -> ChannelState:
+    """Return once the gateway runs the account; it is told to where it does not by itself.
 
     Only a start after `since` (Unix seconds) counts: an earlier one still has the token of before.
 
@@ -41,20 +41,41 @@ async def start_account(job: RunningJob[AnyJob], account: str | None, *, since: 
         WechatChannelError: it does not; the login is kept all the same.
         BuddyError: it could not be told.
     """
+    return await _until_running(job, [account], _named(account), since=since)
+
+
+async def start_accounts(job: RunningJob[AnyJob], accounts: list[str]) -> ChannelState:
+    """Return once the gateway runs all of these; where it does not, it is told to start what stands still.
+
+    Raises:
+        WechatChannelError: it does not run all of them, or there is none.
+        BuddyError: it could not be told.
+    """
+    if not accounts:
+        raise WechatChannelError(
+            "WeChat calls the account bound, but OpenClaw has saved none. Remove it in WeChat; scan again."
+        )
+    return await _until_running(job, accounts, _named(None), since=0.0)
+
+
+async def _until_running(
+    job: RunningJob[AnyJob], accounts: list[str], named: dict[str, str], *, since: float
+) -> ChannelState:
     began, told = time.monotonic(), False
     while True:
         rows = await _accounts(job)
         waited = time.monotonic() - began
         if rows is None and waited >= DOWN_SECONDS and not await _there_is_a_gateway(job):
             return ChannelState.GATEWAY_DOWN
-        if rows is not None and any(_runs(row, account, since) for row in rows):
+        idle = [each for each in accounts if not any(_runs(row, each, since) for row in rows or [])]
+        if not idle:
             return ChannelState.RUNNING
         if waited >= CHANNEL_SECONDS:
-            raise WechatChannelError(_not_running(account, rows))
+            raise WechatChannelError(_not_running(idle, rows))
         if rows is not None and not told and waited >= PATIENCE_SECONDS:
             told = True
-            await job.line("The gateway has not started the account by itself: it is told to")
-            await _restart_account(job, account)
+            await job.line(f"The gateway has not started {', '.join(idle)} by itself: it is told to")
+            await _restart(job, named)
         await asyncio.sleep(POLL_SECONDS)
 
 
@@ -123,12 +144,12 @@ async def require_stopped(job: RunningJob[AnyJob], account: str) -> None:
         await asyncio.sleep(POLL_SECONDS)
 
 
-async def _restart_account(job: RunningJob[AnyJob], account: str | None) -> None:
-    """Have the gateway start the account anew: by its own call, else as the plugin does it."""
+async def _restart(job: RunningJob[AnyJob], named: dict[str, str]) -> None:
+    """Have the gateway start one anew, or all that stand still: by its own call, else as the plugin does."""
     try:
         async with call_gateway(job.host, await _config(job)) as call:
             if call.has("channels.start"):
-                await _start(call, account)
+                await _start(call, named)
                 return
     except GatewayRpcError as exc:
         await job.line(f"The gateway refused to: {exc.message}")
@@ -144,10 +165,10 @@ async def _touch(job: RunningJob[AnyJob]) -> None:
         await change_config(job, touch_channel, base_hash=None)
 
 
-async def _start(call: GatewayCall, account: str | None) -> None:
-    if account is not None and call.has("channels.stop"):  # else one that runs stays as it is
-        await call.call("channels.stop", _named(account), seconds=CALL_SECONDS)
-    await call.call("channels.start", _named(account), seconds=CALL_SECONDS)
+async def _start(call: GatewayCall, named: dict[str, str]) -> None:
+    if "accountId" in named and call.has("channels.stop"):  # else one that runs stays as it is
+        await call.call("channels.stop", named, seconds=CALL_SECONDS)
+    await call.call("channels.start", named, seconds=CALL_SECONDS)
 
 
 async def _accounts(job: RunningJob[AnyJob]) -> list[Row] | None:
@@ -175,21 +196,21 @@ async def _config(job: RunningJob[AnyJob]) -> dict[str, Any]:
     return (await asyncio.to_thread(job.host.config_files.read)).config
 
 
-def _runs(row: Row, account: str | None, since: float) -> bool:
+def _runs(row: Row, account: str, since: float) -> bool:
     started = row.get("lastStartAt")
     late_enough = not isinstance(started, int | float) or started / 1000 >= since
-    is_meant = account is None or row.get("accountId") == account
-    return row.get("running") is True and is_meant and late_enough
+    return row.get("running") is True and row.get("accountId") == account and late_enough
 
 
 def _named(account: str | None) -> dict[str, str]:
     return {"channel": PLUGIN} if account is None else {"channel": PLUGIN, "accountId": account}
 
 
-def _not_running(account: str | None, rows: list[Row] | None) -> str:
-    errors = [str(row["lastError"]) for row in rows or [] if row.get("lastError")]
+def _not_running(idle: list[str], rows: list[Row] | None) -> str:
+    ours = [row for row in rows or [] if row.get("accountId") in idle]
+    errors = [str(row["lastError"]) for row in ours if row.get("lastError")]
     said = f" It says: {errors[0]}" if errors else ""
     return (
-        f"The account {account or ''} is bound, but the gateway does not run it.{said} Restart the gateway"
+        f"The gateway does not run what is bound: {', '.join(idle)}.{said} Restart the gateway"
         " (`POST /v1/gateway/restart`)."
     )
