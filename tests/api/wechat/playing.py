@@ -19,6 +19,7 @@ from eventually import eventually
 
 PATH = "/v1/wechat/qrcode"
 ADDRESS = "https://liteapp.weixin.qq.com/q/mock?qrcode=mockqr1&bot_type=3"
+EXPIRES_AT = 4_102_444_800.0  # after all tests
 SLOW = "node.local.slow"
 
 
@@ -37,14 +38,14 @@ async def say(api: Api, task_id: str, state: LoginState, **more: Any) -> None:
     await api.wiring.wechat_logins.publish("local", view)
 
 
-async def show_code(api: Api, task_id: str, number: int = 1) -> None:
+async def show_code(api: Api, task_id: str, number: int = 1, *, expires_at: float = EXPIRES_AT) -> None:
     await say(
         api,
         task_id,
         LoginState.WAITING_SCAN,
         qrcode_url=ADDRESS.replace("mockqr1", f"mockqr{number}"),
         qrcode_png="data:image/png;base64,AAAA",
-        expires_at=1_774_663_500.0,
+        expires_at=expires_at,
         number=number,
     )
 

@@ -18,7 +18,7 @@ from api.wechat.playing import (
     show_code,
 )
 from buddy_api.routers import wechat
-from buddy_api.usecases import wechat_login
+from buddy_api.usecases import judge_wechat_login
 from buddy_api.usecases.wechat_login import Joined
 from buddy_common.schemas.tasks import TaskStatus
 from buddy_common.schemas.wechat import ChannelState, LoginState, LoginView
@@ -38,7 +38,7 @@ async def test_one_shot_answers_with_the_code(api: Api) -> None:
         "qrcode_url": ADDRESS,
         "qrcode_png": "data:image/png;base64,AAAA",
         "state": "waiting_scan",
-        "expires_at": "2026-03-28T02:05:00Z",
+        "expires_at": "2100-01-01T00:00:00Z",
         "cached": False,
         "taskID": task_id,
         "message": "",
@@ -155,7 +155,7 @@ async def test_next_request_after_a_failed_login_starts_another(
 
 
 async def test_login_whose_worker_died_is_told_by_its_row(api: Api, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(wechat_login, "ROW_SECONDS", 0.05)
+    monkeypatch.setattr(judge_wechat_login, "ROW_SECONDS", 0.05)
     async with asking(api) as answering:
         task_id = await begun(api)
         await say(api, task_id, LoginState.STARTING)
@@ -170,7 +170,7 @@ async def test_login_whose_worker_died_is_told_by_its_row(api: Api, monkeypatch:
 async def test_login_that_went_well_while_the_broker_was_away_is_told_by_its_row(
     api: Api, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(wechat_login, "ROW_SECONDS", 0.05)
+    monkeypatch.setattr(judge_wechat_login, "ROW_SECONDS", 0.05)
     async with asking(api) as answering:
         task_id = await begun(api)
         await say(api, task_id, LoginState.STARTING)

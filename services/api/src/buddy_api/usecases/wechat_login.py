@@ -9,18 +9,16 @@ import structlog
 from sqlmodel import Session
 
 from buddy_api.deps import Wiring
-from buddy_api.usecases.watch_task import read_task
+from buddy_api.usecases.judge_wechat_login import SilentEnd, goes_on
 from buddy_common.adapters.access import Operator
 from buddy_common.db import events
 from buddy_common.errors import (
     BrokerUnavailableError,
     DatabaseUnavailableError,
     NoWechatLoginError,
-    UnknownTaskError,
     WechatLoginError,
 )
 from buddy_common.schemas.events import EventStatus
-from buddy_common.schemas.tasks import TaskStatus, TaskView
 from buddy_common.schemas.wechat import PLUGIN, SUCCESSES, LoginState, LoginView
 from buddy_common.schemas.wechat_jobs import LoginWechatJob
 
@@ -28,8 +26,6 @@ log = structlog.get_logger(__name__)
 
 LOOK_SECONDS = 0.4
 BEAT_SECONDS = 5.0
-# its row is looked at this often: a worker that was killed says nothing any more
-ROW_SECONDS = 3.0
 # whoever asks again after a login went well gets to know that, and no other login
 REMEMBER_SECONDS = 60.0
 JOIN_SECONDS = 10.0
@@ -93,7 +89,7 @@ async def follow_login(w: Wiring, joined: Joined) -> AsyncIterator[LoginView | N
             while not w.stopping:
                 await follower.beat()
                 for view in await follower.news():
-                    yield view
+                    yield _without_dead_code(view)
                     if view.done:
                         return
                 yield None
@@ -115,7 +111,7 @@ async def await_code(w: Wiring, joined: Joined, *, seconds: float) -> LoginView:
         pass
     if not view.done:
         await w.wechat_logins.listen(joined.node, seconds=SCAN_SECONDS)
-    return view
+    return _without_dead_code(view)
 
 
 async def hand_in_code(w: Wiring, *, node: str, code: str, operator: Operator, seconds: float) -> LoginView:
@@ -127,7 +123,7 @@ async def hand_in_code(w: Wiring, *, node: str, code: str, operator: Operator, s
     """
     logins = w.wechat_logins
     view = await logins.last(node)
-    if view is None or view.state is not LoginState.NEED_VERIFYCODE or not await _goes_on(w, view):
+    if view is None or view.state is not LoginState.NEED_VERIFYCODE or not await goes_on(w, node, view):
         raise NoWechatLoginError
     _, position = await logins.views(node, view.task_id)
     await logins.send_code(node, view.task_id, code)
@@ -150,7 +146,8 @@ class _Follower:
         self._after = "-"
         self._shown = False
         self._beat_at = 0.0
-        self._row_at = time.monotonic()
+        self._newest = joined.view
+        self._silent_end = SilentEnd(w, node=joined.node, now=time.monotonic())
 
     async def beat(self) -> None:
         """Say every few seconds that somebody looks."""
@@ -162,22 +159,18 @@ class _Follower:
     async def news(self) -> list[LoginView]:
         """Return what has come since the last look; at the first, only the newest."""
         views = await self._views()
-        now = time.monotonic()
-        if not views and now - self._row_at >= ROW_SECONDS:
-            self._row_at = now
-            task = await _row(self._w, self._joined.view.task_id)
-            if task is None or task.status.is_final:
-                views = await self._views()  # it may have said so in between
-                return views or [_lost(self._joined.view, task)]
+        if not views and (end := await self._silent_end.look(self._newest, now=time.monotonic())):
+            return await self._views() or [end]  # it may have said so in between
         if self._shown:
             return views
         self._shown = True
-        return views[-1:] or [self._joined.view]
+        return [self._newest]
 
     async def _views(self) -> list[LoginView]:
         views, self._after = await self._w.wechat_logins.views(
             self._joined.node, self._joined.view.task_id, after=self._after
         )
+        self._newest = views[-1] if views else self._newest
         return views
 
 
@@ -186,7 +179,7 @@ async def _running(w: Wiring, node: str, *, fresh: bool) -> LoginView | None:
     view = await w.wechat_logins.last(node)
     if view is None:
         return None
-    joinable = _was_just_bound(view) if view.done and not fresh else await _goes_on(w, view)
+    joinable = _was_just_bound(view) if view.done and not fresh else await goes_on(w, node, view)
     return view if joinable else None
 
 
@@ -198,21 +191,6 @@ async def _start(w: Wiring, node: str, operator: Operator) -> LoginView:
         raise
     await w.wechat_logins.started(node, task_id)
     return LoginView(task_id=task_id)
-
-
-async def _goes_on(w: Wiring, view: LoginView) -> bool:
-    """Whether a login has not ended; one whose worker was killed has not said so."""
-    if view.done:
-        return False
-    task = await _row(w, view.task_id)
-    return task is not None and not task.status.is_final
-
-
-async def _row(w: Wiring, task_id: str) -> TaskView | None:
-    try:
-        return await read_task(w.database, task_id)
-    except UnknownTaskError:
-        return None
 
 
 def _note(session: Session, view: LoginView, *, node: str, operator: Operator) -> None:
@@ -233,13 +211,11 @@ def _was_just_bound(view: LoginView) -> bool:
     return went_well and time.time() - view.at < REMEMBER_SECONDS
 
 
-def _lost(view: LoginView, task: TaskView | None) -> LoginView:
-    """Return the end of a login whose worker could not tell it, by its row."""
-    if task is not None and task.status is TaskStatus.COMPLETED:
-        return LoginView.model_validate({**(task.result or {}), "task_id": task.id, "done": True})
-    reason = (task.error if task else None) or "The login has ended without a word."
-    slug = (task.errorCode if task else None) or WechatLoginError.error
-    return LoginView(task_id=view.task_id, state=LoginState.ERROR, message=reason, error=slug, done=True)
+def _without_dead_code(view: LoginView) -> LoginView:
+    """Return a login without a code that nobody can scan any more: its worker may not have said so."""
+    if view.expires_at is None or time.time() < view.expires_at:
+        return view
+    return view.model_copy(update={"qrcode_url": None, "qrcode_png": None, "expires_at": None})
 
 
 def _grace(w: Wiring) -> float:
