@@ -167,6 +167,22 @@ async def test_login_whose_worker_died_is_told_by_its_row(api: Api, monkeypatch:
     assert (answer.status_code, answer.json()["message"]) == (503, "Its worker died.")
 
 
+async def test_login_whose_worker_died_after_wechat_had_confirmed_it_stays_confirmed(
+    api: Api, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(judge_wechat_login, "ROW_SECONDS", 0.05)
+    async with asking(api) as answering:
+        task_id = await begun(api)
+        await say(api, task_id, LoginState.CONFIRMED)
+        await finish(
+            api, task_id, status=TaskStatus.INTERRUPTED, error="Its worker died.", error_code="interrupted"
+        )
+        answer = await answering
+
+    data = answer.json()["data"]
+    assert (answer.status_code, data["state"], data["error"]) == (503, "confirmed", "interrupted")
+
+
 async def test_login_that_went_well_while_the_broker_was_away_is_told_by_its_row(
     api: Api, monkeypatch: pytest.MonkeyPatch
 ) -> None:

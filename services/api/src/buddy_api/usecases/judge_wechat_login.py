@@ -8,7 +8,7 @@ from buddy_api.usecases.watch_task import read_task
 from buddy_common.adapters.presence import BEAT_SECONDS
 from buddy_common.errors import JobInterruptedError, UnknownTaskError, WechatLoginError
 from buddy_common.schemas.tasks import TaskStatus, TaskView
-from buddy_common.schemas.wechat import LoginState, LoginView
+from buddy_common.schemas.wechat import SUCCESSES, LoginState, LoginView
 from buddy_common.schemas.wechat_jobs import LoginWechatJob
 
 # its row is looked at this often: a worker that was killed says nothing any more
@@ -102,4 +102,8 @@ def _alone(view: LoginView, node: str) -> LoginView:
 
 
 def _failed(view: LoginView, reason: str, slug: str) -> LoginView:
-    return LoginView(task_id=view.task_id, state=LoginState.ERROR, message=reason, error=slug, done=True)
+    """Return the end of a login that failed; what WeChat has confirmed by then stays so."""
+    state = view.state if view.state in SUCCESSES else LoginState.ERROR
+    return LoginView(
+        task_id=view.task_id, state=state, account=view.account, message=reason, error=slug, done=True
+    )
