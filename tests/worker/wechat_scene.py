@@ -20,6 +20,7 @@ CONFIRMED = "\n已将此 OpenClaw 连接到微信。\n"
 ALREADY_BOUND = "\n✅ 已连接过此 OpenClaw，无需重复连接。\n"
 EXPIRED = "\n⏳ 二维码已过期，正在刷新...\n"
 PROMPT = "输入手机微信显示的数字，以继续连接："
+WRONG = "❌ 你输入的数字不匹配，请重新输入："
 
 
 def address(number: int = 1) -> str:

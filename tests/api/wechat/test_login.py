@@ -241,6 +241,7 @@ async def test_number_is_handed_in_and_what_came_of_it_is_told(api: Api) -> None
     verifying = asyncio.create_task(api.client.post(f"{PATH}/verify", json={"code": "0815"}))
     logins = api.wiring.wechat_logins
     code = await eventually(lambda: logins.take_code("local", task_id), bool)
+    await say(api, task_id, LoginState.NEED_VERIFYCODE, judging=True)
     await say(api, task_id, LoginState.SCANNED)
     answer = await verifying
 
@@ -249,6 +250,31 @@ async def test_number_is_handed_in_and_what_came_of_it_is_told(api: Api) -> None
     newest = (await audit(api))[0]
     assert (newest["action"], newest["taskID"]) == ("verify_wechat", task_id)
     assert "0815" not in json.dumps(newest)
+
+
+async def test_number_that_nobody_has_looked_at_in_time_is_not_called_wrong(
+    api: Api, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(wechat, "ANSWER_SECONDS", 0.3)
+    async with asking(api) as answering:
+        task_id = await begun(api)
+        await say(api, task_id, LoginState.NEED_VERIFYCODE, message="The number was not the right one")
+        await answering
+    data = (await api.client.post(f"{PATH}/verify", json={"code": "0815"})).json()["data"]
+
+    assert (data["state"], data["message"]) == ("need_verifycode", "验证码已提交")
+
+
+async def test_number_while_another_is_looked_at_is_a_conflict(api: Api) -> None:
+    async with asking(api) as answering:
+        task_id = await begun(api)
+        await say(api, task_id, LoginState.NEED_VERIFYCODE, judging=True)
+        await answering
+
+    answer = await api.client.post(f"{PATH}/verify", json={"code": "1"})
+
+    assert (answer.status_code, answer.json()["data"]["error"]) == (409, "verifycode_pending")
+    assert await api.wiring.wechat_logins.take_code("local", task_id) is None
 
 
 async def test_number_that_nobody_asked_for_is_a_conflict(api: Api) -> None:

@@ -10,7 +10,7 @@ from buddy_worker.usecases import login_wechat
 from eventually import eventually
 from worker.plugin_jobs import done, failed
 from worker.usecases.login_wechat.scene import GATE, Scene
-from worker.wechat_scene import ACCOUNT, CONFIRMED, EXPIRED, PROMPT, SCANNED, address, code
+from worker.wechat_scene import ACCOUNT, CONFIRMED, EXPIRED, PROMPT, SCANNED, WRONG, address, code
 
 pytestmark = pytest.mark.timeout(30)
 
@@ -44,7 +44,7 @@ async def test_expired_code_is_followed_by_a_new_one(scene: Scene) -> None:
 async def test_number_that_wechat_asks_for_gets_to_it(scene: Scene) -> None:
     await scene.begin(
         {"says": code() + PROMPT, "asks": True},
-        {"says": "❌ 你输入的数字不匹配，请重新输入：", "asks": True},
+        {"says": WRONG, "asks": True},
         {"says": SCANNED, "binds": ACCOUNT},
         {"says": CONFIRMED},
     )
@@ -62,6 +62,33 @@ async def test_number_that_wechat_asks_for_gets_to_it(scene: Scene) -> None:
     assert first.qrcode_url == address()
     assert (scene.fake.config_dir / "answers").read_text() == "11\n2345\n"
     assert "2345" not in json.dumps(await scene.output())
+
+
+async def test_second_number_after_one_prompt_reaches_nobody(scene: Scene) -> None:
+    await scene.begin(
+        {"says": code() + PROMPT, "asks": True},
+        scene.waits() | {"says": WRONG, "asks": True},
+        {"says": SCANNED, "binds": ACCOUNT},
+        {"says": CONFIRMED},
+    )
+    await scene.until(LoginState.NEED_VERIFYCODE)
+    await scene.logins.send_code("local", scene.task_id, "11")
+
+    async def seen() -> LoginView:
+        return (await scene.views())[-1]
+
+    await eventually(seen, lambda view: view.judging, seconds=10)
+    await scene.logins.send_code("local", scene.task_id, "11")  # a double click
+    await eventually(
+        lambda: scene.w.redis.exists(f"buddy:local:wechat:code:{scene.task_id}"), lambda n: n == 0
+    )
+    scene.gate.touch()
+    asked_again = await eventually(seen, lambda view: not view.judging, seconds=10)
+    await scene.logins.send_code("local", scene.task_id, "2345")
+    done(await scene.end())
+
+    assert asked_again.message == "The number was not the right one"
+    assert (scene.fake.config_dir / "answers").read_text() == "11\n2345\n"
 
 
 async def test_hostile_lines_reach_nobody(scene: Scene) -> None:

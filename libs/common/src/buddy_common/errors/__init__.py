@@ -119,6 +119,7 @@ from buddy_common.errors.wechat import (
     WechatLoginError,
     WechatLoginTimeoutError,
     WechatNotInstalledError,
+    WechatNumberPendingError,
     WechatUnsupportedError,
 )
 
@@ -221,6 +222,7 @@ __all__ = [
     "WechatLoginError",
     "WechatLoginTimeoutError",
     "WechatNotInstalledError",
+    "WechatNumberPendingError",
     "WechatUnsupportedError",
     "WorkspaceInUseError",
 ]

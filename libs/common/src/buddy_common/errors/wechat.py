@@ -83,6 +83,19 @@ class NoWechatLoginError(BuddyError):
         )
 
 
+class WechatNumberPendingError(BuddyError):
+    """A number that was handed in before is still looked at."""
+
+    error = "verifycode_pending"
+    status = HTTPStatus.CONFLICT
+
+    def __init__(self) -> None:
+        super().__init__(
+            "WeChat still looks at the number that was handed in last. Wait for what it says: it asks again"
+            " where that was not the right one."
+        )
+
+
 class UnknownWechatAccountError(NotFoundError):
     """No WeChat account of this id is bound."""
 

@@ -42,6 +42,7 @@ class LoginView(BaseModel):
     task_id: str
     state: LoginState = LoginState.STARTING
     message: str = ""
+    judging: bool = False  # a number is with WeChat: it reads no other until it asks again
     number: int = 0  # of the code: each refresh is another one
     qrcode_url: str | None = None
     qrcode_png: str | None = None  # as a data URI

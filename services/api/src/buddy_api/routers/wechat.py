@@ -34,6 +34,7 @@ from buddy_common.errors import (
     WechatLoginError,
     WechatLoginTimeoutError,
     WechatNotInstalledError,
+    WechatNumberPendingError,
 )
 from buddy_common.schemas.resources import Resource
 from buddy_common.schemas.tasks import TaskAccepted
@@ -123,11 +124,12 @@ async def qrcode(
     return JSONResponse(answer, headers={"Cache-Control": "no-store"})
 
 
-@router.post("/qrcode/verify", responses=problems(*JOB_ERRORS, NoWechatLoginError))
+@router.post("/qrcode/verify", responses=problems(*JOB_ERRORS, NoWechatLoginError, WechatNumberPendingError))
 async def verify(body: VerifyCode, w: Wired, caller: Caller, node: Node) -> Envelope[CodeHandedIn]:
     """Hand in the number that the phone shows, while the login says `need_verifycode`.
 
-    `state` is what came of it within some seconds: `need_verifycode` with a `message` is a wrong number.
+    `state` is what came of it within some seconds: `need_verifycode` is a wrong number where `message` says
+    so, else one that WeChat still looks at. No other is taken until it has.
     """
     view = await hand_in_code(w, node=node, code=body.code, operator=caller, seconds=ANSWER_SECONDS)
     return ok(CodeHandedIn(message=view.message or "验证码已提交", state=view.state, taskID=view.task_id))

@@ -17,6 +17,7 @@ from buddy_common.errors import (
     DatabaseUnavailableError,
     NoWechatLoginError,
     WechatLoginError,
+    WechatNumberPendingError,
 )
 from buddy_common.schemas.events import EventStatus
 from buddy_common.schemas.wechat import PLUGIN, SUCCESSES, LoginState, LoginView
@@ -117,24 +118,29 @@ async def await_code(w: Wiring, joined: Joined, *, seconds: float) -> LoginView:
 async def hand_in_code(w: Wiring, *, node: str, code: str, operator: Operator, seconds: float) -> LoginView:
     """Hand the number to the login that asks for it, and return what came of it within `seconds`.
 
+    What is not judged by then has no message.
+
     Raises:
         NoWechatLoginError: none does.
+        WechatNumberPendingError: one that was handed in before is still looked at.
         BrokerUnavailableError: the broker cannot be reached.
     """
     logins = w.wechat_logins
     view = await logins.last(node)
     if view is None or view.state is not LoginState.NEED_VERIFYCODE or not await goes_on(w, node, view):
         raise NoWechatLoginError
+    if view.judging:
+        raise WechatNumberPendingError
     _, position = await logins.views(node, view.task_id)
     await logins.send_code(node, view.task_id, code)
     await w.database.run(lambda session: _note(session, view, node=node, operator=operator))
     deadline = time.monotonic() + seconds
     while time.monotonic() < deadline and not w.stopping:
         news, position = await logins.views(node, view.task_id, after=position)
-        if news:
-            return news[-1]
+        if judged := [each for each in news if not each.judging]:
+            return judged[-1]
         await asyncio.sleep(LOOK_SECONDS)
-    return view
+    return view.model_copy(update={"message": ""})  # what it says is of the number before
 
 
 class _Follower:

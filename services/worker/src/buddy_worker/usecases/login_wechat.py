@@ -202,10 +202,12 @@ class _Login:
             await self._require_listeners()
             if self._view.number == 0 and time.time() - self._began > FIRST_CODE_SECONDS:
                 raise WechatLoginError(f"OpenClaw showed no code within {FIRST_CODE_SECONDS:.0f} s.")
-            code = await self._ask(lambda: self._logins.take_code(self._job.host.node, self._job.task_id))
-            if code is not None and self._view.state is LoginState.NEED_VERIFYCODE:
+            code = await self._take_code()
+            # the command reads one after it has asked; two at once would arrive as one
+            if code and self._view.state is LoginState.NEED_VERIFYCODE and not self._view.judging:
                 with suppress(BrokenPipeError):
                     stdin.write(f"{code}\n".encode())
+                await self._show(LoginState.NEED_VERIFYCODE, judging=True)
             await asyncio.sleep(LOOK_SECONDS)
         stdin.close()  # else the command goes on: it might still be told something
         await asyncio.sleep(SETTLE_SECONDS)
@@ -216,6 +218,12 @@ class _Login:
         if listened is False and time.time() - self._began > FIRST_LISTENER_SECONDS:
             self.ending = LoginState.TIMEOUT
             raise WechatLoginTimeoutError("Nobody looks at the code any more.")
+
+    async def _take_code(self) -> str | None:
+        code: str | None = await self._ask(
+            lambda: self._logins.take_code(self._job.host.node, self._job.task_id)
+        )
+        return code
 
     async def _ask(self, ask: Callable[[], Any]) -> Any:
         """Return the broker's answer, None while it has none: the login outlives a short absence."""
@@ -239,6 +247,7 @@ class _Login:
     async def _hear_prompt(self, text: str) -> None:
         said = self._output.prompt(text)
         if said is not None:
+            await self._take_code()  # one that was handed in before it was asked for is no answer
             await self._take(said)
 
     async def _take(self, said: Said) -> None:
@@ -249,9 +258,11 @@ class _Login:
         if said.state in _PROGRESS:
             await self._job.stage(str(said.state), _PROGRESS[said.state])
 
-    async def _show(self, state: LoginState, message: str = "", *, url: str | None = None) -> None:
+    async def _show(
+        self, state: LoginState, message: str = "", *, url: str | None = None, judging: bool = False
+    ) -> None:
         now = time.time()
-        update: dict[str, Any] = {"state": state, "message": message, "at": now}
+        update: dict[str, Any] = {"state": state, "message": message, "judging": judging, "at": now}
         if url is not None:
             png = await asyncio.to_thread(lambda: segno.make(url, error="m").png_data_uri(scale=PNG_SCALE))
             until = min(now + CODE_SECONDS, self._began + LOGIN_SECONDS)
