@@ -32,13 +32,13 @@ def code(number: int = 1) -> str:
     return f"{asks}\n{QR}你可以访问以下链接以继续：\n{address(number)}\n正在等待操作...\n"
 
 
-def bind(fake: FakeOpenClaw, *accounts: str) -> None:
+def bind(fake: FakeOpenClaw, *accounts: str, saved_at: str = "2026-11-20T10:00:00.000Z") -> None:
     """Have these accounts bound, as the plugin keeps them."""
     folder = fake.config_dir / PLUGIN / "accounts"
     folder.mkdir(parents=True, exist_ok=True)
     (folder.parent / "accounts.json").write_text(json.dumps(accounts))
     for account in accounts:
-        saved = {"token": "bot-token", "savedAt": "2026-11-20T10:00:00.000Z", "userId": f"{account}@user"}
+        saved = {"token": "bot-token", "savedAt": saved_at, "userId": f"{account}@user"}
         (folder / f"{account}.json").write_text(json.dumps(saved))
         (folder / f"{account}.sync.json").write_text("{}")
 

@@ -170,6 +170,8 @@ async def _outcome(
         return _cut_off(job, work)
     except DeadlineExceededError as exc:
         return _failure(exc, TaskStatus.TIMEOUT)
+    except JobInterruptedError as exc:  # a repetition that has nothing to go on with
+        return _failure(exc, TaskStatus.INTERRUPTED)
     except BuddyError as exc:
         return _failure(exc)
     except Exception as exc:  # the outermost loop of a job: a bug must still end its row

@@ -1,21 +1,24 @@
 """One node, its program and a login to WeChat."""
 
 import asyncio
+from dataclasses import replace
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
 from buddy_common.adapters.wechat_logins import WechatLogins
 from buddy_common.db import tasks
-from buddy_common.schemas.tasks import TaskView
+from buddy_common.schemas.tasks import TaskStatus, TaskView
 from buddy_common.schemas.wechat import LoginState, LoginView
 from buddy_common.schemas.wechat_jobs import LoginWechatJob
+from buddy_worker.reap import Reaper
 from buddy_worker.runner import execute
 from buddy_worker.usecases.login_wechat import login_wechat as log_in
 from buddy_worker.wiring import Wiring
 from eventually import eventually
 from fakes.openclaw_program import FakeOpenClaw
 from worker.queued import queue, view
-from worker.wechat_scene import ChannelGateway
+from worker.wechat_scene import ChannelGateway, code
 
 GATE = "gate"
 
@@ -39,6 +42,21 @@ class Scene:
         self.task_id = await queue(self.w, LoginWechatJob())
         await self.logins.started("local", announced or self.task_id)
         self.running = asyncio.create_task(execute(self.w, self.task_id, LoginWechatJob, log_in))
+
+    async def is_left(self, *, began: datetime, state: LoginState) -> None:
+        """Have a login whose worker died when it had said this."""
+        dead = str(replace(self.w.owner, started=self.w.owner.started - 1))
+        self.task_id = await queue(
+            self.w, LoginWechatJob(), status=TaskStatus.RUNNING, owner=dead, epoch=1, started_at=began
+        )
+        await self.logins.publish("local", LoginView(task_id=self.task_id, state=state))
+
+    async def repeat(self) -> TaskView:
+        """Find it, and run it as often as that is wanted."""
+        self.fake.configure(login=[{"says": code()}])
+        await Reaper(self.w).reap()
+        self.running = asyncio.create_task(execute(self.w, self.task_id, LoginWechatJob, log_in))
+        return await self.end()
 
     async def end(self) -> TaskView:
         assert self.running is not None

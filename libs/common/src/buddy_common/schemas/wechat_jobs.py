@@ -47,6 +47,8 @@ class LoginWechatJob(Job):
     # of the config it only takes what it needs at the end
     locks: ClassVar[frozenset[NodeLock]] = frozenset({NodeLock.WECHAT})
     changes: ClassVar[tuple[Resource, ...]] = (Resource.WECHAT,)
+    # only to start the channel of what the first attempt has bound; no code is shown once more
+    repeatable: ClassVar[bool] = True
     # the plugin gives up after 480 s; a gateway that restarts for the new account may take 300
     deadline_seconds: ClassVar[float] = 1080
 

@@ -30,6 +30,7 @@ from buddy_common.schemas.wechat import PLUGIN, SUCCESSES, ChannelState, LoginSt
 from buddy_common.schemas.wechat_jobs import LoginWechatJob
 from buddy_worker.audited import Audited, Made
 from buddy_worker.jobs import AnyJob, RunningJob
+from buddy_worker.usecases.find_bound_account import find_account_bound_since, find_bound_account
 from buddy_worker.usecases.list_plugins import list_plugins
 from buddy_worker.usecases.wechat_channel import start_account, start_accounts
 from buddy_worker.usecases.wechat_output import (
@@ -75,6 +76,7 @@ async def login_wechat(job: RunningJob[AnyJob]) -> WechatLoggedIn:
         WechatLoginTimeoutError: nobody scanned a code in time, or nobody looks at it any more.
         WechatLoginError: it has failed; the message says why.
         WechatChannelError: the account is bound, but the gateway does not run it.
+        JobInterruptedError: an attempt whose worker died had bound no account.
         BuddyError: OpenClaw could not be run.
     """
     login = _Login(job)
@@ -105,6 +107,8 @@ class _Login:
     async def run(self) -> WechatLoggedIn:
         """Do all of it."""
         await self._announce()
+        if self._job.attempt > 1:
+            return await self._go_on()
         await self._job.stage("looking at what is there", 5)
         await self._show(LoginState.STARTING)
         plugin = (await list_plugins(self._job)).get(PLUGIN)
@@ -117,7 +121,18 @@ class _Login:
             raise WechatLoginError("OpenClaw's login has ended without a word.")
         bound = None
         if self._view.state is LoginState.CONFIRMED:
-            bound = _newest(before, await asyncio.to_thread(self._accounts.all))
+            bound = find_bound_account(before, await asyncio.to_thread(self._accounts.all))
+        return await self._start_channel(bound)
+
+    async def _go_on(self) -> WechatLoggedIn:
+        """End what an attempt whose worker died has begun; nobody may look any more, so no code is shown."""
+        seen = await self._ask(lambda: self._logins.last(self._job.host.node))
+        if seen is not None and seen.state is LoginState.ALREADY_BOUND:
+            await self._show(LoginState.ALREADY_BOUND)
+            return await self._start_channel(None)
+        first = time.time() - self._job.seconds_since_first_start
+        bound = find_account_bound_since(first, await asyncio.to_thread(self._accounts.all))
+        await self._show(LoginState.CONFIRMED)
         return await self._start_channel(bound)
 
     async def end(self, state: LoginState, message: str, *, error: str | None = None, **more: Any) -> None:
@@ -278,16 +293,3 @@ class _Login:
             await self._logins.publish(self._job.host.node, self._view)
         except BrokerUnavailableError as exc:  # the row has the outcome; only the live view lags
             log.warning("wechat_login_not_shown", reason=exc.message)
-
-
-def _newest(before: list[BoundAccount], after: list[BoundAccount]) -> BoundAccount:
-    """Return the account that a login has bound.
-
-    Raises:
-        WechatLoginError: there is none.
-    """
-    known = {(account.id, account.saved_at) for account in before}  # others may receive something meanwhile
-    changed = [account for account in after if (account.id, account.saved_at) not in known]
-    if not changed:
-        raise WechatLoginError("WeChat has confirmed the login, but OpenClaw has saved no account.")
-    return max(changed, key=lambda account: account.bound_at)
