@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from buddy_common.adapters import wechat_sessions
 from buddy_common.adapters.wechat_accounts import BoundAccount, WechatAccounts
 from buddy_common.adapters.wechat_sessions import ExpiredSession, expired_sessions, state_of
 from buddy_common.schemas.wechat import PLUGIN, AccountState
@@ -67,6 +68,26 @@ async def test_a_session_that_wechat_has_ended_is_found_once(state: Path, logs: 
     assert session == ExpiredSession(
         ACCOUNT, f"{ACCOUNT}@user", BOUND.timestamp(), (LATER + timedelta(hours=1)).timestamp()
     )
+
+
+async def test_a_session_stays_over_however_much_is_logged_within_the_hour(
+    state: Path, logs: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(wechat_sessions, "PIECE_BYTES", 1000)
+    others = [line("other", LATER + timedelta(seconds=each), "gateway") for each in range(3000)]
+    write(logs, line(OLDER, LATER), *others)
+
+    assert await expired(state, logs) == [ACCOUNT]
+
+
+async def test_a_log_is_read_no_further_back_than_it_tells_of_every_session(
+    state: Path, logs: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(wechat_sessions, "PIECE_BYTES", 1000)
+    others = [line("other", LATER + timedelta(minutes=each), "gateway") for each in range(3000)]
+    write(logs, line(OLDER, LATER), *others)
+
+    assert await expired(state, logs) == []
 
 
 async def test_the_same_session_stays_the_same_at_each_look(state: Path, logs: Path) -> None:

@@ -13,14 +13,17 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 from buddy_common.adapters.log_folders import is_own_folder, openclaw_log_folders
 from buddy_common.adapters.wechat_accounts import BoundAccount, WechatAccounts
 from buddy_common.schemas.wechat import AccountState
 
-TAIL_BYTES = 4 * 1024 * 1024
-LOG_FILES = 2  # a new one begins at midnight; an expired session says so every hour
+PIECE_BYTES = 4 * 1024 * 1024
+MOST_BYTES = 16 * PIECE_BYTES
+REACH_SECONDS = 75 * 60.0  # an expired session says so every hour
+LOG_FILES = 2  # a new one begins at midnight
+_TIME = re.compile(rb'"time":\s?"([^"]{10,40})"')
 _SUBSYSTEM = b"gateway/channels/openclaw-weixin/"
 # the newer plugin, the older one
 _EXPIRED = re.compile(r"getUpdates: (?:token for \S+ is stale|session expired \(errcode)")
@@ -113,10 +116,29 @@ def _tail(file: Path) -> bytes:
             found = os.fstat(stream.fileno())
             if not stat.S_ISREG(found.st_mode):
                 return b""
-            stream.seek(max(0, found.st_size - TAIL_BYTES))
-            return stream.read(TAIL_BYTES)
+            return _read_back(stream, found.st_size)
     except OSError:  # another account's
         return b""
+
+
+def _read_back(stream: BinaryIO, size: int) -> bytes:
+    """Return the end of a log: piece by piece, until it holds all that was said lately."""
+    content, start = b"", size
+    while start > 0 and len(content) < MOST_BYTES and _seconds_told(content) < REACH_SECONDS:
+        end, start = start, max(0, start - PIECE_BYTES)
+        stream.seek(start)
+        content = stream.read(end - start) + content
+    return content
+
+
+def _seconds_told(content: bytes) -> float:
+    """Return how much time passes between the first and the last line of a log; 0 where none has a time."""
+    first, last = _TIME.search(content), _TIME.search(content[content.rfind(b"\n", 0, -1) + 1 :])
+    try:
+        began, ended = (datetime.fromisoformat(found[1].decode()) for found in (first, last) if found)
+    except ValueError:  # one of them has no time, or one that is none
+        return 0.0
+    return (ended - began).total_seconds()
 
 
 def _expired_line(line: bytes) -> tuple[str | None, float]:
