@@ -1,5 +1,6 @@
 """Backups of the real `openclaw.json`, and what OpenClaw itself says of one that is brought back."""
 
+import json
 from typing import Any
 
 import httpx
@@ -67,6 +68,26 @@ def test_a_restored_backup_is_what_the_gateway_runs_on(walked_system: System) ->
     assert [row["reason"] for row in made[:2]] == ["before restore", "manual"]
     assert [row["name"] for row in made[:2]] == [task["result"]["previous"], name]
     assert not any(row["reason"] == "known good" and row["taskID"] == task["taskID"] for row in listed)
+
+
+def test_a_restored_backup_without_openclaws_own_stamp_is_not_undone_by_openclaw(
+    walked_system: System,
+) -> None:
+    """The newer generation takes such a config for a damaged one, and puts its own newest backup back."""
+    walked_system.ensure_running()
+    openclaw, buddy = walked_system.openclaw, walked_system.buddy
+    with openclaw.edited(lambda config: config.pop("meta", None)):
+        name = make_backup(walked_system)
+        for named in ("One", "Two"):  # OpenClaw stamps it, and then has a backup with its stamp
+            task = buddy.finish("/v1/openclaw/bots/set-identity", id="main", name=named)
+            assert task["status"] == "Completed", task
+        task = change(walked_system, f"/{name}/restore")
+        after = openclaw.config
+
+    assert task["status"] == "Completed", task
+    assert "meta" not in after
+    assert "Two" not in json.dumps(after)
+    assert "One" not in json.dumps(after)
 
 
 def test_a_backup_that_openclaw_refuses_leaves_file_and_gateway_alone(walked_system: System) -> None:

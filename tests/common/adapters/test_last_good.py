@@ -3,6 +3,8 @@
 import json
 from pathlib import Path
 
+import pytest
+
 from buddy_common.adapters.config_files import ConfigFiles
 from buddy_common.adapters.last_good import keep_in_step
 from buddy_common.adapters.live_config import LiveConfig
@@ -34,6 +36,34 @@ def test_the_copy_is_what_a_restore_wrote(tmp_path: Path) -> None:
     assert copy.read_bytes() == config.read_bytes() == b"{}\n"
 
 
+@pytest.mark.parametrize(
+    "content", [b'{"gateway": {"mode": "local"}}', b'{"meta": {}}'], ids=["no meta", "half as long"]
+)
+def test_what_looks_damaged_is_the_newest_backup_as_well_and_none_is_lost(
+    tmp_path: Path, content: bytes
+) -> None:
+    config, copy = config_of(tmp_path)
+    newest, second, third = (config.with_name(f"{config.name}.bak{end}") for end in ("", ".1", ".2"))
+    newest.write_bytes(copy.read_bytes())
+    second.write_text("earlier")
+    before = newest.read_bytes()
+
+    ConfigFiles(config).write({config: content})
+
+    assert [file.read_bytes() for file in (newest, second, third)] == [content, before, b"earlier"]
+
+
+def test_what_looks_sound_leaves_the_backups_alone(tmp_path: Path) -> None:
+    config, copy = config_of(tmp_path)
+    newest = config.with_name(f"{config.name}.bak")
+    newest.write_bytes(copy.read_bytes())
+    content = json.dumps({"meta": {}, "models": {"providers": {"p": {"note": "y" * 900}}}}).encode()
+
+    ConfigFiles(config).write({config: content})
+
+    assert newest.read_bytes() != content
+
+
 def test_an_included_file_has_no_copy(tmp_path: Path) -> None:
     config, copy = config_of(tmp_path)
     part = tmp_path / "models.json5"
@@ -46,6 +76,6 @@ def test_an_included_file_has_no_copy(tmp_path: Path) -> None:
 
 
 def test_none_is_made_where_there_is_none(tmp_path: Path) -> None:
-    keep_in_step(tmp_path / "openclaw.json", b"{}")
+    keep_in_step(tmp_path / "openclaw.json", b"{}", has_meta=False)
 
     assert list(tmp_path.iterdir()) == []

@@ -154,7 +154,7 @@ class ConfigFiles:
         root = self.real_path()
         written = files.get(root)
         if written is not None:
-            keep_in_step(root, written)
+            keep_in_step(root, written, has_meta=_has_meta(written))
 
     def sweep(self, paths: Iterable[Path]) -> None:
         """Remove what a killed writer has left beside these files; for who holds the config lock."""
@@ -167,6 +167,14 @@ class ConfigFiles:
     def real_path(self) -> Path:
         """Return the file itself: a link to it stays a link."""
         return Path(os.path.realpath(self.path))
+
+
+def _has_meta(content: bytes) -> bool:
+    """Whether OpenClaw's own stamp is in a config."""
+    try:
+        return "meta" in parse_config(content)
+    except GatewayConfigError:
+        return False
 
 
 @contextmanager
