@@ -27,7 +27,7 @@ from buddy_watchdog.healing import (
 )
 
 BUDGET, STEADY_SECONDS = Rules().budget, Rules().steady_seconds
-CRASHED, READY = Seen(Verdict.CRASHED), Seen(Verdict.READY)
+CRASHED, READY, WEAK = Seen(Verdict.CRASHED), Seen(Verdict.READY), Seen(Verdict.DEGRADED)
 
 
 def states() -> list[State]:
@@ -41,6 +41,10 @@ def states() -> list[State]:
         State(phase=Phase.RECOVERING, verdict=Verdict.CRASHED, since=50.0, attempts=1, fine_since=95.0),
         State(phase=Phase.OPEN, verdict=Verdict.CRASHED, since=50.0, attempts=BUDGET, circuit_open=True),
         State(phase=Phase.OPEN, attempts=BUDGET, circuit_open=True),
+        State(phase=Phase.OPEN, attempts=BUDGET, circuit_open=True, up_since=30.0),
+        State(
+            phase=Phase.INCIDENT, verdict=Verdict.DEGRADED, since=50.0, attempts=1, up_since=30.0, steady=True
+        ),
     ]
 
 
@@ -71,8 +75,9 @@ def test_every_pair_of_state_and_event_keeps_the_rules(state: State, event: Even
         assert after.phase is Phase.REPAIRING
         assert after.attempts == state.attempts + 1 <= BUDGET
     assert acts.count(Act.REPAIR) + acts.count(Act.GIVE_UP) <= 1
-    assert (Act.BEGIN in acts) == (not state.in_incident and after.in_incident)
-    assert (Act.RECOVER in acts or Act.END in acts) == (state.in_incident and not after.in_incident)
+    is_another = after.since != state.since
+    assert (Act.BEGIN in acts) == (after.in_incident and is_another)
+    assert (Act.RECOVER in acts or Act.END in acts) == (state.in_incident and is_another)
     assert (after.phase is Phase.OPEN) <= after.circuit_open
     assert (after.phase in {Phase.INCIDENT, Phase.REPAIRING, Phase.RECOVERING}) <= after.in_incident
     assert step(state, event, now) == (after, acts)
@@ -123,7 +128,7 @@ def test_an_incident_is_over_when_it_was_well_for_a_minute() -> None:
 
 
 def test_a_stable_hour_gives_the_budget_back_and_closes_the_circuit() -> None:
-    state = State(phase=Phase.OPEN, attempts=BUDGET, circuit_open=True, fine_since=0.0)
+    state = State(phase=Phase.OPEN, attempts=BUDGET, circuit_open=True, up_since=0.0)
 
     almost, _ = step(state, READY, STABLE_SECONDS - 1)
     after, _ = step(state, READY, STABLE_SECONDS)
@@ -172,7 +177,7 @@ def test_a_freeze_is_given_a_blink_only() -> None:
 
 
 def test_a_hang_after_a_long_weakness_is_given_the_same_moment() -> None:
-    weak = State(phase=Phase.INCIDENT, verdict=Verdict.DEGRADED, since=0.0, sick_since=0.0)
+    weak = State(phase=Phase.INCIDENT, verdict=Verdict.DEGRADED, since=0.0, sick_since=0.0, steady=True)
     hung = Seen(Verdict.HUNG)
 
     state, first = step(weak, hung, 4000.0)
@@ -183,12 +188,68 @@ def test_a_hang_after_a_long_weakness_is_given_the_same_moment() -> None:
 
 
 def test_a_passing_weakness_is_no_incident() -> None:
-    weak = Seen(Verdict.DEGRADED)
-    state, first = step(State(), weak, 100.0)
+    state, first = step(State(), WEAK, 100.0)
     well, _ = step(state, READY, 101.0)
 
-    assert first == step(well, weak, 100.0 + DEGRADED_SECONDS)[1] == []
-    assert step(state, weak, 100.0 + DEGRADED_SECONDS)[1] == [Act.BEGIN]
+    assert first == step(well, WEAK, 100.0 + DEGRADED_SECONDS)[1] == []
+    assert step(state, WEAK, 100.0 + DEGRADED_SECONDS)[1] == [Act.BEGIN]
+
+
+def test_one_that_is_weak_for_weeks_is_repaired_each_time_and_each_crash_is_an_incident_of_its_own() -> None:
+    state, _ = step(State(), WEAK, 0.0)
+    state, acts = step(state, WEAK, DEGRADED_SECONDS)
+    assert acts == [Act.BEGIN]
+    for week in range(1, BUDGET + 3):
+        now = week * 7 * 86_400.0
+        state, acts = step(state, CRASHED, now)
+        assert (acts, state.attempts, state.since) == ([Act.END, Act.BEGIN, Act.REPAIR], 1, now)
+        state, _ = step(state, RepairEnded(), now + 20)
+        state, acts = step(state, WEAK, now + 21)
+        assert acts == [Act.CHANGE]
+        state, _ = step(state, WEAK, now + 21 + STABLE_SECONDS)
+
+
+def test_one_that_breaks_within_a_minute_of_being_up_and_weak_stays_in_its_incident() -> None:
+    state, told, now = State(), [], 0.0
+    for _ in range(BUDGET + 3):
+        state, acts = step(state, CRASHED, now)
+        told += acts
+        state, _ = step(state, RepairEnded(jitter=1.0), now)
+        state, _ = step(state, WEAK, now)
+        state, _ = step(state, WEAK, now + STEADY_SECONDS - 1)
+        now += back_off(state.attempts, 1.0)
+
+    assert told.count(Act.REPAIR) == BUDGET
+    assert (told.count(Act.BEGIN), told.count(Act.GIVE_UP), told.count(Act.END)) == (1, 1, 0)
+
+
+@pytest.mark.parametrize("passing", sorted(PASSING))
+def test_one_that_was_weak_and_dies_as_it_restarts_is_another_incident(passing: Verdict) -> None:
+    state, _ = step(State(), WEAK, 0.0)
+    state, _ = step(state, WEAK, DEGRADED_SECONDS)
+    state, _ = step(state, Seen(passing), 500.0)
+
+    assert step(state, CRASHED, 510.0)[1] == [Act.END, Act.BEGIN, Act.REPAIR]
+
+
+def test_a_circuit_closes_over_one_that_was_up_and_weak_for_an_hour() -> None:
+    state = State(phase=Phase.OPEN, verdict=Verdict.CRASHED, since=0.0, attempts=BUDGET, circuit_open=True)
+    state, _ = step(state, WEAK, 100.0)
+    almost, _ = step(state, WEAK, 99.0 + STABLE_SECONDS)
+    after, _ = step(state, WEAK, 100.0 + STABLE_SECONDS)
+
+    assert (almost.phase, almost.attempts) == (Phase.OPEN, BUDGET)
+    assert (after.phase, after.attempts) == (Phase.INCIDENT, 0)
+
+
+@pytest.mark.parametrize("between", [Verdict.STARTING, Verdict.DRAINING, Verdict.HUNG, Verdict.CRASHED])
+def test_an_hour_in_which_it_was_not_up_all_the_time_gives_no_budget_back(between: Verdict) -> None:
+    state = State(attempts=2, next_repair_at=9_999.0, up_since=0.0)
+    state, _ = step(state, Seen(between), 1000.0)
+    state, _ = step(state, READY, 1001.0)
+
+    assert step(state, READY, STABLE_SECONDS + 1000.0)[0].attempts == 2
+    assert step(state, READY, STABLE_SECONDS + 1001.0)[0].attempts == 0
 
 
 def test_a_stop_on_purpose_ends_an_incident_but_not_an_open_circuit() -> None:

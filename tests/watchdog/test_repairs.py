@@ -26,6 +26,7 @@ from watchdog.scene import Ward, is_up
 pytestmark = pytest.mark.timeout(60)
 
 RECOVERY_SECONDS = 20
+STEADY = timedelta(seconds=1)  # more than the 0.3 s after which a death is another incident here
 
 
 @pytest.fixture(autouse=True)
@@ -70,6 +71,44 @@ async def test_a_killed_gateway_is_back_and_its_history_tells_all(ward: Ward) ->
     assert last.seconds_to_recover is not None
     assert {event.incident for event in ward.diary.events} == {first.incident}
     assert [event.kind for event in ward.diary.told] == [EventKind.DETECTED, EventKind.RECOVERED]
+
+
+async def test_a_weak_gateway_that_is_killed_is_told_of_again_in_an_incident_of_its_own(
+    ward: Ward, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def repairs() -> list[str | None]:
+        return ward.diary.repairs
+
+    monkeypatch.setattr(healing_module, "DEGRADED_SECONDS", 0.3)
+    ward.fake.configure(failing=["telegram"])
+    await ward.host.state.set_desired(Desired.RUNNING)
+    async with ward.watched(interval_seconds=0.1):
+        await comes_to(ward, EventKind.CHANGED)  # it was repaired, and is up, but weak
+        pid = await is_weak(ward)
+        weak_at = datetime.now(UTC)
+        await eventually(ward.snapshot, lambda seen: seen is not None and seen.observed_at > weak_at + STEADY)
+        os.kill(pid, signal.SIGKILL)
+        await eventually(repairs, lambda made: len(made) == 2, seconds=RECOVERY_SECONDS)
+
+    first, again = (event for event in ward.diary.told if event.kind is EventKind.DETECTED)
+    assert first.verdict is again.verdict is Verdict.CRASHED
+    assert first.incident != again.incident
+    ended = next(event for event in ward.diary.events if event.kind is EventKind.ENDED)
+    assert ended.incident == first.incident
+    assert again.seconds_to_detect is not None
+    assert again.seconds_to_detect < 2
+    assert ward.diary.repairs == ["restart", "restart"]
+
+
+async def is_weak(ward: Ward) -> int:
+    seen = await eventually(
+        ward.snapshot,
+        lambda seen: seen is not None and seen.verdict is Verdict.DEGRADED,
+        seconds=RECOVERY_SECONDS,
+    )
+    assert seen is not None
+    assert seen.pid is not None
+    return seen.pid
 
 
 @pytest.mark.parametrize(

@@ -106,6 +106,18 @@ async def test_a_gateway_that_is_gone_while_a_job_restarts_it_has_not_crashed(wa
         await eventually(lambda: published(ward), lambda state: state is GatewayState.CRASHED)
 
 
+@pytest.mark.parametrize("failing", [[], ["telegram"]])
+async def test_a_gateway_that_was_up_before_anybody_asked_for_it_is_wanted_weak_or_not(
+    ward: Ward, failing: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(runner_module, "READY_SECONDS", 0.1)
+    ward.fake.configure(failing=failing)
+    await ward.start()
+    await asyncio.to_thread((ward.folder / "desired.json").unlink)
+    async with ward.watched(interval_seconds=0.05):
+        await eventually(ward.host.state.desired, lambda wish: wish is Desired.RUNNING)
+
+
 async def test_a_state_folder_that_cannot_be_used_does_not_end_the_watching(
     ward: Ward, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -12,10 +12,10 @@ import structlog
 from buddy_common.adapters.host_plane import HostPlane
 from buddy_common.adapters.quarantine import Quarantine
 from buddy_common.schemas.healing import EventKind, HealEvent, SelfHealing
-from buddy_common.schemas.verdicts import Verdict
 from buddy_watchdog.chronicle import Chronicle
 from buddy_watchdog.evidence import Evidence, seconds_after_boot
 from buddy_watchdog.healing import (
+    FINE,
     REPAIRABLE,
     Act,
     CircuitClosed,
@@ -51,6 +51,7 @@ _KINDS = {
     Act.RECOVER: EventKind.RECOVERED,
     Act.END: EventKind.ENDED,
 }
+_OVER = frozenset({Act.RECOVER, Act.END})
 DONE = "done"  # how the outcome of a repair that helped begins
 _STEPPED = ("state", "incident", "circuit_opened_at")
 CLOSE_SECONDS = 2.0  # for alerts that are on their way; what is not out by then is sent by the next watchdog
@@ -86,7 +87,7 @@ class Healer:
         self._tasks: set[asyncio.Task[Any]] = set()
         self._alerts: set[asyncio.Task[Any]] = set()
         self._hindrance = Hindrance()
-        self._fine_at = seconds_after_boot()
+        self._known_at = seconds_after_boot()
 
     @property
     def state(self) -> State:
@@ -145,8 +146,8 @@ class Healer:
         if wishes.circuit_closed_at != self._kept.circuit_closed_at:
             await self._keep(circuit_closed_at=wishes.circuit_closed_at)
             await self._go(self._step(CircuitClosed(), evidence.at), evidence, finding)
-        if finding.verdict in {Verdict.READY, Verdict.SAFE_MODE}:
-            self._fine_at = evidence.at
+        if finding.verdict in FINE or finding.verdict is self.state.verdict:
+            self._known_at = evidence.at
         if not self.repairing:
             looks = finding.verdict in REPAIRABLE
             self._hindrance = await hindrance(evidence, wishes, self._clock()) if looks else Hindrance()
@@ -174,11 +175,12 @@ class Healer:
         """
         state, acts = taken
         kept = with_incident(self._kept, state, acts, self._clock())
-        incident = kept.incident or self._kept.incident
+        before, incident = self._kept.incident, kept.incident
         entries = list(notes)
-        if incident is not None:
-            kinds = [_KINDS[act] for act in acts if act in _KINDS]
-            entries += [(self._seen(kind, incident, evidence, finding, state), []) for kind in kinds]
+        for act in acts:
+            of = before if act in _OVER else incident  # one may end with the look that begins the next
+            if of is not None and act in _KINDS:
+                entries.append((self._seen(_KINDS[act], of, evidence, finding, state), []))
         owed = [event for event, _ in entries]
         untold = [*self._kept.untold, *news_in(owed, kept)]
         stepped = {name: getattr(kept, name) for name in _STEPPED}
@@ -227,10 +229,10 @@ class Healer:
         )
 
     def _seconds_to_detect(self, evidence: Evidence) -> float:
-        """Return how long it took to notice; at most the time since the last look that found all well."""
-        since_fine = evidence.at - self._fine_at
+        """Return how long it took to notice; at most the time since the last look with nothing new."""
+        since_known = evidence.at - self._known_at
         since_exit = evidence.seconds_since_exit
-        return round(since_fine if since_exit is None else min(since_exit, since_fine), 2)
+        return round(since_known if since_exit is None else min(since_exit, since_known), 2)
 
     async def _write(self, event: HealEvent, *, lines: list[str]) -> None:
         """Write the event and the report; people are told in the background."""

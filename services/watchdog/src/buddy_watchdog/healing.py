@@ -22,6 +22,8 @@ FROZEN_SECONDS = 2.0
 
 FINE = frozenset({Verdict.READY, Verdict.SAFE_MODE})
 PASSING = frozenset({Verdict.STARTING, Verdict.DRAINING})
+# it works, as far as it goes: a weakness that lasts is no reason to count an old repair for ever
+UP = FINE | {Verdict.DEGRADED, Verdict.CONFIG_BROKEN}
 REPAIRABLE = frozenset(
     {Verdict.HUNG, Verdict.CRASHED, Verdict.CRASH_LOOP, Verdict.CONFIG_ERROR, Verdict.OUT_OF_MEMORY}
 )
@@ -37,8 +39,10 @@ REPORTED = frozenset(
 class Rules:
     """What an operator may set."""
 
-    budget: int = 5  # repairs, until it was well for a stable hour or somebody closes the circuit
-    steady_seconds: float = 60.0  # well for so long, an incident is over: an earlier death belongs to it
+    budget: int = 5  # repairs, until it was up for a stable hour or somebody closes the circuit
+    # well for so long, an incident is over: an earlier death belongs to it; up with a weakness for so long,
+    # a death is another incident
+    steady_seconds: float = 60.0
     start_ceiling_seconds: float = 600.0  # a start that is not up by then hangs, however much it does
 
 
@@ -65,6 +69,8 @@ class State(BaseModel):
     attempts: int = 0
     next_repair_at: float = 0.0
     fine_since: float | None = None
+    up_since: float | None = None  # well or weak, and not repaired
+    steady: bool = False  # it was up for so long that what breaks next is another incident
     circuit_open: bool = False
 
     @property
@@ -122,12 +128,15 @@ def step(state: State, event: Event, now: float, rules: Rules = Rules()) -> Step
 def _seen(state: State, event: Seen, now: float, rules: Rules) -> Step:
     if state.phase is Phase.REPAIRING:  # the repair itself looks whether it helped
         return state, []
+    if event.verdict in UP:
+        state = _stays_up(state, now, rules)
     if event.verdict in FINE:
         return _fine(state, now, rules)
     if event.verdict is Verdict.STOPPED:
         return _stopped(state)
     if event.verdict in PASSING:
-        return state.model_copy(update={"fine_since": None, "sick_since": None, "hung_since": None}), []
+        passing = {"fine_since": None, "up_since": None, "sick_since": None, "hung_since": None}
+        return state.model_copy(update=passing), []
     return _sick(state, event, now, rules)
 
 
@@ -159,12 +168,19 @@ def _closed(state: State, now: float) -> Step:
     return state.model_copy(update=update), []
 
 
+def _stays_up(state: State, now: float, rules: Rules) -> State:
+    """Give the budget back to one that has stayed up for an hour, and close its circuit."""
+    up_since = state.up_since if state.up_since is not None else now
+    steady = state.steady or now - up_since >= rules.steady_seconds
+    state = state.model_copy(update={"up_since": up_since, "steady": steady})
+    spent = state.attempts or state.circuit_open
+    return _closed(state, now)[0] if spent and now - up_since >= STABLE_SECONDS else state
+
+
 def _fine(state: State, now: float, rules: Rules) -> Step:
     fine_since = state.fine_since if state.fine_since is not None else now
     state = state.model_copy(update={"fine_since": fine_since, "sick_since": None, "hung_since": None})
     well_for = now - fine_since
-    if well_for >= STABLE_SECONDS and (state.attempts or state.circuit_open):
-        state = state.model_copy(update={"attempts": 0, "circuit_open": False})
     if not state.in_incident:
         phase = Phase.OPEN if state.circuit_open else Phase.CALM
         return state.model_copy(update={"phase": phase}), []
@@ -196,13 +212,7 @@ def _sick(state: State, event: Seen, now: float, rules: Rules) -> Step:
     )
     if event.verdict is Verdict.DEGRADED and not state.in_incident and now - sick_since < DEGRADED_SECONDS:
         return state, []
-    acts: list[Act] = []
-    if not state.in_incident:
-        acts.append(Act.BEGIN)
-        state = state.model_copy(update={"since": now, "verdict": event.verdict})
-    elif state.verdict is not event.verdict:
-        acts.append(Act.CHANGE)
-        state = state.model_copy(update={"verdict": event.verdict})
+    state, acts = _with_incident(state, event.verdict, now)
     if state.circuit_open:
         return state.model_copy(update={"phase": Phase.OPEN}), acts
     state = state.model_copy(update={"phase": Phase.INCIDENT})
@@ -212,6 +222,20 @@ def _sick(state: State, event: Seen, now: float, rules: Rules) -> Step:
         return state.model_copy(update={"phase": Phase.OPEN, "circuit_open": True}), [*acts, Act.GIVE_UP]
     repairing = {"phase": Phase.REPAIRING, "attempts": state.attempts + 1}
     return state.model_copy(update=repairing), [*acts, Act.REPAIR]
+
+
+def _with_incident(state: State, verdict: Verdict, now: float) -> Step:
+    """Return the incident that the verdict belongs to: a new one where it was up for a minute and breaks."""
+    breaks = verdict not in UP
+    is_another = breaks and state.steady
+    acts: list[Act] = []
+    if is_another or not state.in_incident:
+        acts = [Act.END, Act.BEGIN] if state.in_incident else [Act.BEGIN]
+        state = state.model_copy(update={"since": now})
+    elif state.verdict is not verdict:
+        acts = [Act.CHANGE]
+    down = {"up_since": None, "steady": False} if breaks else {}
+    return state.model_copy(update={"verdict": verdict, **down}), acts
 
 
 def is_due(state: State, verdict: Verdict, now: float) -> bool:

@@ -17,16 +17,16 @@ def wall_clock() -> datetime:
 
 
 def with_incident(kept: Remembered, state: State, acts: Sequence[Act], now: datetime) -> Remembered:
-    """Return what is remembered with the new state, and the incident that begins or ends with it."""
+    """Return what is remembered with the new state; an incident that ends makes way for one that begins."""
     incident, opened = kept.incident, kept.circuit_opened_at
+    if Act.RECOVER in acts or Act.END in acts:
+        incident = None
     if Act.BEGIN in acts:
         name = f"{now:%Y%m%d-%H%M%S}-{uuid.uuid4().hex[:8]}"
         incident = Incident(id=name, began=now, began_after_boot=state.since)
     if incident is not None:
         up_at = (incident.up_at or now) if state.fine_since is not None else None
         incident = incident.model_copy(update={"up_at": up_at})
-    if Act.RECOVER in acts or Act.END in acts:
-        incident = None
     if state.circuit_open != (opened is not None):
         opened = now if state.circuit_open else None
     return kept.model_copy(update={"state": state, "incident": incident, "circuit_opened_at": opened})

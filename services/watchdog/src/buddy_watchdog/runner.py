@@ -21,7 +21,7 @@ from buddy_watchdog.config_look import ConfigLooker
 from buddy_watchdog.evidence import Evidence
 from buddy_watchdog.gather import Gatherer
 from buddy_watchdog.healer import Healer
-from buddy_watchdog.healing import FINE, Phase, Rules
+from buddy_watchdog.healing import FINE, UP, Phase, Rules
 from buddy_watchdog.held_socket import HeldSocket
 from buddy_watchdog.incidents import wall_clock
 from buddy_watchdog.known_good import READY_SECONDS, KnownGood
@@ -113,7 +113,7 @@ class Runner:
         self._gatherer = Gatherer(host, config=self._config, socket=self._socket)
         self._good = KnownGood(host.history, host.live_config)
         self._memory = Memory()
-        self._ready_since: float | None = None
+        self._up_since: float | None = None
         self._checked: tuple[float, Verdict | None] = (0.0, None)
         self._healer = Healer(
             host,
@@ -185,11 +185,11 @@ class Runner:
 
     async def _adopt(self, evidence: Evidence, finding: Finding) -> None:
         """A gateway that was up before anybody asked Buddy for it is wanted: its end would be a crash."""
-        if finding.verdict not in FINE or evidence.snapshot.desired is not None:
-            self._ready_since = None
+        if finding.verdict not in UP or evidence.snapshot.desired is not None:
+            self._up_since = None
             return
-        self._ready_since = evidence.at if self._ready_since is None else self._ready_since
-        if evidence.at - self._ready_since < READY_SECONDS:
+        self._up_since = evidence.at if self._up_since is None else self._up_since
+        if evidence.at - self._up_since < READY_SECONDS:
             return
         try:
             await self._host.state.set_desired(Desired.RUNNING)

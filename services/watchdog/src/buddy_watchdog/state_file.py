@@ -78,6 +78,7 @@ class StateFile:
                     "sick_since": None,
                     "hung_since": None,
                     "fine_since": None,
+                    "up_since": None,
                     "next_repair_at": now,
                 }
             )
