@@ -207,7 +207,12 @@ def test_a_process_that_took_the_place_of_another_means_that_one_died() -> None:
     assert memory.deaths == (1.0, 2.0)
 
 
-@pytest.mark.parametrize("meant", [{"lifecycle_busy": True}, {"socket": SocketLook(said_restart=True)}])
+SAID_RESTART = SocketLook(said_restart=True)
+
+
+@pytest.mark.parametrize(
+    "meant", [{"lifecycle_busy": True}, {"socket": SAID_RESTART, "ended": ProcessExit(code=0)}]
+)
 def test_an_end_that_was_meant_is_no_death(meant: dict[str, object]) -> None:
     memory = remember(remember(Memory(), alive(0.0)), gone(1.0, **meant))  # type: ignore[arg-type]
 
@@ -215,10 +220,40 @@ def test_an_end_that_was_meant_is_no_death(meant: dict[str, object]) -> None:
 
 
 def test_who_says_that_it_restarts_itself_gets_its_time() -> None:
-    said = gone(1.0, socket=SocketLook(said_restart=True), ended=ProcessExit(code=0))
+    said = gone(1.0, socket=SAID_RESTART, ended=ProcessExit(code=0))
 
     assert verdict_of(alive(0.0), said) is Verdict.STARTING
     assert verdict_of(alive(0.0), said, gone(300.0, ended=ProcessExit(code=0))) is Verdict.CRASHED
+    assert verdict_of(alive(0.0), gone(1.0, socket=SAID_RESTART, ended=ProcessExit())) is Verdict.STARTING
+
+
+@pytest.mark.parametrize(
+    ("ended", "expected"),
+    [
+        (ProcessExit(code=1), Verdict.CRASHED),
+        (ProcessExit(code=78), Verdict.CONFIG_ERROR),
+        (ProcessExit(signal="SIGSEGV"), Verdict.CRASHED),
+        (ProcessExit(signal="SIGKILL"), Verdict.CRASHED),
+    ],
+)
+def test_who_dies_while_it_restarts_itself_has_crashed(ended: ProcessExit, expected: Verdict) -> None:
+    looks = [alive(0.0), gone(1.0, socket=SAID_RESTART, ended=ended)]
+
+    assert verdict_of(*looks) is expected
+    assert remember(remember(Memory(), looks[0]), looks[1]).deaths == (1.0,)
+
+
+@pytest.mark.parametrize("code", [0, 1])
+def test_one_of_ours_keeps_its_process_as_it_restarts_itself_and_has_crashed_without(code: int) -> None:
+    ours = alive(0.0, snapshot=snapshot(READY, owner=GatewayOwner.OURS))
+
+    assert verdict_of(ours, gone(1.0, socket=SAID_RESTART, ended=ProcessExit(code=code))) is Verdict.CRASHED
+
+
+def test_an_exit_on_record_says_nothing_of_one_whose_end_nobody_records() -> None:
+    plain = alive(0.0, snapshot=snapshot(READY, owner=GatewayOwner.PLAIN))
+
+    assert verdict_of(plain, gone(1.0, socket=SAID_RESTART, ended=ProcessExit(code=1))) is Verdict.STARTING
 
 
 def test_a_kill_for_want_of_memory_is_told_from_another() -> None:

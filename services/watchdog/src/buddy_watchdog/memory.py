@@ -17,6 +17,8 @@ SLOW_LOOP_MS = 1000.0
 MOST_CREDIT_SECONDS = 300.0
 # in doubt there is a look each second, which may take 8 s; in a longer gap the machine slept, or we did
 MOST_GAP_SECONDS = 15.0
+# nobody records their ends: an exit that is on record is that of another
+_UNRECORDED = frozenset({GatewayOwner.PLAIN, GatewayOwner.CONTAINER})
 
 
 @dataclass(frozen=True)
@@ -43,7 +45,7 @@ class Memory:
     deaths: tuple[float, ...] = ()
     oom_kills: int | None = None  # before the process went
     was_oom: bool = False
-    said_restart: bool = False
+    said_restart: bool = False  # and it can be on its way
 
 
 def remember(memory: Memory, evidence: Evidence) -> Memory:
@@ -138,7 +140,8 @@ def _gone(memory: Memory, evidence: Evidence, *, died: bool) -> Memory:
         or evidence.snapshot.desired is Desired.STOPPED
         or evidence.container_up is False
     )
-    said_restart = evidence.socket.said_restart
+    said_restart = evidence.socket.said_restart or memory.said_restart
+    said_restart = said_restart and _may_come_back(memory, evidence)
     if died and not meant and not said_restart:
         deaths = (*deaths, at)
     if evidence.process is not None:
@@ -156,8 +159,16 @@ def _gone(memory: Memory, evidence: Evidence, *, died: bool) -> Memory:
         gone_since=_since(memory.gone_since, at),
         deaths=deaths,
         was_oom=memory.was_oom or killed,
-        said_restart=memory.said_restart or said_restart,
+        said_restart=said_restart,
     )
+
+
+def _may_come_back(memory: Memory, evidence: Evidence) -> bool:
+    """Whether the end of the process can be a part of its restart: ours keep theirs, and a crash is none."""
+    if memory.owner is GatewayOwner.OURS:
+        return False
+    ended = evidence.exit
+    return memory.owner in _UNRECORDED or ended is None or (ended.signal is None and not ended.code)
 
 
 def _since(known: float | None, at: float) -> float:
