@@ -30,6 +30,7 @@ def verdict_of(*looks: Evidence) -> Verdict:
 
 NOT_READY = Probe(live=True, started=True, ready=False, failing=["telegram"])
 DRAINING = Probe(live=True, started=True, ready=False, draining=True, failing=["gateway-draining"])
+NO_SPACE = "Error: ENOSPC: no space left on device"
 SLOW = Probe(live=True, started=True, ready=True, event_loop_delay_p99_ms=4000.0)
 
 
@@ -60,9 +61,13 @@ SLOW = Probe(live=True, started=True, ready=True, event_loop_delay_p99_ms=4000.0
             gone(ended=ProcessExit(signal="SIGABRT"), said=("JavaScript heap out of memory",)),
             Verdict.OUT_OF_MEMORY,
         ),
-        (gone(said=("Error: ENOSPC: no space left on device",)), Verdict.DISK_FULL),
+        (gone(ended=ProcessExit(code=1), said=(NO_SPACE,)), Verdict.DISK_FULL),
+        (gone(ended=ProcessExit(signal="SIGKILL"), said=(NO_SPACE,)), Verdict.CRASHED),
+        (gone(ended=ProcessExit(code=143), said=(NO_SPACE,)), Verdict.CRASHED),
+        (gone(ended=ProcessExit(), said=(NO_SPACE,)), Verdict.CRASHED),
+        (gone(said=("JavaScript heap out of memory",)), Verdict.CRASHED),
         (gone(disk_free_bytes=1024), Verdict.DISK_FULL),
-        (gone(said=("ENOSPC: System limit for number of file watchers reached",)), Verdict.CRASHED),
+        (gone(ended=ProcessExit(code=1), said=("ENOSPC: System limit for watchers",)), Verdict.CRASHED),
         (gone(snapshot=snapshot(SILENT, foreign_listener="nginx (pid 7)")), Verdict.PORT_TAKEN),
         (gone(installed=False), Verdict.NOT_INSTALLED),
         (gone(lifecycle_busy=True), Verdict.STARTING),
@@ -108,7 +113,7 @@ def test_one_that_answers_pings_is_not_hung_however_slow_its_health_routes_are()
 
 
 def test_a_disk_that_was_cleared_since_is_full_no_more() -> None:
-    said = gone(1.0, said=("Error: ENOSPC: no space left on device",))
+    said = gone(1.0, ended=ProcessExit(code=1), said=(NO_SPACE,))
 
     assert verdict_of(alive(0.0), said) is Verdict.DISK_FULL
     assert verdict_of(alive(0.0), said, replace(said, at=100.0)) is Verdict.CRASHED

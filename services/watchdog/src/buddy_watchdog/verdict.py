@@ -8,6 +8,7 @@ from buddy_common.schemas.verdicts import Verdict
 from buddy_common.usecases.observe_gateway import CONFIG_EXIT_CODE
 from buddy_watchdog.evidence import Evidence
 from buddy_watchdog.memory import Memory
+from buddy_watchdog.starts import ended_by_itself
 
 # without CPU time, a log line or a new phase for this long, a start is none any more
 STALL_SECONDS = 60.0
@@ -120,11 +121,13 @@ def _ended(evidence: Evidence, memory: Memory) -> Finding:
     """Tell why a process has ended that nobody has asked to."""
     said = "\n".join(evidence.said)
     how = f"It has ended ({evidence.exit})" if evidence.exit is not None else "Its process is gone"
+    # of one that was killed they are about its work, maybe an assistant's answer, and not about its end
+    last_words = said if ended_by_itself(evidence.exit) else ""
     disk = _disk_problem(evidence)
     gone_for = 0.0 if memory.gone_since is None else evidence.at - memory.gone_since
-    if disk is not None or (gone_for < LAST_WORDS_SECONDS and _DISK_FULL.search(said)):
+    if disk is not None or (gone_for < LAST_WORDS_SECONDS and _DISK_FULL.search(last_words)):
         return Finding(Verdict.DISK_FULL, f"{how}: {disk or 'its disk is full or read-only'}.")
-    if memory.was_oom or _OUT_OF_MEMORY.search(said):
+    if memory.was_oom or _OUT_OF_MEMORY.search(last_words):
         who = "the kernel ended a process to win memory" if memory.was_oom else "its heap was full"
         return Finding(Verdict.OUT_OF_MEMORY, f"{how}: {who}.")
     if _PORT_TAKEN.search(said):
