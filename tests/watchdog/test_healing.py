@@ -23,6 +23,7 @@ from buddy_watchdog.healing import (
     Seen,
     State,
     back_off,
+    is_due,
     step,
 )
 
@@ -37,6 +38,7 @@ def states() -> list[State]:
         State(sick_since=90.0),
         State(phase=Phase.INCIDENT, verdict=Verdict.CRASHED, since=50.0, sick_since=50.0, attempts=1),
         State(phase=Phase.INCIDENT, verdict=Verdict.HUNG, since=50.0, hung_since=50.0, attempts=BUDGET),
+        State(phase=Phase.INCIDENT, verdict=Verdict.CRASHED, since=50.0, attempts=1, next_repair_at=1e9),
         State(phase=Phase.REPAIRING, verdict=Verdict.CRASHED, since=50.0, sick_since=50.0, attempts=1),
         State(phase=Phase.RECOVERING, verdict=Verdict.CRASHED, since=50.0, attempts=1, fine_since=95.0),
         State(phase=Phase.OPEN, verdict=Verdict.CRASHED, since=50.0, attempts=BUDGET, circuit_open=True),
@@ -115,6 +117,37 @@ def test_it_waits_between_two_repairs() -> None:
 
     assert step(state, CRASHED, 119.0)[1] == []
     assert step(state, CRASHED, 120.0)[1] == [Act.REPAIR]
+
+
+@pytest.mark.parametrize("verdict", [Verdict.CONFIG_ERROR, Verdict.CRASH_LOOP])
+def test_what_a_start_did_not_help_is_mended_at_once_and_only_once(verdict: Verdict) -> None:
+    to_mend = Seen(verdict)
+    state, _ = step(State(), CRASHED, 100.0)
+    state, _ = step(state, RepairEnded(), 110.0)
+    assert is_due(state, verdict, 110.0)
+    assert not is_due(state, Verdict.CRASHED, 110.0)
+
+    state, acts = step(state, to_mend, 110.0)
+    assert (acts, state.attempts) == ([Act.CHANGE, Act.REPAIR], 2)
+    state, _ = step(state, RepairEnded(), 120.0)
+    for seen in (CRASHED, to_mend, Seen(Verdict.CONFIG_ERROR), Seen(Verdict.CRASH_LOOP)):
+        state, acts = step(state, seen, 139.0)
+        assert Act.REPAIR not in acts
+    assert Act.REPAIR in step(state, to_mend, 140.0)[1]
+
+
+def test_a_mending_waits_for_a_job_and_is_none_without_budget() -> None:
+    spent = State(phase=Phase.INCIDENT, verdict=Verdict.CRASHED, since=0.0, attempts=BUDGET)
+    to_mend = Seen(Verdict.CONFIG_ERROR)
+
+    assert step(spent, to_mend, 100.0)[1] == [Act.CHANGE, Act.GIVE_UP]
+    assert step(State(), Seen(Verdict.CONFIG_ERROR, "A job is under way."), 100.0)[1] == [Act.BEGIN]
+
+
+def test_the_next_incident_may_be_mended_at_once_as_well() -> None:
+    state = State(attempts=2, next_repair_at=1_000.0, mended=True)
+
+    assert step(state, Seen(Verdict.CONFIG_ERROR), 100.0)[1] == [Act.BEGIN, Act.REPAIR]
 
 
 def test_an_incident_is_over_when_it_was_well_for_a_minute() -> None:

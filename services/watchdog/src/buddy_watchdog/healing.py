@@ -27,6 +27,8 @@ UP = FINE | {Verdict.DEGRADED, Verdict.CONFIG_BROKEN}
 REPAIRABLE = frozenset(
     {Verdict.HUNG, Verdict.CRASHED, Verdict.CRASH_LOOP, Verdict.CONFIG_ERROR, Verdict.OUT_OF_MEMORY}
 )
+# its first repair mends the config, so it need not wait for what a start before it came to
+_MENDED = frozenset({Verdict.CONFIG_ERROR, Verdict.CRASH_LOOP})
 # a person has to look: no repair of ours would help, or none is needed
 REPORTED = frozenset(
     {
@@ -68,6 +70,7 @@ class State(BaseModel):
     hung_since: float | None = None
     attempts: int = 0
     next_repair_at: float = 0.0
+    mended: bool = False  # the config was to be, in this incident
     fine_since: float | None = None
     up_since: float | None = None  # well or weak, and not repaired
     steady: bool = False  # it was up for so long that what breaks next is another incident
@@ -220,7 +223,8 @@ def _sick(state: State, event: Seen, now: float, rules: Rules) -> Step:
         return state, acts
     if state.attempts >= rules.budget:
         return state.model_copy(update={"phase": Phase.OPEN, "circuit_open": True}), [*acts, Act.GIVE_UP]
-    repairing = {"phase": Phase.REPAIRING, "attempts": state.attempts + 1}
+    mended = state.mended or event.verdict in _MENDED
+    repairing = {"phase": Phase.REPAIRING, "attempts": state.attempts + 1, "mended": mended}
     return state.model_copy(update=repairing), [*acts, Act.REPAIR]
 
 
@@ -231,7 +235,7 @@ def _with_incident(state: State, verdict: Verdict, now: float) -> Step:
     acts: list[Act] = []
     if is_another or not state.in_incident:
         acts = [Act.END, Act.BEGIN] if state.in_incident else [Act.BEGIN]
-        state = state.model_copy(update={"since": now})
+        state = state.model_copy(update={"since": now, "mended": False})
     elif state.verdict is not verdict:
         acts = [Act.CHANGE]
     down = {"up_since": None, "steady": False} if breaks else {}
@@ -240,11 +244,16 @@ def _with_incident(state: State, verdict: Verdict, now: float) -> Step:
 
 def is_due(state: State, verdict: Verdict, now: float) -> bool:
     """Whether a repair might be made now: of a gateway that is gone, and maybe on its way up by some job."""
-    return verdict in REPAIRABLE | PASSING and not state.circuit_open and now >= state.next_repair_at
+    return verdict in REPAIRABLE | PASSING and not state.circuit_open and _has_waited(state, verdict, now)
+
+
+def _has_waited(state: State, verdict: Verdict, now: float) -> bool:
+    """Whether the pause is over; there is none before the other remedy, once in an incident."""
+    return now >= state.next_repair_at or (verdict in _MENDED and not state.mended)
 
 
 def _is_due(state: State, event: Seen, now: float) -> bool:
-    if event.held_back is not None or now < state.next_repair_at:
+    if event.held_back is not None or not _has_waited(state, event.verdict, now):
         return False
     grace = FROZEN_SECONDS if event.frozen else HUNG_SECONDS
     return state.hung_since is None or now - state.hung_since >= grace

@@ -49,7 +49,8 @@ async def _choose(patient: Patient, verdict: Verdict, store: Quarantine) -> tupl
         return "resume", lambda: resume_or_restart(patient, stopped)
     if verdict is Verdict.HUNG:
         return "terminate and restart", lambda: terminate_and_restart(patient)
-    if verdict in {Verdict.CONFIG_ERROR, Verdict.CRASH_LOOP} or patient.attempt >= LOOP_ATTEMPTS:
+    blamed = verdict in {Verdict.CONFIG_ERROR, Verdict.CRASH_LOOP} or patient.attempt >= LOOP_ATTEMPTS
+    if blamed or patient.evidence.config.problem is not None:  # no start on that would come up
         try:
             name, before = await _mend_config(patient, store)
         except BuddyError as exc:  # a full disk, a program that cannot be asked: then only a start is left
