@@ -285,6 +285,21 @@ def test_a_service_that_was_stopped_without_us_is_left_alone(
     assert verdict_of(before, gone(1.0, ended=ProcessExit(code=code))) is expected
 
 
+@pytest.mark.parametrize(
+    "ended", [ProcessExit(code=0), ProcessExit(code=143), ProcessExit(signal="SIGTERM")], ids=str
+)
+def test_a_service_that_we_have_stopped_to_start_it_anew_is_no_wish_of_the_operators(
+    ended: ProcessExit,
+) -> None:
+    kept = Memory(owner=GatewayOwner.SYSTEMD, up=GATEWAY)  # of a watchdog that was killed in its repair
+    stopped, ours = gone(1.0, ended=ended), gone(1.0, ended=ended, ended_by_us=True)
+
+    assert judge(stopped, remember(kept, stopped)).verdict is Verdict.STOPPED
+    assert judge(ours, remember(kept, ours)).verdict is Verdict.CRASHED
+    asked = wanted(ours, Desired.STOPPED)
+    assert judge(asked, remember(kept, asked)).verdict is Verdict.STOPPED
+
+
 def test_an_end_together_with_its_container_is_no_crash_unless_nothing_comes_of_it() -> None:
     ended = gone(1.0, ended=ProcessExit(code=0), container_up=False)
 

@@ -15,7 +15,7 @@ from buddy_common.adapters.host_state import FileHostState
 from buddy_common.adapters.host_system import LocalSystem
 from buddy_common.adapters.openclaw_program import HostOpenClaw
 from buddy_common.adapters.processes import identify
-from buddy_common.errors import GatewayElsewhereError, ServiceManagerError
+from buddy_common.errors import GatewayElsewhereError, ServiceManagerError, StateUnwritableError
 from buddy_common.schemas.gateway import Desired, GatewayOwner, GatewaySnapshot, GatewayState
 from buddy_common.schemas.processes import ProcessExit, ProcessIdentity
 from buddy_common.settings import GatewaySettings, OpenClawSettings
@@ -160,6 +160,49 @@ async def test_terminate_and_kill_go_through_the_manager(
 
     assert await asyncio.to_thread(fake.orders) == ["stop", "stop", "kill"]
     assert child.poll() is None  # no signal was ours
+
+
+async def test_unit_that_we_have_stopped_is_told_from_one_that_somebody_else_has(
+    gateway: HostGateway, fake: FakeServiceManager, process: ProcessIdentity, child: subprocess.Popen[bytes]
+) -> None:
+    await asyncio.to_thread(runs, fake, process)
+    assert not await gateway.was_ended_by_us()
+
+    await gateway.terminate(process)
+    await asyncio.to_thread(ended, fake, child, code=0, state="inactive")
+    assert await gateway.was_ended_by_us()
+
+    await asyncio.to_thread(fake.unit, NAME, ActiveState="active", MainPID="1", ExecMainPID="1")
+    assert not await gateway.was_ended_by_us()
+    await asyncio.to_thread(fake.unit, NAME, ActiveState="inactive", MainPID="0")
+    assert not await gateway.was_ended_by_us()
+
+
+async def test_unit_that_would_not_let_us_stop_it_is_later_stopped_by_somebody_else(
+    gateway: HostGateway, fake: FakeServiceManager, process: ProcessIdentity, child: subprocess.Popen[bytes]
+) -> None:
+    await asyncio.to_thread(runs, fake, process)
+    await asyncio.to_thread(fake.unit, NAME, denied=True)
+    with pytest.raises(ServiceManagerError):
+        await gateway.terminate(process)
+
+    await asyncio.to_thread(ended, fake, child, code=0, state="inactive")
+
+    assert not await gateway.was_ended_by_us()
+
+
+async def test_unit_is_stopped_also_where_that_cannot_be_noted(
+    gateway: HostGateway, fake: FakeServiceManager, process: ProcessIdentity, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*_: object) -> None:
+        raise StateUnwritableError("No space left on device.")
+
+    monkeypatch.setattr(FileHostState, "note_ending", refuse)
+    await asyncio.to_thread(runs, fake, process)
+
+    await gateway.terminate(process)
+
+    assert await asyncio.to_thread(fake.orders) == ["stop"]
 
 
 @pytest.mark.parametrize("namespace", ["pid:[1]", "pid:[2]"])

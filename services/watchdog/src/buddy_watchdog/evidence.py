@@ -51,6 +51,7 @@ class Evidence:
     log_end: int = 0
     exit: ProcessExit | None = None
     seconds_since_exit: float | None = None
+    ended_by_us: bool = False  # its service is down since a job or a repair has stopped it
     said: tuple[str, ...] = ()  # the last lines of one that has gone
     installed: bool = True
     program_problem: str | None = None

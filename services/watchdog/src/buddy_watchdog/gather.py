@@ -75,6 +75,7 @@ class Gatherer:
             log_end=log_end,
             exit=seen.ended,
             seconds_since_exit=await asyncio.to_thread(self._since_exit) if seen.process is None else None,
+            ended_by_us=seen.process is None and await host.gateway.was_ended_by_us(),
             said=said,
             installed=install.installed,
             program_problem=_problem(install),

@@ -107,7 +107,7 @@ def _with_its_container(evidence: Evidence, memory: Memory) -> Finding | None:
 def _was_stopped_by_its_service(evidence: Evidence, memory: Memory) -> bool:
     """Whether somebody has stopped it without us, as with `systemctl stop`: that is a wish, too."""
     managed = memory.owner in {GatewayOwner.SYSTEMD, GatewayOwner.LAUNCHD}
-    return managed and _ended_well(evidence)
+    return managed and not evidence.ended_by_us and _ended_well(evidence)
 
 
 def _ended_well(evidence: Evidence) -> bool:

@@ -72,7 +72,7 @@ class HostGateway:
         self._openclaw = openclaw
         self._state = state
         self._services = ServiceManager(settings)
-        self._service = GatewayService(self._services)
+        self._service = GatewayService(self._services, state)
         self._log = GatewayLog(log_file)
         self._port_file = port_file
         self._started_port_file = port_file.with_name("started-port.json")
@@ -231,6 +231,10 @@ class HostGateway:
         """Return how the last gateway has ended: by its service's word, where it has one."""
         return await asyncio.to_thread(self._service.last_exit) or await self._state.last_exit()
 
+    async def was_ended_by_us(self) -> bool:
+        """Whether its service is down since we have stopped it, and nobody has started it since."""
+        return await asyncio.to_thread(self._service.was_ended_by_us)
+
     async def terminate(self, process: ProcessIdentity) -> None:
         """Ask it to end, if it is still the same process.
 
@@ -271,10 +275,8 @@ class HostGateway:
         self._ended_unit = owned.unit
         if owned.unit is None:
             self._signal(process, number)
-        elif number is signal.SIGTERM:
-            self._services.stop(owned.unit)
         else:
-            self._services.kill(owned.unit)
+            self._service.end(process, owned.unit, number)
 
     def _signal(self, process: ProcessIdentity, number: signal.Signals) -> None:
         account = process_family.foreign_account_of(process)

@@ -3,9 +3,13 @@
 Every call runs a program and waits for it: call from a thread, never from the event loop.
 """
 
+import signal
+from contextlib import suppress
+
+from buddy_common.adapters.host_state import FileHostState
 from buddy_common.adapters.processes import identify
 from buddy_common.adapters.service_manager import ServiceManager
-from buddy_common.errors import ServiceManagerError
+from buddy_common.errors import ServiceManagerError, StateUnwritableError
 from buddy_common.schemas.gateway import ServiceUnit
 from buddy_common.schemas.processes import ProcessExit, ProcessIdentity
 
@@ -13,8 +17,9 @@ from buddy_common.schemas.processes import ProcessExit, ProcessIdentity
 class GatewayService:
     """The unit that is installed for the gateway; looked for anew each time, since it comes and goes."""
 
-    def __init__(self, services: ServiceManager) -> None:
+    def __init__(self, services: ServiceManager, state: FileHostState) -> None:
         self._services = services
+        self._state = state
         self._runs: dict[ProcessIdentity, str | None] = {}  # how the journal names the run of a process
 
     def process(self) -> ProcessIdentity | None:
@@ -59,6 +64,35 @@ class GatewayService:
             return False
         self._services.stop(unit)
         return True
+
+    def end(self, process: ProcessIdentity, unit: ServiceUnit, number: signal.Signals) -> None:
+        """Stop the unit of the process, or kill it, and keep on record that it was us.
+
+        Raises:
+            ServiceManagerError: it does not obey.
+        """
+        self._note_ending(process)
+        try:
+            if number is signal.SIGTERM:
+                self._services.stop(unit)
+            else:
+                self._services.kill(unit)
+        except ServiceManagerError:
+            self._note_ending(None)  # it lives on, and may be stopped by somebody else
+            raise
+
+    def _note_ending(self, process: ProcessIdentity | None) -> None:
+        with suppress(StateUnwritableError):  # a full disk is no reason to let it run
+            self._state.note_ending(process)
+
+    def was_ended_by_us(self) -> bool:
+        """Whether it is down, and its last process is one that we have stopped."""
+        noted = self._state.noted_ending()
+        unit = self._services.installed_unit() if noted is not None else None
+        status = self._services.status(unit) if unit is not None else None
+        if noted is None or status is None:
+            return False
+        return status.main_pid is None and status.last_pid == noted.pid
 
     def last_exit(self) -> ProcessExit | None:
         """Return how its last process ended; None while it runs, and where there is no service."""

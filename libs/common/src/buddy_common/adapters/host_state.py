@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from buddy_common.adapters.atomic_file import replace_file
-from buddy_common.adapters.processes import from_record
+from buddy_common.adapters.processes import boot_id, from_record
 from buddy_common.errors import StateUnwritableError
 from buddy_common.schemas.gateway import Desired
 from buddy_common.schemas.processes import ProcessExit, ProcessIdentity
@@ -19,6 +19,7 @@ class FileHostState:
     def __init__(self, folder: Path) -> None:
         self._desired = folder / "desired.json"
         self._spawned = folder / "gateway.json"
+        self._ending = folder / "ending.json"
 
     async def desired(self) -> Desired | None:
         """Return what the operator last asked for."""
@@ -65,6 +66,22 @@ class FileHostState:
         record = _read(self._spawned)
         ended = None if record is None else record.get("ended_at")
         return float(ended) if isinstance(ended, int | float) else None
+
+    def note_ending(self, process: ProcessIdentity | None) -> None:
+        """Remember which process we are about to end; None: it was not to be ended.
+
+        Raises:
+            StateUnwritableError: the state folder cannot be written.
+        """
+        record = (
+            {} if process is None else {"pid": process.pid, "started": process.started, "boot": boot_id()}
+        )
+        _write(self._ending, record)
+
+    def noted_ending(self) -> ProcessIdentity | None:
+        """Return the process that we were about to end last, dead or alive; None after a reboot."""
+        record = _read(self._ending)
+        return None if record is None else from_record(record)
 
 
 def read_exit(record: dict[str, Any]) -> ProcessExit | None:
