@@ -6,6 +6,7 @@ import os
 import signal
 import socket
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -16,6 +17,7 @@ from buddy_common.schemas.gateway import Desired, GatewayState
 from buddy_common.schemas.healing import EventKind, Healing, SelfHealing
 from buddy_common.schemas.job import NodeLock
 from buddy_common.schemas.verdicts import Verdict
+from buddy_common.settings import HomeSettings
 from buddy_watchdog import healing as healing_module
 from buddy_watchdog import runner
 from buddy_watchdog.healing import Rules
@@ -213,6 +215,61 @@ async def test_a_valid_change_stays_however_often_somebody_kills_the_gateway(war
     assert Verdict.CRASH_LOOP in {event.verdict for event in ward.diary.events}
     assert set(ward.diary.repairs) == {"restart"}
     assert ward.fake.config_file.read_bytes() == changed
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "outbound queue write failed; continuing without durability (channel=telegram to=42): ENOENT",
+        "your script failed: plugin memory-core is unknown, channel telegram cannot be reached",
+        (
+            "[openclaw] Non-fatal unhandled rejection (continuing): TypeError: fetch failed\n"
+            "    at send (/usr/lib/node_modules/openclaw/dist/extensions/memory-core/api.js:10:2)"
+        ),
+    ],
+)
+async def test_nothing_is_taken_out_for_what_a_killed_gateway_happened_to_say(ward: Ward, line: str) -> None:
+    await edit(ward, channels={"telegram": {}}, plugins={"entries": {"memory-core": {"enabled": True}}})
+    before = ward.fake.config_file.read_bytes()
+    pid = await ward.start()
+    async with ward.watched(interval_seconds=0.1):
+        pid = await is_up(ward)
+        for _ in range(LOOP_DEATHS + 1):
+            said = HomeSettings().logs / "gateway-local.log"
+            await asyncio.to_thread(append, said, f"{line}\n")
+            os.kill(pid, signal.SIGKILL)
+            pid = await is_up(ward, instead_of=pid)
+
+    assert Verdict.CRASH_LOOP in {event.verdict for event in ward.diary.events}
+    assert set(ward.diary.repairs) == {"restart"}
+    assert ward.fake.config_file.read_bytes() == before
+    assert await asyncio.to_thread(ward.store.listing) == []
+
+
+async def test_a_plugin_that_its_loader_names_is_taken_out_when_no_start_survives_it(ward: Ward) -> None:
+    pid = await ward.start()
+    plugins: dict[str, Any] = {"entries": {"weather": {}, "memory-core": {}}}
+    said = (
+        "plugin service stop failed (plugin=memory-core)\n"
+        "[plugins] weather failed to load from /x/extensions/weather/index.js: Error: boom"
+    )
+    async with ward.watched(interval_seconds=0.1):
+        await is_up(ward)
+        await edit(ward, plugins=plugins, fake={"exit": 3, "say": said})
+        os.kill(pid, signal.SIGKILL)
+
+        async def kept() -> list[list[str]]:
+            return [entry.path for entry in await asyncio.to_thread(ward.store.listing)]
+
+        await eventually(kept, bool, seconds=RECOVERY_SECONDS)
+
+    assert await kept() == [["plugins", "entries", "weather"]]
+    assert ward.config["plugins"] == {"entries": {"memory-core": {}}}
+
+
+def append(file: Path, text: str) -> None:
+    with file.open("a") as log:
+        log.write(text)
 
 
 async def keep_as_good(ward: Ward) -> bytes:

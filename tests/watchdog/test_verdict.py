@@ -216,12 +216,26 @@ SAID_RESTART = SocketLook(said_restart=True)
 
 
 @pytest.mark.parametrize(
-    "meant", [{"lifecycle_busy": True}, {"socket": SAID_RESTART, "ended": ProcessExit(code=0)}]
+    "meant",
+    [{"lifecycle_busy": True}, {"repairing": True}, {"socket": SAID_RESTART, "ended": ProcessExit(code=0)}],
 )
 def test_an_end_that_was_meant_is_no_death(meant: dict[str, object]) -> None:
     memory = remember(remember(Memory(), alive(0.0)), gone(1.0, **meant))  # type: ignore[arg-type]
 
     assert memory.deaths == ()
+
+
+def test_what_a_repair_has_started_dies_like_any_other() -> None:
+    memory = Memory()
+    for evidence in (
+        alive(0.0),
+        gone(1.0, repairing=True),
+        alive(2.0, process=NEXT, repairing=True),
+        gone(3.0, repairing=True),
+    ):
+        memory = remember(memory, evidence)
+
+    assert memory.deaths == (3.0,)
 
 
 def test_who_says_that_it_restarts_itself_gets_its_time() -> None:

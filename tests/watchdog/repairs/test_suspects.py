@@ -49,3 +49,25 @@ def test_a_plugin_that_the_log_names_in_passing_is_not_accused() -> None:
     ]
 
     assert accusations(lines) == lines[1:]
+
+
+@pytest.mark.parametrize(
+    "lines",
+    [
+        ["outbound queue write failed; continuing without durability (channel=telegram to=42): ENOENT"],
+        ["device-pair: /pair invoked channel=telegram sender=unknown action=new"],
+        ["plugin service stop failed (plugin=weather, service=x): timeout"],
+        [
+            "[openclaw] Non-fatal unhandled rejection (continuing): TypeError: fetch failed",
+            "    at send (/o/extensions/weather/api.js:10:2)",
+        ],
+    ],
+)
+def test_what_a_gateway_lives_with_accuses_nobody(lines: list[str]) -> None:
+    assert accusations(lines) == []
+
+
+def test_the_stack_of_what_has_ended_it_accuses() -> None:
+    lines = ["[openclaw] Uncaught exception: Error: boom", "    at send (/o/extensions/weather/api.js:10:2)"]
+
+    assert suspects(accusations(lines), CONFIG) == [("plugins", "entries", "weather")]

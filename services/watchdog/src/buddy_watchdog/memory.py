@@ -26,6 +26,8 @@ class Memory:
     """Of the gateway's process: since when, when it last answered, when it last got anywhere."""
 
     process: ProcessIdentity | None = None
+    # before a repair that goes on: its end is the repair's own doing, that of one it has started is not
+    unrepaired: ProcessIdentity | None = None
     owner: GatewayOwner | None = None  # of the last process that there was
     # of the gateway that is gone: the container that starts it is another one than it had
     container_is_new: bool = True
@@ -65,6 +67,7 @@ def remember(memory: Memory, evidence: Evidence) -> Memory:
     return replace(
         memory,
         process=evidence.process,
+        unrepaired=memory.unrepaired if evidence.repairing else evidence.process,
         container_is_new=_container_is_new(memory, evidence),
         owner=evidence.snapshot.owner or memory.owner,
         starts=remember_start(memory.starts, evidence),
@@ -136,7 +139,8 @@ def _gone(memory: Memory, evidence: Evidence, *, died: bool) -> Memory:
     at = evidence.at
     deaths = tuple(death for death in memory.deaths if at - death < DEATHS_SECONDS)
     meant = (
-        evidence.lifecycle_busy
+        (evidence.repairing and memory.process == memory.unrepaired)
+        or evidence.lifecycle_busy
         or evidence.snapshot.desired is Desired.STOPPED
         or evidence.container_up is False
     )

@@ -74,6 +74,9 @@ async def _mend_config(patient: Patient, store: Quarantine) -> tuple[str | None,
     state = await asyncio.to_thread(_read, patient)
     if state is not None:
         refusal = await _refusal(patient, state)
+        if refusal is None and not may_blame_config(patient.evidence):
+            await patient.notes.line("Nothing says that the config is the cause: it is left as it is.")
+            return None, ""
         culprits = await find_culprits(patient, state, refusal)
         if not await asyncio.to_thread(patient.host.config_files.is_still, state):
             await patient.notes.line("openclaw.json was changed meanwhile, and is left as it is.")
@@ -82,9 +85,6 @@ async def _mend_config(patient: Patient, store: Quarantine) -> tuple[str | None,
         taken = await _try_quarantine(patient, store, state, culprits, why) if culprits else None
         if taken is not None:
             return "quarantine", f"Quarantined {taken}."
-        if refusal is None and not may_blame_config(patient.evidence):
-            await patient.notes.line("Nothing says that the config is the cause: it is left as it is.")
-            return None, ""
     name = await roll_back(patient)
     if name is None:
         await patient.notes.line("There is no other config that is known to be good.")

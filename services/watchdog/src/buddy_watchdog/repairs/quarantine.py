@@ -24,11 +24,11 @@ MOST_ENTRIES = 5  # a config with more than that wrong is a case for an earlier 
 async def find_culprits(patient: Patient, state: ConfigState, refusal: str | None) -> list[KeyPath] | None:
     """Return the entries without which OpenClaw takes the config; None: it is not up to entries alone.
 
-    The first are those that the gateway's last words name, and OpenClaw's `refusal` of the config; more may
-    come to light as it judges what is left.
+    The first are those that OpenClaw's `refusal` of the config names, else its loader in the gateway's last
+    words; more may come to light as it judges what is left.
     """
-    lines = [*accusations(patient.evidence.said), *([refusal] if refusal else [])]
-    out = suspects(lines, state.config)
+    out = suspects([refusal], state.config) if refusal else []
+    out = out or suspects(accusations(patient.evidence.said), state.config)
     while 0 < len(out) <= MOST_ENTRIES:
         left = _without(state.config, out)
         try:

@@ -14,14 +14,28 @@ _NAMED = re.compile(r"\bplugin[ :=]+[\"'`]?([A-Za-z0-9@_/-]+)")
 _CHANNEL = re.compile(r"\bchannel(?: id)?[ :=]+[\"'`]?([A-Za-z0-9_-]+)")
 
 
-_ACCUSES = re.compile(
-    r"^\s+at |error|fail|not found|unknown|invalid|cannot|crash|threw|unhandled", re.IGNORECASE
+# what its loader says of an entry that it does not take, and what it ends of; any other failure it lives with
+_REFUSES = re.compile(
+    r"failed to load|failed during register|plugin not found|unknown channel id"
+    r"|\b(?:plugins\.entries|channels)\.[A-Za-z0-9@_/.-]+: .*(?:invalid|not found|unknown|unrecognized)",
+    re.IGNORECASE,
 )
+_FATAL = re.compile(r"Uncaught exception|FATAL unhandled rejection|Unhandled promise rejection|^\w*Error\b")
+_STACK = re.compile(r"^\s+at ")
 
 
 def accusations(lines: Iterable[str]) -> list[str]:
-    """Return the lines that speak of a failure: a healthy plugin is named in the log, too."""
-    return [line for line in lines if _ACCUSES.search(line)]
+    """Return the lines of OpenClaw's loader against an entry, and the stack of what has ended it.
+
+    A healthy plugin is named by many others: by a delivery that failed, by an assistant's answer.
+    """
+    found, fatal = [], False
+    for line in lines:
+        if not _STACK.match(line):
+            fatal = bool(_REFUSES.search(line) or _FATAL.search(line))
+        if fatal:
+            found.append(line)
+    return found
 
 
 def suspects(lines: Iterable[str], config: dict[str, Any]) -> list[KeyPath]:
