@@ -12,6 +12,8 @@ from typing import Any
 import pytest
 
 from buddy_common.adapters.atomic_file import replace_file
+from buddy_common.adapters.config_history import ConfigHistory
+from buddy_common.adapters.live_config import LiveConfig
 from buddy_common.schemas.backups import BackupReason
 from buddy_common.schemas.gateway import Desired, GatewayState
 from buddy_common.schemas.healing import EventKind, Healing, SelfHealing
@@ -21,6 +23,8 @@ from buddy_common.settings import HomeSettings
 from buddy_watchdog import healing as healing_module
 from buddy_watchdog import runner
 from buddy_watchdog.healing import Rules
+from buddy_watchdog.repairs import rollback
+from buddy_watchdog.state_file import StateFile
 from buddy_watchdog.verdict import LOOP_DEATHS
 from eventually import eventually
 from watchdog.scene import Ward, is_up
@@ -393,8 +397,38 @@ async def test_a_watchdog_that_dies_in_mid_repair_is_followed_by_one_that_ends_t
 
         await eventually(repairing, bool, seconds=10)
     assert ward.diary.repairs == []
-    async with ward.watched(interval_seconds=0.1):
-        await comes_to(ward, EventKind.RECOVERED)
+    for _ in range(2):  # what was told once is not told again
+        async with ward.watched(interval_seconds=0.1):
+            await comes_to(ward, EventKind.RECOVERED)
 
     assert ward.diary.kinds.count(EventKind.DETECTED) == 1
+    (broken_off,) = [event for event in ward.diary.events if event.kind is EventKind.REPAIR]
+    assert (broken_off.repair, broken_off.attempt) == ("restart", 1)
+    assert broken_off.outcome == "unknown: the watchdog ended"
+    assert broken_off.report == f"{broken_off.incident}.md"
+    assert broken_off.evidence_before is not None
     assert len([name for name, _, _ in ward.fake.process_log if name == "gateway begins"]) == 1
+
+
+async def test_a_rollback_is_remembered_before_it_changes_the_config(
+    ward: Ward, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    written: list[str | None] = []
+
+    def watched(history: ConfigHistory, live: LiveConfig) -> str | None:
+        kept = StateFile(ward.folder / "watchdog.json").load(now=0.0)
+        written.extend(event.repair for event in kept.owed)
+        return None
+
+    monkeypatch.setattr(rollback, "_roll_back", watched)
+    await keep_as_good(ward)
+    ward.fake.config_file.write_text("{ broken")
+    await ward.host.state.set_desired(Desired.RUNNING)
+
+    async def seen() -> list[str | None]:
+        return written
+
+    async with ward.watched(interval_seconds=0.1):
+        await eventually(seen, bool, seconds=RECOVERY_SECONDS)
+
+    assert written[0] == "rollback"

@@ -6,10 +6,11 @@ from pathlib import Path
 import pytest
 
 from buddy_common.adapters.processes import boot_id
+from buddy_common.schemas.healing import EventKind, HealEvent
 from buddy_common.schemas.verdicts import Verdict
 from buddy_watchdog import state_file
 from buddy_watchdog.healing import Phase, State
-from buddy_watchdog.state_file import Incident, Remembered, StateFile
+from buddy_watchdog.state_file import BROKEN_OFF, Incident, Remembered, StateFile
 from watchdog.looks import GATEWAY
 
 INCIDENT = Incident(id="i", began=datetime(2026, 1, 2, tzinfo=UTC), began_after_boot=90.0)
@@ -38,6 +39,28 @@ def test_a_repair_that_broke_off_counts_and_may_be_followed_at_once(file: StateF
     state = file.load(now=100.0).state
 
     assert (state.phase, state.attempts, state.next_repair_at) == (Phase.INCIDENT, 3, 100.0)
+
+
+def test_a_repair_that_broke_off_is_owed_to_the_record_and_once(file: StateFile) -> None:
+    begun = HealEvent(
+        id="e1",
+        incident="i",
+        node="local",
+        at=INCIDENT.began,
+        kind=EventKind.REPAIR,
+        verdict=Verdict.CONFIG_ERROR,
+        reason="It has ended.",
+        repair="rollback",
+        attempt=3,
+    )
+    file.save(remembered(Phase.REPAIRING).model_copy(update={"repair": begun}))
+
+    kept = file.load(now=100.0)
+    file.save(kept)
+
+    assert kept.repair is None
+    assert kept.owed == [begun.model_copy(update={"outcome": BROKEN_OFF})]
+    assert file.load(now=100.0).owed == kept.owed
 
 
 def test_after_a_reboot_the_times_of_before_mean_nothing(

@@ -17,7 +17,8 @@ from buddy_common.schemas.healing import (
 )
 from buddy_common.schemas.resources import Resource
 from buddy_watchdog.doctor import Doctor
-from buddy_watchdog.healer import DONE, Healer
+from buddy_watchdog.heal_events import DONE
+from buddy_watchdog.healer import Healer
 from buddy_watchdog.record import Recorder
 from buddy_watchdog.report import Reporter
 from buddy_watchdog.tell import Teller

@@ -2,7 +2,6 @@
 
 import asyncio
 import random
-import uuid
 from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from datetime import datetime
 from typing import Any
@@ -14,6 +13,7 @@ from buddy_common.adapters.quarantine import Quarantine
 from buddy_common.schemas.healing import EventKind, HealEvent, SelfHealing
 from buddy_watchdog.chronicle import Chronicle
 from buddy_watchdog.evidence import Evidence, seconds_after_boot
+from buddy_watchdog.heal_events import event_of, made_repair, planned_repair
 from buddy_watchdog.healing import (
     FINE,
     REPAIRABLE,
@@ -35,7 +35,7 @@ from buddy_watchdog.memory import Memory
 from buddy_watchdog.repairs.alone import repair_alone
 from buddy_watchdog.repairs.patient import Repaired
 from buddy_watchdog.starts import Starts
-from buddy_watchdog.state_file import Incident, Remembered, StateFile
+from buddy_watchdog.state_file import BROKEN_OFF, Incident, Remembered, StateFile
 from buddy_watchdog.turn import Turn
 from buddy_watchdog.verdict import Finding
 
@@ -52,7 +52,6 @@ _KINDS = {
     Act.END: EventKind.ENDED,
 }
 _OVER = frozenset({Act.RECOVER, Act.END})
-DONE = "done"  # how the outcome of a repair that helped begins
 _STEPPED = ("state", "incident", "circuit_opened_at")
 CLOSE_SECONDS = 2.0  # for alerts that are on their way; what is not out by then is sent by the next watchdog
 
@@ -113,7 +112,10 @@ class Healer:
         """Take up what an earlier watchdog has left, write what it owed the record, tell what it had to."""
         self._kept = await asyncio.to_thread(self._file.load, now=seconds_after_boot())
         for event in self._kept.owed:
-            await self._chronicle.event(event)
+            if event.outcome == BROKEN_OFF:
+                await self._write(event, lines=[])
+            else:
+                await self._chronicle.event(event)
         await self._keep(owed=[])
         for event in self._kept.untold:
             self._spawn(self._tell(event), self._alerts)
@@ -184,14 +186,24 @@ class Healer:
         owed = [event for event, _ in entries]
         untold = [*self._kept.untold, *news_in(owed, kept)]
         stepped = {name: getattr(kept, name) for name in _STEPPED}
+        repair = self._kept.repair if state.phase is Phase.REPAIRING else None
+        if Act.REPAIR in acts and incident is not None:
+            repair = planned_repair(
+                incident,
+                evidence,
+                finding,
+                node=self._host.node,
+                at=self._clock(),
+                attempt=state.attempts,
+            )
         # a look and a repair may both be here: each takes off the list what is its own
-        await self._keep(**stepped, owed=[*self._kept.owed, *owed], untold=untold)
+        await self._keep(**stepped, repair=repair, owed=[*self._kept.owed, *owed], untold=untold)
         for event, lines in entries:
             await self._write(event, lines=lines)
         ids = {event.id for event in owed}
         await self._keep(owed=[event for event in self._kept.owed if event.id not in ids])
-        if Act.REPAIR in acts and incident is not None:
-            self._spawn(self._repair(incident, evidence, finding), self._tasks)
+        if Act.REPAIR in acts and repair is not None:
+            self._spawn(self._repair(repair, evidence, finding), self._tasks)
 
     async def _keep(self, **update: Any) -> None:
         """Remember this, on the disk as well if it is news."""
@@ -206,27 +218,22 @@ class Healer:
     ) -> HealEvent:
         """Return the event of something that was seen, and not done."""
         recovered = kind is EventKind.RECOVERED
-        return self._event(
+        return event_of(
             kind,
             incident,
             finding,
+            node=self._host.node,
+            at=self._clock(),
             attempt=state.attempts,
             evidence_before=evidence.shown() | {"no_repair_because": self._hindrance.reason},
             seconds_to_detect=self._seconds_to_detect(evidence) if kind is EventKind.DETECTED else None,
             seconds_to_recover=seconds_to_recover(incident, state, self._clock()) if recovered else None,
         )
 
-    def _event(self, kind: EventKind, incident: Incident, finding: Finding, **more: Any) -> HealEvent:
-        return HealEvent(
-            id=uuid.uuid4().hex,
-            incident=incident.id,
-            node=self._host.node,
-            at=self._clock(),
-            kind=kind,
-            verdict=finding.verdict,
-            reason=finding.reason,
-            **more,
-        )
+    async def _begins(self, name: str) -> None:
+        """Remember what the repair under way is about to do."""
+        if self._kept.repair is not None:
+            await self._keep(repair=self._kept.repair.model_copy(update={"repair": name}))
 
     def _seconds_to_detect(self, evidence: Evidence) -> float:
         """Return how long it took to notice; at most the time since the last look with nothing new."""
@@ -249,7 +256,7 @@ class Healer:
         kept = after_telling(self._kept, event)
         await self._keep(untold=kept.untold, incident=kept.incident)
 
-    async def _repair(self, incident: Incident, evidence: Evidence, finding: Finding) -> None:
+    async def _repair(self, planned: HealEvent, evidence: Evidence, finding: Finding) -> None:
         note = self._hindrance.note
         try:
             await self._chronicle.make_way()
@@ -258,9 +265,10 @@ class Healer:
                     self._host,
                     evidence,
                     finding.verdict,
-                    incident=incident.id,
-                    attempt=self.state.attempts,
+                    incident=planned.incident,
+                    attempt=planned.attempt,
                     store=self._store,
+                    begins=self._begins,
                 )
         except TimeoutError:
             done = Repaired("repair", ok=False, said=f"It was not done after {REPAIR_SECONDS:.0f} s.")
@@ -272,16 +280,7 @@ class Healer:
         except Exception:  # what cannot be looked at now is looked at with the next round
             log.exception("look_after_repair_failed")
             after = evidence
-        event = self._event(
-            EventKind.REPAIR,
-            incident,
-            finding,
-            attempt=self.state.attempts,
-            repair=done.name,
-            outcome=f"{DONE if done.ok else 'failed'}: {done.said}",
-            evidence_before=evidence.shown(),
-            evidence_after=after.shown(),
-        )
+        event = made_repair(planned, done, after, at=self._clock())
         ended = RepairEnded(counts=done.counts, jitter=random.uniform(*_JITTER))
         await self._go(
             self._step(ended, seconds_after_boot()),

@@ -15,6 +15,8 @@ from buddy_watchdog.healing import Phase, State
 
 log = structlog.get_logger(__name__)
 
+BROKEN_OFF = "unknown: the watchdog ended"  # the outcome of a repair that it died in
+
 
 class Incident(BaseModel):
     """The incident that is open: what its events and its alerts belong to."""
@@ -41,6 +43,7 @@ class Remembered(BaseModel):
     circuit_closed_at: datetime | None = None  # the operator's last word on it that was acted upon
     up: ProcessIdentity | None = None  # the last process that was seen up
     proven: str | None = None  # hash of the config that a start was last ready on
+    repair: HealEvent | None = None  # the one that is under way, as it goes into the record
     owed: list[HealEvent] = []  # not known to be written down yet
     untold: list[HealEvent] = []  # nobody has tried yet to tell people of them
 
@@ -52,7 +55,8 @@ class StateFile:
         self._path = path
 
     def load(self, *, now: float) -> Remembered:
-        """Return what was kept. A repair that was under way counts as ended, its outcome as unknown.
+        """Return what was kept. A repair that was under way counts as ended, its outcome as unknown: it is
+        owed to the record, by the id that it has had from the beginning.
 
         After a reboot times of before mean nothing: what was begun then began now.
         """
@@ -66,6 +70,9 @@ class StateFile:
         state = kept.state
         if state.phase is Phase.REPAIRING:
             state = state.model_copy(update={"phase": Phase.INCIDENT, "next_repair_at": now})
+        if kept.repair is not None:
+            broken_off = kept.repair.model_copy(update={"outcome": BROKEN_OFF})
+            kept = kept.model_copy(update={"repair": None, "owed": [*kept.owed, broken_off]})
         incident, up = kept.incident, kept.up
         if kept.boot != boot_id():
             up = None

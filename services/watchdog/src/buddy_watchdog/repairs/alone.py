@@ -10,7 +10,7 @@ from buddy_common.schemas.job import NodeLock
 from buddy_common.schemas.verdicts import Verdict
 from buddy_watchdog.evidence import Evidence
 from buddy_watchdog.repairs.choose import repair
-from buddy_watchdog.repairs.patient import Patient, Repaired, RepairNotes
+from buddy_watchdog.repairs.patient import Begins, Patient, Repaired, RepairNotes
 
 
 async def repair_alone(
@@ -21,6 +21,7 @@ async def repair_alone(
     incident: str,
     attempt: int,
     store: Quarantine,
+    begins: Begins,
 ) -> Repaired:
     """Hold both locks of the node and repair; a job that has one, or a stop on purpose, comes first."""
     try:
@@ -32,7 +33,7 @@ async def repair_alone(
     try:
         if await host.state.desired() is Desired.STOPPED:
             return Repaired("repair", ok=False, said="It was stopped on purpose.", counts=False)
-        notes = RepairNotes(held.descriptors)
+        notes = RepairNotes(held.descriptors, begins=begins)
         patient = Patient(host, evidence=evidence, incident=incident, attempt=attempt, notes=notes)
         return await repair(patient, verdict, store)
     finally:

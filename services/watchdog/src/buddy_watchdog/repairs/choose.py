@@ -31,6 +31,7 @@ Repair = Callable[[], Awaitable[str]]
 async def repair(patient: Patient, verdict: Verdict, store: Quarantine) -> Repaired:
     """Make one repair; whatever comes of it is in the answer. The caller holds both locks of the node."""
     name, run = await _choose(patient, verdict, store)
+    await patient.notes.begins(name)
     try:
         said = await run()
     except BuddyError as exc:
@@ -85,6 +86,7 @@ async def _mend_config(patient: Patient, store: Quarantine) -> tuple[str | None,
         taken = await _try_quarantine(patient, store, state, culprits, why) if culprits else None
         if taken is not None:
             return "quarantine", f"Quarantined {taken}."
+    await patient.notes.begins("rollback")
     name = await roll_back(patient)
     if name is None:
         await patient.notes.line("There is no other config that is known to be good.")
@@ -95,6 +97,7 @@ async def _mend_config(patient: Patient, store: Quarantine) -> tuple[str | None,
 async def _try_quarantine(
     patient: Patient, store: Quarantine, state: ConfigState, culprits: list[KeyPath], why: str
 ) -> str | None:
+    await patient.notes.begins("quarantine")
     try:
         return await quarantine(patient, store, state, culprits, reason=why)
     except IncludeUnsupportedError as exc:

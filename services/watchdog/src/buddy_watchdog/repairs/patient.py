@@ -1,6 +1,6 @@
 """What a repair acts on, and what it tells."""
 
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 
 import structlog
@@ -15,12 +15,20 @@ log = structlog.get_logger(__name__)
 
 MAX_LINES = 400
 
+Begins = Callable[[str], Awaitable[None]]
+
+
+async def _untold(_name: str) -> None:
+    """Tell nobody."""
+
 
 class RepairNotes:
     """What a repair says of itself, for the report; it holds the locks that its programs must not outlive."""
 
-    def __init__(self, lock_descriptors: Sequence[int] = ()) -> None:
+    def __init__(self, lock_descriptors: Sequence[int] = (), *, begins: Begins = _untold) -> None:
+        """`begins` takes the repair's name before anything is changed."""
         self.lock_descriptors = lock_descriptors
+        self.begins = begins
         self.lines: list[str] = []
         self._stage: str | None = None
 
