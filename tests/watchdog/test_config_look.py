@@ -67,6 +67,11 @@ def test_a_file_that_did_not_change_is_not_read_again(file: Path, monkeypatch: p
     [
         ({"valid": True}, ConfigLook("h")),
         ({"valid": True, "appliedConfigHash": "a", "configRevisionHash": "a"}, ConfigLook("h")),
+        ({"valid": True, "config": {"gateway": {"reload": {"mode": "hybrid"}}}}, ConfigLook("h")),
+        (
+            {"valid": True, "config": {"gateway": {"reload": {"mode": "off"}}}},
+            ConfigLook("h", reloads=False),
+        ),
         (
             {"valid": True, "appliedConfigHash": "a", "configRevisionHash": "b"},
             ConfigLook("h", applied=False),

@@ -12,6 +12,7 @@ from buddy_common.schemas.backups import BackupReason
 from buddy_common.schemas.verdicts import Verdict
 from buddy_watchdog.evidence import ConfigLook, Evidence
 from buddy_watchdog.known_good import READY_SECONDS, KnownGood
+from buddy_watchdog.memory import Memory, remember, with_the_past
 from watchdog.looks import NEXT, alive
 
 
@@ -76,3 +77,25 @@ async def test_a_watchdog_that_begins_anew_keeps_no_second_copy(place: Place) ->
             await consider(place, at)
 
     assert await asyncio.to_thread(place.kept) == 1
+
+
+@pytest.mark.parametrize(("reloads", "kept"), [(False, 1), (True, 2)])
+async def test_an_edit_that_a_gateway_leaves_until_its_restart_is_not_good(
+    place: Place, *, reloads: bool, kept: int
+) -> None:
+    memory = Memory()
+
+    async def ready(at: float) -> None:
+        nonlocal memory
+        look = await asyncio.to_thread(place.look, at)
+        look = replace(look, config=replace(look.config, reloads=reloads))
+        memory = remember(memory, look)
+        await place.good.consider(with_the_past(look, memory), Verdict.READY)
+
+    for at in (0.0, 1.0, 1.0 + READY_SECONDS):
+        await ready(at)
+    await asyncio.to_thread(place.file.write_text, '{"logging": {}}')
+    for at in (100.0, 101.0, 101.0 + READY_SECONDS):
+        await ready(at)
+
+    assert await asyncio.to_thread(place.kept) == kept

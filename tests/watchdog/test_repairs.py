@@ -14,6 +14,7 @@ import pytest
 from buddy_common.adapters.atomic_file import replace_file
 from buddy_common.adapters.config_history import ConfigHistory
 from buddy_common.adapters.live_config import LiveConfig
+from buddy_common.adapters.processes import boot_id
 from buddy_common.schemas.backups import BackupReason
 from buddy_common.schemas.gateway import Desired, GatewayState
 from buddy_common.schemas.healing import EventKind, Healing, SelfHealing
@@ -24,7 +25,7 @@ from buddy_watchdog import healing as healing_module
 from buddy_watchdog import runner
 from buddy_watchdog.healing import Rules
 from buddy_watchdog.repairs import rollback
-from buddy_watchdog.state_file import StateFile
+from buddy_watchdog.state_file import Remembered, StateFile
 from buddy_watchdog.verdict import LOOP_DEATHS
 from eventually import eventually
 from watchdog.scene import Ward, is_up
@@ -178,16 +179,48 @@ async def test_a_config_that_is_broken_as_a_whole_is_rolled_back_to_the_last_goo
     assert BackupReason.BEFORE_REPAIR in reasons
 
 
-async def test_a_good_config_is_not_replaced_by_an_older_one(ward: Ward) -> None:
+async def test_a_config_that_a_start_was_ready_on_is_not_replaced_by_an_older_one(ward: Ward) -> None:
     await keep_as_good(ward)
     ward.fake.configure(exit=3, say="Error: boom")
     now = await keep_as_good(ward)
+    proven = await asyncio.to_thread(ward.host.live_config.hash)
+    file, kept = StateFile(ward.folder / "watchdog.json"), Remembered(boot=boot_id(), proven=proven)
+    await asyncio.to_thread(file.save, kept)
     await ward.host.state.set_desired(Desired.RUNNING)
     async with ward.watched(interval_seconds=0.1):
         await comes_to(ward, EventKind.GAVE_UP)
 
     assert set(ward.diary.repairs) == {"restart"}
     assert ward.fake.config_file.read_bytes() == now
+
+
+@pytest.mark.parametrize("fault", [{"exit": 3, "say": "Error: boom"}, {"exit": 78, "invalid": "It is odd"}])
+async def test_a_good_config_that_no_start_survives_gives_way_to_an_older_one(
+    ward: Ward, fault: dict[str, Any]
+) -> None:
+    good = await keep_as_good(ward)
+    ward.fake.configure(**fault)
+    await keep_as_good(ward)
+    await ward.host.state.set_desired(Desired.RUNNING)
+    async with ward.watched(interval_seconds=0.1):
+        await comes_to(ward, EventKind.RECOVERED)
+
+    assert ward.diary.repairs[-1] == "rollback"
+    assert ward.fake.config_file.read_bytes() == good
+
+
+async def test_a_rollback_that_did_not_help_goes_on_to_an_older_one(ward: Ward) -> None:
+    kept = []
+    for level in ("info", "debug", "trace"):
+        await edit(ward, logging={"level": level})
+        kept.append(await keep_as_good(ward))
+
+    tried = []
+    for _ in kept:
+        await asyncio.to_thread(rollback._roll_back, ward.host.history, ward.host.live_config)
+        tried.append(ward.fake.config_file.read_bytes())
+
+    assert tried == [kept[1], kept[0], kept[2]]
 
 
 async def test_a_change_that_openclaw_takes_and_no_start_survives_is_rolled_back(ward: Ward) -> None:

@@ -10,6 +10,7 @@ from buddy_watchdog.evidence import ConfigLook
 
 Stamp = tuple[int, int, int] | None
 _SHOWN_ISSUES = 3
+_MODES_THAT_LEAVE_CHANGES = ("off", "hot")  # until a restart: all of them, or those that need one
 
 
 class ConfigLooker:
@@ -42,12 +43,20 @@ class ConfigLooker:
 def judged_by_gateway(look: ConfigLook, answer: Mapping[str, Any]) -> ConfigLook:
     """Return the look with what `config.get` says of the file: whether it is valid, and in force."""
     applied, revision = answer.get("appliedConfigHash"), answer.get("configRevisionHash")
-    in_force = applied is None or revision is None or applied == revision
+    is_named = applied is not None and revision is not None
+    in_force, reloads = not is_named or applied == revision, is_named or _reloads(answer.get("config"))
     if answer.get("valid") is not False:
-        return ConfigLook(look.hash, look.problem, applied=in_force)
+        return ConfigLook(look.hash, look.problem, applied=in_force, reloads=reloads)
     issues = [issue for issue in answer.get("issues") or [] if isinstance(issue, dict)]
     shown = "; ".join(f"{issue.get('path')}: {issue.get('message')}" for issue in issues[:_SHOWN_ISSUES])
     return ConfigLook(look.hash, look.problem or shown or "OpenClaw does not take it", applied=False)
+
+
+def _reloads(config: Any) -> bool:
+    """Whether the older OpenClaw brings each change into force: by itself, or by a restart of its own."""
+    for key in ("gateway", "reload", "mode"):
+        config = config.get(key) if isinstance(config, Mapping) else None
+    return config not in _MODES_THAT_LEAVE_CHANGES
 
 
 def _stamp(path: Path) -> Stamp:

@@ -24,6 +24,7 @@ class ConfigLook:
     hash: str | None = None
     problem: str | None = None  # why OpenClaw would not start on it, as far as a look can tell
     applied: bool = True  # whether the gateway that runs says that it runs on it
+    reloads: bool = True  # False: one that says nothing of that runs on what it began with
 
 
 @dataclass(frozen=True)

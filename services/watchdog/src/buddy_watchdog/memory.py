@@ -88,8 +88,10 @@ def with_the_past(evidence: Evidence, memory: Memory) -> Evidence:
     """Return the evidence together with what only several looks tell; `memory` has taken it in already."""
     starts = memory.starts
     same = evidence.config.hash == starts.config_hash
+    config = evidence.config
     return replace(
         evidence,
+        config=replace(config, applied=config.applied and (config.reloads or same)),
         config_proven=evidence.config.hash is not None and evidence.config.hash == starts.proven,
         failed_starts=starts.failed if same else 0,
         rss_mb_per_hour=memory.growth.megabytes_per_hour,

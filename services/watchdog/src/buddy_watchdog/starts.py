@@ -84,8 +84,8 @@ def ended_by_itself(ended: ProcessExit | None) -> bool:
 def may_blame_config(evidence: Evidence) -> bool:
     """Whether the config can be the cause although OpenClaw takes it.
 
-    It can where it ends by itself again and again, and no start on this config was ever ready. Whether starts
-    before were, a known-good config tells.
+    It can where it ends by itself again and again, and no start on this config was ever ready. A known-good
+    one may be one of those: it was brought into force while the gateway ran.
     """
     failed = evidence.failed_starts >= FAILED_STARTS
     return failed and not evidence.config_proven and ended_by_itself(evidence.exit)

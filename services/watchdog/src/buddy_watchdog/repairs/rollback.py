@@ -36,11 +36,7 @@ def _roll_back(history: ConfigHistory, live: LiveConfig) -> str | None:
     except GatewayConfigError as exc:  # it is there and not ours to read: then not ours to replace either
         log.warning("config_unreadable", reason=exc.message)
         return None
-    for backup in history.listing():
-        if backup.reason is not BackupReason.KNOWN_GOOD:
-            continue
-        if _same(backup, now):  # what is there is the newest good one: it is not the cause
-            return None
+    for backup in _candidates(history, now):
         try:
             _, contents = history.get(backup.name)
         except UnknownBackupError:  # damaged
@@ -51,6 +47,14 @@ def _roll_back(history: ConfigHistory, live: LiveConfig) -> str | None:
         live.write(live.named(contents))
         return backup.name
     return None
+
+
+def _candidates(history: ConfigHistory, now: dict[str, bytes]) -> list[Backup]:
+    """Return the good ones, newest first; where what is there is one of them, those older than it first."""
+    good = [backup for backup in history.listing() if backup.reason is BackupReason.KNOWN_GOOD]
+    here = [number for number, backup in enumerate(good) if _same(backup, now)]
+    older = here[0] + 1 if here else 0
+    return [backup for backup in good[older:] + good[:older] if not _same(backup, now)]
 
 
 def _same(backup: Backup, now: dict[str, bytes]) -> bool:
