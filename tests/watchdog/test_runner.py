@@ -1,24 +1,30 @@
 """The watchdog looks, publishes, and notices a death at once."""
 
 import asyncio
+import json
 import os
 import signal
+from datetime import UTC, datetime
 from functools import partial
 from typing import Any
 
 import httpx
 import pytest
 
+from buddy_common.adapters.atomic_file import replace_file
 from buddy_common.adapters.node_locks import NodeLocks
 from buddy_common.errors import BrokerUnavailableError, StateUnwritableError
 from buddy_common.schemas.gateway import Desired, GatewayState
-from buddy_common.schemas.healing import Healing, SelfHealing
+from buddy_common.schemas.healing import Healing, Quarantined, SelfHealing
 from buddy_common.schemas.job import NodeLock
 from buddy_common.schemas.resources import Resource
+from buddy_common.schemas.verdicts import Verdict
 from buddy_common.usecases.publish_node import publish_gateway
 from buddy_watchdog import gather as gather_module
 from buddy_watchdog import runner as runner_module
 from buddy_watchdog.app import create_app
+from buddy_watchdog.config_look import ConfigLooker
+from buddy_watchdog.kept_out import kept_out
 from buddy_watchdog.process_end import wait_for_end
 from eventually import eventually
 from fakes.broker import BrokerServer
@@ -26,6 +32,14 @@ from fakes.openclaw_program import FakeOpenClaw
 from watchdog.scene import Ward
 
 OFF = SelfHealing(mode=Healing.OFF)
+KEPT_OUT = Quarantined(
+    id="q-1",
+    at=datetime(2026, 1, 2, tzinfo=UTC),
+    incident="i",
+    path=["channels", "telegram"],
+    reason="It failed to load.",
+    value={},
+)
 
 
 async def published(ward: Ward) -> GatewayState | None:
@@ -151,3 +165,42 @@ async def test_wait_for_end_returns_at_once_for_a_dead_process() -> None:
 
 async def test_wait_for_end_gives_up_when_the_time_is_up() -> None:
     assert not await wait_for_end(os.getpid(), seconds=0.05)
+
+
+def put_back(ward: Ward) -> None:
+    """Write the entry into the config again, as a restored backup or a hand would."""
+    content = json.dumps(ward.config | {"channels": {"telegram": {}}}).encode()
+    replace_file(ward.fake.config_file, content)
+
+
+async def test_an_entry_that_somebody_puts_back_is_in_quarantine_no_more(ward: Ward) -> None:
+    async def verdict() -> Verdict | None:
+        snapshot = await ward.snapshot()
+        return None if snapshot is None else snapshot.verdict
+
+    await asyncio.to_thread(ward.store.add, KEPT_OUT)
+    await ward.start()
+    async with ward.watched(interval_seconds=0.1):
+        await eventually(verdict, lambda seen: seen is Verdict.SAFE_MODE)
+        held = await asyncio.to_thread(ward.host.locks.try_hold, {NodeLock.CONFIG})
+        assert held is not None
+        await asyncio.to_thread(put_back, ward)
+        await eventually(verdict, lambda seen: seen is Verdict.READY)
+        assert await asyncio.to_thread(ward.store.listing) == [KEPT_OUT]  # a job may take it out again
+        held.release()
+
+        async def kept() -> list[Quarantined]:
+            return await asyncio.to_thread(ward.store.listing)
+
+        await eventually(kept, lambda rows: not rows)
+
+
+async def test_what_cannot_be_read_takes_nothing_out_of_quarantine(ward: Ward) -> None:
+    looker = ConfigLooker(ward.fake.config_file)
+    await asyncio.to_thread(ward.store.add, KEPT_OUT)
+    await asyncio.to_thread(put_back, ward)
+    await asyncio.to_thread(looker.look)
+    await asyncio.to_thread(ward.fake.config_file.write_text, "{ broken")
+
+    assert await asyncio.to_thread(kept_out, ward.store, looker, ward.host.locks) == 1
+    assert await asyncio.to_thread(ward.store.listing) == [KEPT_OUT]

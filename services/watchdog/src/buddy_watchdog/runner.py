@@ -24,6 +24,7 @@ from buddy_watchdog.healer import Healer
 from buddy_watchdog.healing import FINE, UP, Phase, Rules
 from buddy_watchdog.held_socket import HeldSocket
 from buddy_watchdog.incidents import wall_clock
+from buddy_watchdog.kept_out import kept_out
 from buddy_watchdog.known_good import READY_SECONDS, KnownGood
 from buddy_watchdog.memory import Memory, remember, with_the_past
 from buddy_watchdog.process_end import wait_for_end, wait_for_freeze
@@ -175,8 +176,8 @@ class Runner:
         return evidence, finding
 
     async def _gather(self) -> Evidence:
-        kept = await asyncio.to_thread(self._store.listing)
-        return await self._gatherer.look(repairing=self._healer.repairing, quarantined=len(kept))
+        out = await asyncio.to_thread(kept_out, self._store, self._config, self._host.locks)
+        return await self._gatherer.look(repairing=self._healer.repairing, quarantined=out)
 
     async def _look_again(self) -> Evidence:
         """Look after a repair; the next round takes it in."""
