@@ -1,6 +1,7 @@
 """A diary that remembers in the test what the real one writes down."""
 
 import asyncio
+from collections.abc import Sequence
 
 from buddy_common.adapters.quarantine import Quarantine
 from buddy_common.schemas.healing import EventKind, HealEvent, HealthCheck, SelfHealing
@@ -17,6 +18,7 @@ class TestDiary:
         self.told: list[HealEvent] = []
         self.checks: list[HealthCheck] = []
         self.lines: list[str] = []
+        self.said: dict[str, list[str]] = {}
         self.wanted = SelfHealing()
 
     @property
@@ -37,8 +39,9 @@ class TestDiary:
     async def make_way(self) -> None:
         pass
 
-    async def report(self, event: HealEvent, *, lines: list[str]) -> str | None:
+    async def report(self, event: HealEvent, *, lines: list[str], said: Sequence[str] = ()) -> str | None:
         self.lines += lines
+        self.said[event.id] = list(said)
         return f"{event.incident}.md"
 
     async def check(self, check: HealthCheck) -> None:

@@ -316,6 +316,19 @@ async def keep_as_good(ward: Ward) -> bytes:
     return content
 
 
+async def test_the_report_gets_what_a_gateway_said_before_it_died(ward: Ward) -> None:
+    pid = await ward.start()
+    async with ward.watched(interval_seconds=0.2):
+        await is_up(ward)
+        await asyncio.to_thread(append, HomeSettings().logs / "gateway-local.log", "Error: boom\n")
+        os.kill(pid, signal.SIGKILL)
+        await comes_to(ward, EventKind.RECOVERED)
+
+    found, repair, recovered = (ward.diary.said[event.id] for event in ward.diary.events)
+    assert found[-1] == repair[-1] == "Error: boom"
+    assert recovered == []
+
+
 async def test_a_config_that_breaks_under_a_running_gateway_is_told_and_left_alone(ward: Ward) -> None:
     pid = await ward.start()
     async with ward.watched(interval_seconds=0.1):

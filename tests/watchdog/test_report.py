@@ -158,3 +158,61 @@ async def test_of_an_endless_incident_the_beginning_and_the_end_are_kept(
     text = await written(host)
 
     assert [number for number in range(10, 20) if f"reason {number}" in text] == [10, 11, 17, 18, 19]
+
+
+async def test_the_crash_s_own_log_stays_beside_that_of_the_next_gateway(
+    host: HostPlane, tmp_path: Path
+) -> None:
+    crash = [f"Error: boom with {SECRET}", "    at start (/x/index.js:1:1)"]
+    await Reporter(host, tmp_path / "report.json").report(HISTORY[0], lines=[], said=crash)
+    second = Reporter(host, tmp_path / "report.json")
+    await second.report(HISTORY[1], lines=[], said=crash)
+    await second.report(HISTORY[4], lines=[])
+    text = await written(host)
+
+    assert text.count("Error: boom with sk-…6789\n    at start (/x/index.js:1:1)") == 1
+    assert SECRET not in text
+    assert SECRET not in await asyncio.to_thread((tmp_path / "report.json").read_text)
+
+
+async def test_what_a_gateway_said_that_hangs_outlives_its_end_by_a_repair(
+    host: HostPlane, reporter: Reporter, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lines = ["it loops"]
+
+    async def log_lines(_position: int) -> tuple[list[str], int]:
+        return lines, 0
+
+    monkeypatch.setattr(host.gateway, "log_lines", log_lines)
+    await reporter.report(HISTORY[0], lines=[])
+    lines = ["it starts"]
+    await reporter.report(HISTORY[1], lines=[])
+    text = await written(host)
+
+    assert text.count("it loops") == text.count("it starts") == 1
+
+
+async def test_of_many_crashes_the_first_and_the_latest_logs_are_kept(
+    host: HostPlane, reporter: Reporter, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(report_module, "MOST_SAID", 3)
+    monkeypatch.setattr(report_module, "SAID_LINES", 2)
+    for number in range(10, 16):
+        said = [f"old {number}", f"crash {number}", "the end"]
+        await reporter.report(event(number, EventKind.REPAIR, repair="restart"), lines=[], said=said)
+    text = await written(host)
+
+    assert [number for number in range(10, 16) if f"crash {number}" in text] == [10, 14, 15]
+    assert "old 1" not in text
+
+
+async def test_what_the_newest_lines_have_is_not_shown_twice(
+    host: HostPlane, reporter: Reporter, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def log_lines(_position: int) -> tuple[list[str], int]:
+        return ["Error: boom", "it starts"], 0
+
+    monkeypatch.setattr(host.gateway, "log_lines", log_lines)
+    await reporter.report(HISTORY[0], lines=[], said=["Error: boom"])
+
+    assert (await written(host)).count("Error: boom") == 1

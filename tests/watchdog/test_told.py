@@ -3,7 +3,7 @@
 import asyncio
 import os
 import signal
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from datetime import UTC, datetime
 
 import pytest
@@ -121,11 +121,11 @@ class Slow(TestDiary):
         super().__init__()
         self.begun, self.may_go_on = asyncio.Event(), asyncio.Event()
 
-    async def report(self, event: HealEvent, *, lines: list[str]) -> str | None:
+    async def report(self, event: HealEvent, *, lines: list[str], said: Sequence[str] = ()) -> str | None:
         if event.kind is EventKind.REPAIR:
             self.begun.set()
             await self.may_go_on.wait()
-        return await super().report(event, lines=lines)
+        return await super().report(event, lines=lines, said=said)
 
 
 async def test_what_a_repair_owes_the_record_is_not_forgotten_for_a_look_meanwhile(ward: Ward) -> None:

@@ -1,5 +1,6 @@
 """What the healer needs of whoever writes everything down."""
 
+from collections.abc import Sequence
 from typing import Protocol
 
 from buddy_common.schemas.healing import HealEvent
@@ -20,6 +21,9 @@ class Chronicle(Protocol):
         """Stop at once what could slow a repair down."""
         ...
 
-    async def report(self, event: HealEvent, *, lines: list[str]) -> str | None:
-        """Bring the incident's report up to date and return its name; None where it cannot be written."""
+    async def report(self, event: HealEvent, *, lines: list[str], said: Sequence[str] = ()) -> str | None:
+        """Bring the incident's report up to date and return its name; None where it cannot be written.
+
+        `lines` is what a repair says of itself, `said` what a gateway said that has gone.
+        """
         ...

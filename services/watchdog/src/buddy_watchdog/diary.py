@@ -1,6 +1,7 @@
 """Where the watchdog writes everything down, whom it tells, and what it shows."""
 
 import asyncio
+from collections.abc import Sequence
 
 from buddy_common.adapters.alerts import Alerts
 from buddy_common.adapters.host_plane import HostPlane
@@ -42,9 +43,9 @@ class NodeDiary:
         """Keep an event for ever."""
         await self._recorder.event(event)
 
-    async def report(self, event: HealEvent, *, lines: list[str]) -> str | None:
+    async def report(self, event: HealEvent, *, lines: list[str], said: Sequence[str] = ()) -> str | None:
         """Bring the incident's report up to date and return its name; None where it cannot be written."""
-        name = await self._reporter.report(event, lines=lines)
+        name = await self._reporter.report(event, lines=lines, said=said)
         if name is not None and self._is_after_a_repair(event):
             await self.make_way()
             self._asking = asyncio.create_task(self._ask_doctor(event.incident))

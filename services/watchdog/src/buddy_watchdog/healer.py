@@ -170,6 +170,7 @@ class Healer:
         finding: Finding,
         *,
         notes: Sequence[tuple[HealEvent, list[str]]] = (),
+        said: Sequence[str] = (),
     ) -> None:
         """Remember the new state together with the events that go with it, write those down, then act.
 
@@ -199,7 +200,7 @@ class Healer:
         # a look and a repair may both be here: each takes off the list what is its own
         await self._keep(**stepped, repair=repair, owed=[*self._kept.owed, *owed], untold=untold)
         for event, lines in entries:
-            await self._write(event, lines=lines)
+            await self._write(event, lines=lines, said=evidence.said or said)
         ids = {event.id for event in owed}
         await self._keep(owed=[event for event in self._kept.owed if event.id not in ids])
         if Act.REPAIR in acts and repair is not None:
@@ -241,10 +242,10 @@ class Healer:
         since_exit = evidence.seconds_since_exit
         return round(since_known if since_exit is None else min(since_exit, since_known), 2)
 
-    async def _write(self, event: HealEvent, *, lines: list[str]) -> None:
+    async def _write(self, event: HealEvent, *, lines: list[str], said: Sequence[str] = ()) -> None:
         """Write the event and the report; people are told in the background."""
         log.warning("heal_event", kind=event.kind, verdict=event.verdict, reason=event.reason)
-        name = await self._chronicle.report(event, lines=lines)
+        name = await self._chronicle.report(event, lines=lines, said=said)
         event = event.model_copy(update={"report": name})
         await self._chronicle.event(event)
         if event.id in {untold.id for untold in self._kept.untold}:
@@ -287,6 +288,7 @@ class Healer:
             after,
             finding,
             notes=[(event, [*([note] if note else []), *done.lines])] if done.counts else [],
+            said=evidence.said,
         )
         self._wake()
 

@@ -16,12 +16,14 @@ from buddy_common.errors import BuddyError
 from buddy_common.schemas.backups import Backup, BackupReason
 from buddy_common.schemas.healing import EventKind, HealEvent
 from buddy_common.text_mask import mask_text
-from buddy_watchdog.report_text import Entry, ReportParts, report_text
+from buddy_watchdog.report_text import Entry, ReportParts, Said, report_text
 
 log = structlog.get_logger(__name__)
 
 LOG_LINES = 200
 LOG_BYTES = 128 * 1024
+# how it first ended, and how it last did
+SAID_LINES, MOST_SAID = 60, 6
 # a disk that does not answer must not hold up a repair
 WRITE_SECONDS = 10.0
 # a gateway that dies every ten minutes for a week has a thousand events; how it began and how it goes count
@@ -29,12 +31,13 @@ FIRST_ENTRIES, LAST_ENTRIES = 20, 180
 
 
 class _History(BaseModel):
-    """The incident that was reported last."""
+    """The incident that was reported last; `said` has no secrets any more."""
 
     model_config = ConfigDict(frozen=True)
 
     incident: str
     entries: list[Entry] = []
+    said: list[Said] = []  # by gateways that have gone
     doctor: list[str] | None = None
 
 
@@ -47,9 +50,14 @@ class Reporter:
         self._record = OwnRecord(file, TypeAdapter(_History))
         self._history: _History | None = None
 
-    async def report(self, event: HealEvent, *, lines: Sequence[str]) -> str | None:
-        """Bring the incident's report up to date and return its name; None where it cannot be written."""
-        written = await self._update(event.incident, partial(self._remember, event, lines))
+    async def report(self, event: HealEvent, *, lines: Sequence[str], said: Sequence[str] = ()) -> str | None:
+        """Bring the incident's report up to date and return its name; None where it cannot be written.
+
+        `said` is what a gateway said that has gone: in a service's record the next one's takes its place. Of
+        one that is there when trouble is found, and may be ended by a repair, it is kept as well.
+        """
+        found = event if event.kind is EventKind.DETECTED and not said else None
+        written = await self._update(event.incident, partial(self._remember, event, lines, said), found)
         return f"{event.incident}{SUFFIX}" if written else None
 
     async def add_doctor(self, incident: str, lines: Sequence[str]) -> None:
@@ -62,11 +70,15 @@ class Reporter:
         history = self._history
         return history is not None and history.incident == incident and history.doctor is None
 
-    async def _update(self, incident: str, remember: Callable[[], _History]) -> bool:
+    async def _update(
+        self, incident: str, remember: Callable[[], _History], found: HealEvent | None = None
+    ) -> bool:
         try:
             async with asyncio.timeout(WRITE_SECONDS):
                 history = await asyncio.to_thread(remember)
                 said = await self._said()
+                if found is not None:
+                    history = await asyncio.to_thread(self._remember_said, history, found, said)
                 await asyncio.to_thread(self._write, history, said)
         except (BuddyError, OSError, TimeoutError) as exc:
             log.warning("report_not_written", incident=incident, reason=str(exc) or type(exc).__name__)
@@ -83,7 +95,7 @@ class Reporter:
             return []
         return [entry.event for entry in history.entries if entry.event.kind is EventKind.REPAIR]
 
-    def _remember(self, event: HealEvent, lines: Sequence[str]) -> _History:
+    def _remember(self, event: HealEvent, lines: Sequence[str], said: Sequence[str]) -> _History:
         history = self._history or self._record.read()
         if history is None or history.incident != event.incident:
             history = _History(incident=event.incident)
@@ -91,7 +103,12 @@ class Reporter:
         entries = [*others, Entry(event=event, lines=list(lines))]
         if len(entries) > FIRST_ENTRIES + LAST_ENTRIES:
             entries = entries[:FIRST_ENTRIES] + entries[-LAST_ENTRIES:]
-        return self._keep(history.model_copy(update={"entries": entries}))
+        return self._keep(
+            history.model_copy(update={"entries": entries, "said": _with(history.said, event, said)})
+        )
+
+    def _remember_said(self, history: _History, event: HealEvent, said: Sequence[str]) -> _History:
+        return self._keep(history.model_copy(update={"said": _with(history.said, event, said)}))
 
     def _remember_doctor(self, lines: Sequence[str]) -> _History:
         if self._history is None:
@@ -103,14 +120,15 @@ class Reporter:
         self._record.write(history)
         return history
 
-    def _write(self, history: _History, said: Sequence[str]) -> None:
-        host = self._host
+    def _write(self, history: _History, newest: Sequence[str]) -> None:
+        host, said = self._host, [mask_text(line) for line in newest]
         parts = ReportParts(
             node=host.node,
             incident=history.incident,
             entries=history.entries,
             diff=self._difference(),
-            said=[mask_text(line) for line in said],
+            said=said,
+            said_before=[words for words in history.said if not set(words.lines) <= set(said)],
             doctor=history.doctor,
         )
         host.reports.write(f"{history.incident}{SUFFIX}", report_text(parts))
@@ -145,6 +163,15 @@ class Reporter:
                 text for text in (found.diff, f"{file}: {found.problem}" if found.problem else "") if text
             ]
         return "\n".join(texts) if len(texts) > 1 else f"The config is that of {backup.name}."
+
+
+def _with(kept: list[Said], event: HealEvent, said: Sequence[str]) -> list[Said]:
+    """Return what gateways said that have gone, with these last words where they are new."""
+    lines = [mask_text(line) for line in said[-SAID_LINES:]]
+    if not lines or any(words.lines == lines for words in kept):
+        return kept
+    kept = [*kept, Said(at=event.at, lines=lines)]
+    return kept if len(kept) <= MOST_SAID else [kept[0], *kept[2:]]
 
 
 def _newest_good(newest_first: Sequence[Backup]) -> Backup | None:

@@ -8,6 +8,7 @@ import json
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
 from pydantic import BaseModel, ConfigDict
@@ -40,15 +41,25 @@ class Entry(BaseModel):
     lines: list[str] = []
 
 
+class Said(BaseModel):
+    """The last words of a gateway that has gone."""
+
+    model_config = ConfigDict(frozen=True)
+
+    at: datetime  # when they were read
+    lines: list[str]
+
+
 @dataclass(frozen=True)
 class ReportParts:
-    """What a report is made of; `diff` and `said` have no secrets any more."""
+    """What a report is made of; `diff` and what was said have no secrets any more."""
 
     node: str
     incident: str
     entries: Sequence[Entry]
     diff: str
     said: Sequence[str]
+    said_before: Sequence[Said] = ()
     doctor: Sequence[str] | None = None  # None: it was not asked
 
 
@@ -66,6 +77,7 @@ def report_text(parts: ReportParts) -> str:
         "## 证据 Evidence\n\n" + _evidence(events),
         "## 配置变化 Config changes\n\n" + _code(parts.diff, "diff"),
         *_doctor(parts.doctor),
+        *_last_words(parts.said_before),
         f"## 网关日志 Gateway log\n\n最后 {len(parts.said)} 行 · last lines\n\n"
         + _code("\n".join(parts.said)),
     ]
@@ -77,6 +89,13 @@ def _doctor(lines: Sequence[str] | None) -> list[str]:
         return []
     text = "\n".join(mask_text(line) for line in lines) or "It said nothing."
     return ["## OpenClaw 自检 OpenClaw's own check\n\n`openclaw doctor --lint`\n\n" + _code(text)]
+
+
+def _last_words(said: Sequence[Said]) -> list[str]:
+    if not said:
+        return []
+    texts = [f"{_clock(words.at)}\n\n" + _code("\n".join(words.lines)) for words in said]
+    return ["## 网关结束前的日志 Before it ended\n\n" + "\n\n".join(texts)]
 
 
 def verdict_of(events: Sequence[HealEvent]) -> Verdict:
@@ -160,7 +179,11 @@ def _inline(text: str) -> str:
 
 
 def _time(event: HealEvent) -> str:
-    return event.at.strftime("%Y-%m-%d %H:%M:%SZ")
+    return _clock(event.at)
+
+
+def _clock(at: datetime) -> str:
+    return at.strftime("%Y-%m-%d %H:%M:%SZ")
 
 
 def _latest(values: Any) -> str:
