@@ -11,8 +11,10 @@ from buddy_common.adapters.host_plane import HostPlane
 from buddy_common.adapters.reports import Reports
 from buddy_common.schemas.backups import BackupReason
 from buddy_common.schemas.healing import EventKind, HealEvent
+from buddy_common.schemas.verdicts import Verdict
 from buddy_watchdog import report as report_module
 from buddy_watchdog.report import Reporter
+from buddy_watchdog.tell import alert_text
 from common.db.healing_rows import HISTORY, event
 from fakes.openclaw_program import FakeOpenClaw
 from watchdog.scene import host_plane
@@ -190,6 +192,22 @@ async def test_what_a_gateway_said_that_hangs_outlives_its_end_by_a_repair(
     text = await written(host)
 
     assert text.count("it loops") == text.count("it starts") == 1
+
+
+async def test_the_call_that_puts_the_newest_good_config_back_can_be_copied(
+    host: HostPlane, reporter: Reporter
+) -> None:
+    for content in (b"{}", b'{"logging": {}}'):
+        good = await asyncio.to_thread(host.history.add, content, {}, reason=BackupReason.KNOWN_GOOD)
+    await asyncio.to_thread(host.history.add, b"{1", {}, reason=BackupReason.BEFORE_REPAIR)
+    broken = HISTORY[0].model_copy(update={"verdict": Verdict.CONFIG_BROKEN})
+    await reporter.report(broken, lines=[])
+    text = await written(host)
+    _, alert = alert_text("local", broken, [], backup=await reporter.newest_good())
+
+    for told in (text, alert):
+        assert told.count(f"POST /v1/heal/backups/{good.name}/restore") == 2  # in both languages
+        assert "{name}" not in told
 
 
 async def test_of_many_crashes_the_first_and_the_latest_logs_are_kept(

@@ -1,8 +1,10 @@
 """What to do next, verdict by verdict, in Chinese and in English."""
 
-from typing import NamedTuple
+from typing import NamedTuple, Self
 
 from buddy_common.schemas.verdicts import Verdict
+
+_BACKUP = "{name}"
 
 
 class Advice(NamedTuple):
@@ -11,6 +13,13 @@ class Advice(NamedTuple):
     name_zh: str
     next_zh: str
     next_en: str
+
+    def naming(self, backup: str | None) -> Self:
+        """Return the same with the backup in its call, which can then be copied; None: there is none."""
+        if backup is None:
+            return self
+        next_zh, next_en = (text.replace(_BACKUP, backup) for text in (self.next_zh, self.next_en))
+        return self._replace(next_zh=next_zh, next_en=next_en)
 
 
 ADVICE: dict[Verdict, Advice] = {

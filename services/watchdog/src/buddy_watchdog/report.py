@@ -95,6 +95,15 @@ class Reporter:
             return []
         return [entry.event for entry in history.entries if entry.event.kind is EventKind.REPAIR]
 
+    async def newest_good(self) -> str | None:
+        """Return the name of the newest good config; None where there is none, or the disk does not say."""
+        try:
+            async with asyncio.timeout(WRITE_SECONDS):
+                good = _newest_good(await asyncio.to_thread(self._host.history.listing))
+        except TimeoutError:
+            return None
+        return None if good is None else good.name
+
     def _remember(self, event: HealEvent, lines: Sequence[str], said: Sequence[str]) -> _History:
         history = self._history or self._record.read()
         if history is None or history.incident != event.incident:
@@ -122,11 +131,13 @@ class Reporter:
 
     def _write(self, history: _History, newest: Sequence[str]) -> None:
         host, said = self._host, [mask_text(line) for line in newest]
+        good = _newest_good(host.history.listing())
         parts = ReportParts(
             node=host.node,
             incident=history.incident,
             entries=history.entries,
-            diff=self._difference(),
+            diff=self._difference(good),
+            backup=None if good is None else good.name,
             said=said,
             said_before=[words for words in history.said if not set(words.lines) <= set(said)],
             doctor=history.doctor,
@@ -144,10 +155,9 @@ class Reporter:
             lines += more
         return lines[-LOG_LINES:]
 
-    def _difference(self) -> str:
+    def _difference(self, backup: Backup | None) -> str:
         """Return what has changed since the newest config that was good, secrets masked."""
         host = self._host
-        backup = _newest_good(host.history.listing())
         if backup is None:
             return "There is no backup of a good config to compare with."
         try:

@@ -60,6 +60,7 @@ class ReportParts:
     diff: str
     said: Sequence[str]
     said_before: Sequence[Said] = ()
+    backup: str | None = None  # the newest good config
     doctor: Sequence[str] | None = None  # None: it was not asked
 
 
@@ -67,7 +68,7 @@ def report_text(parts: ReportParts) -> str:
     """Return the report."""
     events = [entry.event for entry in parts.entries]
     verdict = verdict_of(events)
-    advice = ADVICE[verdict]
+    advice = ADVICE[verdict].naming(parts.backup)
     sections = [
         f"# 故障报告 Incident {parts.incident}",
         _summary(parts.node, events, verdict),

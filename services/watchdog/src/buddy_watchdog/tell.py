@@ -27,14 +27,17 @@ class Teller:
 
     async def tell(self, event: HealEvent) -> None:
         """Alert people; never raises."""
-        title, body = alert_text(self._node, event, self._reporter.repairs(event.incident))
+        repairs, backup = self._reporter.repairs(event.incident), await self._reporter.newest_good()
+        title, body = alert_text(self._node, event, repairs, backup=backup)
         await self._alerts.notify(title, body)
 
 
-def alert_text(node: str, event: HealEvent, repairs: Sequence[HealEvent]) -> tuple[str, str]:
-    """Return the title and the text of an alert."""
+def alert_text(
+    node: str, event: HealEvent, repairs: Sequence[HealEvent], *, backup: str | None = None
+) -> tuple[str, str]:
+    """Return the title and the text of an alert; `backup` is the newest good config."""
     title_zh, title_en = _TITLES.get(event.kind, _OTHER)
-    advice = ADVICE[event.verdict]
+    advice = ADVICE[event.verdict].naming(backup)
     last = repairs[-1] if repairs else None
     done = f"{len(repairs)} × {last.repair}: {last.outcome}" if last is not None else "尚无 nothing yet"
     lines = [
