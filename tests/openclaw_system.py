@@ -162,7 +162,7 @@ class RunningChat:
 
 @contextlib.contextmanager
 def running_system(
-    generation: Generation, folder: Path, *, gateway: dict[str, Any] | None = None, **environment: str
+    generation: Generation, folder: Path, gateway: dict[str, Any] | None = None, /, **environment: str
 ) -> Iterator[System]:
     """Start everything with ports, state and home of its own; nothing of it is left afterwards.
 

@@ -13,7 +13,7 @@ pytestmark = pytest.mark.openclaw
 @pytest.fixture(scope="module")
 def system(tmp_path_factory: pytest.TempPathFactory) -> Iterator[System]:
     folder = tmp_path_factory.mktemp("tls")
-    with running_system(Generation.NEW, folder, gateway={"tls": {"enabled": True}}) as system:
+    with running_system(Generation.NEW, folder, {"tls": {"enabled": True}}) as system:
         yield system
 
 
