@@ -4,15 +4,17 @@ import errno
 import json
 import os
 import re
-import shutil
 import time
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from buddy_common.adapters import bot_archive
 from buddy_common.adapters.bot_archive import Archived, BotArchive
+from buddy_common.adapters.moved_folder import move_folder
 from buddy_common.errors import StateUnwritableError, UnknownArchiveError, WorkspaceInUseError
+from fakes.disks import be_on_another_disk, fill_up
 
 ENTRY = {"name": "核心Bot", "model": "x/y"}
 
@@ -222,15 +224,15 @@ def test_a_move_that_fails_leaves_every_folder_in_one_place(
     at: int, archive: BotArchive, workspace: Path, sessions: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     archived = archive.begin("bot_1", entry=ENTRY, folders={"workspace": workspace, "agent": sessions})
-    move, moved = shutil.move, []
+    moved: list[Path] = []
 
-    def move_some(source: Any, target: Any) -> Any:
+    def move_some(source: Path, target: Path, *, parent: int) -> None:
         moved.append(source)
         if len(moved) == at + 1:
             raise OSError(errno.EACCES, "Permission denied")
-        return move(source, target)
+        move_folder(source, target, parent=parent)
 
-    monkeypatch.setattr(shutil, "move", move_some)
+    monkeypatch.setattr(bot_archive, "move_folder", move_some)
     with pytest.raises(StateUnwritableError, match="Permission denied"):
         archive.take_in(archived)
 
@@ -241,3 +243,22 @@ def test_a_move_that_fails_leaves_every_folder_in_one_place(
     archive.give_back(archived)
     assert (workspace / "SOUL.md").exists()
     assert (sessions / "sessions.json").exists()
+
+
+def test_an_archive_on_another_disk_that_fills_up_holds_no_torn_copy(
+    archive: BotArchive, workspace: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What is kept in part would take the place of what is whole."""
+    (workspace / "memory.md").write_text("all that it knows")
+    archived = archive.begin("bot_1", entry=ENTRY, folders={"workspace": workspace})
+    be_on_another_disk(monkeypatch)
+    with monkeypatch.context() as full:
+        fill_up(full, after_files=1)
+        with pytest.raises(StateUnwritableError, match="No space left"):
+            archive.take_in(archived)
+
+    assert archive.held(archived).folders == {}
+    assert (workspace / "memory.md").read_text() == "all that it knows"
+    archive.take_in(archived)  # with room again
+    archive.give_back(archived)
+    assert sorted(path.name for path in workspace.iterdir()) == ["SOUL.md", "memory.md"]

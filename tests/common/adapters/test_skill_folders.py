@@ -2,17 +2,16 @@
 
 import errno
 import json
-import os
 import shutil
 import stat
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from buddy_common.adapters import skill_folders
 from buddy_common.adapters.skill_folders import archive_skill, forget_skill
 from buddy_common.errors import SkillElsewhereError, StateUnwritableError
+from fakes.disks import be_on_another_disk
 
 
 @pytest.fixture
@@ -131,18 +130,6 @@ def test_full_disk_leaves_the_skill(
 
     assert (workspace / "skills" / "mine" / "SKILL.md").read_text() == "mine"
     assert list((workspace.parent / "buddy" / "archive" / "skills").iterdir()) == []
-
-
-def be_on_another_disk(monkeypatch: pytest.MonkeyPatch) -> None:
-    """As if the archive were: a rename inside of the workspace still works."""
-    rename = os.rename
-
-    def refuse(source: Any, target: Any, **where: int) -> None:
-        if "dst_dir_fd" not in where:
-            raise OSError(errno.EXDEV, "Invalid cross-device link")
-        rename(source, target, **where)
-
-    monkeypatch.setattr(os, "rename", refuse)
 
 
 def write_lock(owner: Path, text: str, *, folder: str = ".clawhub") -> Path:

@@ -1,5 +1,6 @@
 """What is kept of bots that were deleted: their entry in the config and their folders."""
 
+import os
 import re
 import shutil
 import time
@@ -11,6 +12,7 @@ from typing import Any
 from pydantic import BaseModel
 
 from buddy_common.adapters.atomic_file import replace_file
+from buddy_common.adapters.moved_folder import move_folder
 from buddy_common.errors import StateUnwritableError, UnknownArchiveError, WorkspaceInUseError
 
 _NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,63}@\d{8}-\d{6}(?:-\d+)?")
@@ -138,7 +140,11 @@ class BotArchive:
             target.parent.mkdir(parents=True, exist_ok=True)
             if target.is_dir():  # an empty one; into it is not what is meant
                 target.rmdir()
-            shutil.move(source, target)
+            parent = os.open(source.parent, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+            try:
+                move_folder(source, target, parent=parent)
+            finally:
+                os.close(parent)
         except OSError as exc:
             raise StateUnwritableError(f"{source} cannot be moved to {target}: {exc.strerror}.") from exc
 

@@ -1,10 +1,8 @@
 """Taking the folder of an installed skill out of OpenClaw's sight, so that it can be put back."""
 
-import errno
 import json
 import os
 import secrets
-import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
@@ -12,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from buddy_common.adapters.atomic_file import replace_file
+from buddy_common.adapters.moved_folder import move_folder
 from buddy_common.errors import SkillElsewhereError, StateUnwritableError
 
 SKILLS = "skills"
@@ -36,12 +35,7 @@ def archive_skill(folder: Path, *, owners: list[Path], archive: Path) -> tuple[P
         with _open_below(owner / SKILLS, parts) as parent:
             if not os.path.lexists(folder):
                 raise SkillElsewhereError(str(folder))
-            try:
-                os.rename(folder.name, target, src_dir_fd=parent)
-            except OSError as exc:
-                if exc.errno != errno.EXDEV:
-                    raise
-                _move_to_other_disk(parent, folder, target)
+            move_folder(folder, target, parent=parent)
     except NotADirectoryError as exc:  # a link on the way
         raise SkillElsewhereError(str(folder)) from exc
     except OSError as exc:
@@ -101,25 +95,6 @@ def _open_below(root: Path, parts: tuple[str, ...]) -> Iterator[int]:
         yield handle
     finally:
         os.close(handle)
-
-
-def _move_to_other_disk(parent: int, folder: Path, target: Path) -> None:
-    """Copy it first; OpenClaw sees it whole or not at all."""
-    try:
-        if folder.is_symlink():
-            target.symlink_to(os.readlink(folder.name, dir_fd=parent))
-            os.unlink(folder.name, dir_fd=parent)
-            return
-        shutil.copytree(folder, target, symlinks=True)
-        hidden = f".buddy-{secrets.token_hex(8)}"
-        os.rename(folder.name, hidden, src_dir_fd=parent, dst_dir_fd=parent)
-    except shutil.Error as exc:
-        shutil.rmtree(target, ignore_errors=True)
-        raise OSError(errno.EIO, f"{len(exc.args[0])} of its files could not be copied") from exc
-    except OSError:
-        shutil.rmtree(target, ignore_errors=True)
-        raise
-    shutil.rmtree(folder.with_name(hidden), ignore_errors=True)  # what is left has no SKILL.md to be seen by
 
 
 def _read_lock(file: Path) -> dict[str, Any] | None:
