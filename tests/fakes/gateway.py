@@ -6,6 +6,7 @@ What it says of itself was recorded from OpenClaw; what it answers to calls, the
 import asyncio
 import base64
 import hashlib
+import inspect
 import itertools
 import json
 import ssl
@@ -70,7 +71,8 @@ STARTING = Refusal(
     {"reason": "startup-sidecars"},
     {"retryable": True, "retryAfterMs": 500},
 )
-# a value, a refusal, silence, or a function of the parameters that returns or raises one of them
+# a value, a refusal, silence, or a function of the parameters that returns or raises one of them, at once or
+# when it is awaited
 Answer = Any
 
 
@@ -184,19 +186,21 @@ class FakeGateway:
                 request = json.loads(frame)
                 method, params = request["method"], request["params"]
                 self.calls.put_nowait((method, params))
-                answer = self._answer(method, params)
+                answer = await self._answer(method, params)
                 if answer is not NO_ANSWER:
                     await _send(socket, {"type": "res", "id": request["id"], **answer})
         finally:
             self.sockets.discard(socket)
             self.left.set()
 
-    def _answer(self, method: str, params: dict[str, Any]) -> Any:
+    async def _answer(self, method: str, params: dict[str, Any]) -> Any:
         unknown = Refusal("INVALID_REQUEST", f"unknown method: {method}")
         answer = self.methods.get(method, unknown)
         if callable(answer):
             try:
                 answer = answer(params)
+                if inspect.isawaitable(answer):
+                    answer = await answer
             except Refusal as exc:
                 answer = exc
         if isinstance(answer, Refusal):

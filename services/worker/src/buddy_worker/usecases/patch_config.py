@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from buddy_common.adapters.config_files import ConfigFiles, ConfigState
+from buddy_common.adapters.finishing import for_a_while
 from buddy_common.adapters.openclaw_config import Config
 from buddy_common.config_diff import KeyChange, changes_between, holds, merge_patch, replaced_arrays
 from buddy_common.errors import (
@@ -21,10 +22,13 @@ from buddy_common.errors import (
     GatewayUnreachableError,
     IncludeUnsupportedError,
 )
-from buddy_common.ports import Progress
 from buddy_worker.gateway_calls import GatewayCall
+from buddy_worker.jobs import RunningJob
 
 PATCH_SECONDS = 120.0  # it waits until the gateway has applied what it can without a restart
+# once the job is cut off: what the gateway has begun to write it writes, whoever waits; where the worker
+# stops, less than what a process has to end
+CUT_OFF_SECONDS, STOPPING_SECONDS = 10.0, 2.5
 CONFLICT_TRIES = 5
 PATCH_METHODS = ("config.patch", "plugins.list")  # the second tells the newer generation: the older restarts
 _CONFLICT = "changed since last load"  # the answer to another hash
@@ -94,7 +98,7 @@ async def patch_config(
     plan: Plan,
     *,
     keep: Callable[[ConfigState], Awaitable[None]],
-    progress: Progress,
+    progress: RunningJob[Any],
     instead: Instead | None = None,
 ) -> Patched:
     """Send the changes that `plan` wants; where somebody else wrote in between, plan anew.
@@ -142,12 +146,18 @@ def _patch(changes: Sequence[KeyChange], *, base: str) -> RpcCall:
     return RpcCall("config.patch", params | ({"replacePaths": arrays} if arrays else {}))
 
 
-async def _send(call: GatewayCall, request: RpcCall, progress: Progress) -> Any:
-    """Call it; again where the gateway says that it takes the same a little later."""
+async def _send(call: GatewayCall, request: RpcCall, progress: RunningJob[Any]) -> Any:
+    """Call it; again where the gateway says that it takes the same a little later.
+
+    Who is cancelled meanwhile hears the answer first: it tells what there is in the file.
+    """
     give_up = time.monotonic() + LATER_CEILING_SECONDS
     while True:
         try:
-            return await call.call(request.method, request.params, seconds=PATCH_SECONDS)
+            return await for_a_while(
+                call.call(request.method, request.params, seconds=PATCH_SECONDS),
+                seconds=lambda: STOPPING_SECONDS if progress.stopping else CUT_OFF_SECONDS,
+            )
         except GatewayRpcError as exc:
             too_many = _TOO_MANY in exc.reason
             seconds = exc.retry_after_seconds or (_LATER_SECONDS if too_many else None)
