@@ -6,7 +6,8 @@ and exits 78 with a reason when the config blocks the start. `plugins install` w
 log of processes, and `plugins list` lists what was installed; a plugin that is on can be the gateway's end.
 `channels login` says, asks and binds what `fake.login` holds; `tui` is a terminal program that repeats what
 is typed, and has a child. `config validate` refuses what is no JSON, what `fake.invalid` says, and entries
-of plugins and channels whose name begins with `ghost`; so does a start. `doctor --lint`
+of plugins and channels whose name begins with `ghost`; so does a start. `agents add` refuses an agent that is
+there, and forgets that it was deleted. `doctor --lint`
 says what `fake.doctor` and a file `doctor.txt` in the state folder hold. The config's `fake` section
 steers it, a file `version` beside the program says which version it is.
 """
@@ -105,6 +106,20 @@ def log(what):
     # each process says when it began and when it ended; appending a short line is atomic
     with open(os.path.join(state, "processes.log"), "a") as file:
         file.write(json.dumps([what, os.getpid(), time.time()]) + "\n")
+
+
+def add_agent():
+    # of an id that is in the config: it is refused, and is not remembered as deleted any more
+    import sqlite3
+    if fake.get("agents") != "forgetful":
+        with sqlite3.connect(os.path.join(state, "state", "openclaw.sqlite")) as remembered:
+            remembered.execute("DELETE FROM agent_deletion_journal WHERE agent_id = ?", sys.argv[3:4])
+    print(json.dumps({{"ok": False, "error": {{"message": f'Agent "{{sys.argv[3]}}" already exists.'}}}}))
+    sys.exit(1)
+
+
+if sys.argv[1:3] == ["agents", "add"]:
+    add_agent()
 
 
 def doctor():

@@ -4,7 +4,9 @@ import errno
 import json
 import os
 import re
+import sqlite3
 import time
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -217,6 +219,42 @@ def test_a_full_disk_is_told_before_anything_is_moved(
         archive.begin("bot_1", entry=ENTRY, folders={"workspace": workspace})
 
     assert (workspace / "SOUL.md").exists()
+
+
+def test_sessions_that_cannot_be_kept_are_told(
+    archive: BotArchive, sessions: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_: Path) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    archived = archive.begin("bot_1", entry=ENTRY, folders={"agent": sessions})
+    archive.keep_sessions(archived)  # there is no database
+    (sessions / "agent").mkdir()
+    (sessions / "agent" / "openclaw-agent.sqlite").write_bytes(b"")
+    monkeypatch.setattr(bot_archive, "copy_database", full)
+
+    with pytest.raises(StateUnwritableError, match="No space left"):
+        archive.keep_sessions(archived)
+
+
+def test_sessions_that_were_kept_take_the_place_of_what_is_left_of_them(
+    archive: BotArchive, sessions: Path
+) -> None:
+    database = sessions / "agent" / "openclaw-agent.sqlite"
+    database.parent.mkdir()
+    with closing(sqlite3.connect(database)) as before, before:
+        before.execute("CREATE TABLE said (text)")
+    archived = archive.begin("bot_1", entry=ENTRY, folders={"agent": sessions})
+    archive.keep_sessions(archived)
+    with closing(sqlite3.connect(database)) as purged, purged:
+        purged.execute("DROP TABLE said")
+
+    archive.take_in(archived)
+    archive.give_back(archived)
+
+    with closing(sqlite3.connect(database)) as now:
+        assert now.execute("SELECT name FROM sqlite_master").fetchall() == [("said",)]
+    assert sorted(path.name for path in database.parent.iterdir()) == [database.name]
 
 
 @pytest.mark.parametrize("at", [0, 1])

@@ -13,7 +13,6 @@ from buddy_common.errors import ConfigChangedError, UnknownArchiveError, Workspa
 from buddy_worker.usecases import add_bot as adding
 from buddy_worker.usecases import delete_bot as deleting
 from buddy_worker.usecases import restore_bot as restoring
-from buddy_worker.usecases.change_config import change_config
 from fakes.openclaw_program import FakeOpenClaw
 from worker.usecases.scene import RecordingJob
 
@@ -26,12 +25,15 @@ def break_off(monkeypatch: pytest.MonkeyPatch) -> Break:
     """Have the change of a config break off before or after it is written."""
 
     def arrange(module: Any, why: BaseException, *, written: bool) -> None:
+        name = "change_config" if module is deleting else "put_bot"
+        make = getattr(module, name)
+
         async def change(*args: Any, **options: Any) -> None:
             if written:
-                await change_config(*args, **options)
+                await make(*args, **options)
             raise why
 
-        monkeypatch.setattr(module, "change_config", change)
+        monkeypatch.setattr(module, name, change)
 
     return arrange
 

@@ -2,7 +2,6 @@
 
 import asyncio
 import json
-import os
 from collections.abc import AsyncIterator, Callable, Coroutine
 from pathlib import Path
 from typing import Any
@@ -10,19 +9,14 @@ from typing import Any
 import pytest
 
 from buddy_common.adapters.change_journal import Side
-from buddy_common.adapters.gateway_device import GatewayDevice, load_device
 from buddy_common.adapters.host_plane import HostPlane
-from buddy_common.adapters.processes import identify
 from buddy_common.schemas.bot_jobs import DeleteBotJob, TemplateBotJob
-from buddy_worker import gateway_calls
-from buddy_worker.usecases import change_config as module
 from buddy_worker.usecases import patch_config
 from buddy_worker.usecases.add_bot import add_bot
 from buddy_worker.usecases.delete_bot import delete_bot
 from buddy_worker.usecases.settle_change import what_is_there
-from buddy_worker.usecases.witness import Witness
-from fakes.gateway import NO_ANSWER, TOKEN, FakeGateway, running
-from worker.usecases.scene import RecordingJob
+from fakes.gateway import NO_ANSWER, FakeGateway, running
+from worker.usecases.scene import RecordingJob, patched, serve_as_gateway
 
 Write = Callable[[dict[str, Any], dict[str, Any]], None]
 
@@ -30,15 +24,11 @@ Write = Callable[[dict[str, Any], dict[str, Any]], None]
 class SlowGateway:
     """A gateway that has been asked for a change, and makes it when it is told to."""
 
-    def __init__(self, host: HostPlane, monkeypatch: pytest.MonkeyPatch, device: GatewayDevice) -> None:
+    def __init__(self, host: HostPlane) -> None:
         self.asked, self.go_on = asyncio.Event(), asyncio.Event()
         self.file = host.config_files.path
         self.answers = True
-        self._host = host
-        self._device = device
         self.fake = FakeGateway({"config.get": {"hash": "h"}})
-        monkeypatch.setattr(gateway_calls, "gateway_place", self._place)
-        monkeypatch.setattr(module, "look_when_settled", self._look)
 
     def takes(self, method: str, write: Write) -> None:
         """Have it make a change so."""
@@ -65,24 +55,11 @@ class SlowGateway:
             with pytest.raises(asyncio.CancelledError):
                 await job
 
-    async def _place(self, *_: Any) -> tuple[int, str, GatewayDevice]:
-        return self.fake.port, TOKEN, self._device
-
-    async def _look(self, *_: Any, **__: Any) -> Witness:
-        process = await asyncio.to_thread(identify, os.getpid())
-        return Witness(self._host.gateway, process, {}, 0, None)
-
 
 @pytest.fixture
-def device(tmp_path: Path) -> GatewayDevice:
-    return load_device(tmp_path / "device.key")
-
-
-@pytest.fixture
-async def gateway(
-    host: HostPlane, monkeypatch: pytest.MonkeyPatch, device: GatewayDevice
-) -> AsyncIterator[SlowGateway]:
-    slow = SlowGateway(host, monkeypatch, device)
+async def gateway(host: HostPlane, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[SlowGateway]:
+    slow = SlowGateway(host)
+    await serve_as_gateway(host, slow.fake, monkeypatch)
     async with running(slow.fake):
         yield slow
 
@@ -98,19 +75,6 @@ def soul(unused_host: HostPlane) -> Path:
     made.parent.mkdir()
     made.write_text("soul")
     return made
-
-
-def patched(config: dict[str, Any], params: dict[str, Any]) -> None:
-    """Do as `config.patch` does."""
-
-    def merge(into: dict[str, Any], patch: dict[str, Any]) -> None:
-        for key, value in patch.items():
-            if isinstance(value, dict):
-                merge(into.setdefault(key, {}), value)
-            else:
-                into[key] = value
-
-    merge(config, json.loads(params["raw"]))
 
 
 def without_bot(config: dict[str, Any], params: dict[str, Any]) -> None:

@@ -12,7 +12,9 @@ from typing import Any
 from pydantic import BaseModel
 
 from buddy_common.adapters.atomic_file import replace_file
+from buddy_common.adapters.database_copy import copy_database, put_database
 from buddy_common.adapters.moved_folder import move_folder
+from buddy_common.adapters.transcripts import DATABASE
 from buddy_common.errors import StateUnwritableError, UnknownArchiveError, WorkspaceInUseError
 
 _NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,63}@\d{8}-\d{6}(?:-\d+)?")
@@ -58,8 +60,22 @@ class BotArchive:
             raise StateUnwritableError(f"{self._folder} cannot be written: {exc.strerror}.") from exc
         return archived
 
+    def keep_sessions(self, archived: Archived) -> None:
+        """Copy the database of the bot's sessions, which OpenClaw empties before its folder is moved in.
+
+        Raises:
+            StateUnwritableError: the disk is full.
+        """
+        folder = archived.folders.get("agent")
+        if folder is None or not (database := Path(folder) / DATABASE).is_file():
+            return
+        try:
+            copy_database(database, self._folder / archived.name / DATABASE.name)
+        except OSError as exc:
+            raise StateUnwritableError(f"{self._folder} cannot be written: {exc.strerror}.") from exc
+
     def take_in(self, archived: Archived) -> None:
-        """Move the folders in that are not in yet.
+        """Move the folders in that are not in yet, with the sessions that were kept before.
 
         Raises:
             StateUnwritableError: one cannot be moved; it is still where it was.
@@ -68,6 +84,7 @@ class BotArchive:
             kept = self._folder / archived.name / key
             if Path(path).is_dir() and not kept.exists():
                 self._move(Path(path), kept)
+        self._bring_in_sessions(archived)
 
     def held(self, archived: Archived) -> Archived:
         """Return the same with those folders only that are in the archive; others never left their place."""
@@ -133,6 +150,15 @@ class BotArchive:
             number += 1
             name = f"{base}-{number}"
         return name
+
+    def _bring_in_sessions(self, archived: Archived) -> None:
+        copy = self._folder / archived.name / DATABASE.name
+        database = self._folder / archived.name / "agent" / DATABASE
+        try:
+            if copy.is_file() and database.is_file():
+                put_database(copy, database)
+        except OSError as exc:
+            raise StateUnwritableError(f"{database} cannot be written: {exc.strerror}.") from exc
 
     @staticmethod
     def _move(source: Path, target: Path) -> None:

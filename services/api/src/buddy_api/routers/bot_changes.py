@@ -235,7 +235,7 @@ async def set_model(body: SetModel, change: Change, base: BaseHash) -> Response:
     responses=change_responses(UnknownBotError, ProtectedBotError, message=_DELETED),
 )
 async def delete(body: BotOf, change: Change, base: BaseHash) -> Response:
-    """Take a bot out; `bots/restore` brings it back with its workspace and its sessions."""
+    """Take a bot out; `bots/restore` brings it back with workspace and sessions, without scheduled jobs."""
     return await change.make(DeleteBotJob(id=body.id, base_hash=base), _DELETED)
 
 

@@ -14,11 +14,11 @@ from buddy_worker.edits.agents import add_entry
 from buddy_worker.edits.bots import new_entry
 from buddy_worker.jobs import AnyJob, RunningJob
 from buddy_worker.usecases.bot_workspaces import is_in_config, main_workspace, require_workspace
-from buddy_worker.usecases.change_config import ConfigChanged, change_config
 from buddy_worker.usecases.known_things import is_new_openclaw, known_models
+from buddy_worker.usecases.put_bot import BotPut, put_bot
 
 
-class BotAdded(ConfigChanged):
+class BotAdded(BotPut):
     """A bot that is there now."""
 
     id: str
@@ -43,7 +43,7 @@ async def add_bot(
         InvalidRequestError: the workspace is none that a bot may have.
         WorkspaceInUseError: it is that of another bot, or the files would go over others.
         UnknownModelError: no configured provider has the model.
-        BuddyError: as of `change_config`.
+        BuddyError: as of `put_bot`.
     """
     host = job.host
     config = (await asyncio.to_thread(host.config_files.read)).config
@@ -63,7 +63,7 @@ async def add_bot(
     made: list[Path] = []
     try:
         await to_its_end(asyncio.to_thread(_make_workspace, folder, files, made, owner=owner))
-        changed = await change_config(job, edit, base_hash=base_hash)
+        changed = await put_bot(job, bot, edit, workspace=folder, base_hash=base_hash)
     except BaseException:
         await to_its_end(asyncio.to_thread(_settle, host, bot, made))
         raise

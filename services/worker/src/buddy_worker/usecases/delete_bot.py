@@ -53,6 +53,7 @@ async def delete_bot(job: RunningJob[AnyJob], *, bot: str, base_hash: str | None
             remove_entry(config, bot)
 
     try:
+        await to_its_end(asyncio.to_thread(host.bot_archive.keep_sessions, archived))
         changed = await change_config(
             job,
             edit,

@@ -2,6 +2,7 @@
 
 import asyncio
 from contextlib import suppress
+from pathlib import Path
 
 from buddy_common.adapters.bot_archive import Archived
 from buddy_common.adapters.finishing import to_its_end
@@ -11,11 +12,11 @@ from buddy_common.errors import StateUnwritableError
 from buddy_worker.edits.agents import add_entry
 from buddy_worker.jobs import AnyJob, RunningJob
 from buddy_worker.usecases.bot_workspaces import is_in_config, main_workspace
-from buddy_worker.usecases.change_config import ConfigChanged, change_config
 from buddy_worker.usecases.known_things import is_new_openclaw
+from buddy_worker.usecases.put_bot import BotPut, put_bot
 
 
-class BotRestored(ConfigChanged):
+class BotRestored(BotPut):
     """A bot that is there again."""
 
     id: str
@@ -31,7 +32,7 @@ async def restore_bot(
         UnknownArchiveError: nothing is kept of it.
         BotExistsError: there is one of this id again.
         WorkspaceInUseError: something else lies where its folders were.
-        BuddyError: as of `change_config`.
+        BuddyError: as of `put_bot`.
     """
     host = job.host
     archived = await asyncio.to_thread(host.bot_archive.find, bot, archive)
@@ -48,12 +49,19 @@ async def restore_bot(
     held = await asyncio.to_thread(host.bot_archive.held, archived)
     try:
         await to_its_end(asyncio.to_thread(host.bot_archive.give_back, held))
-        changed = await change_config(job, edit, base_hash=base_hash)
+        changed = await put_bot(job, bot, edit, workspace=_workspace(host, archived), base_hash=base_hash)
     except BaseException:
         await to_its_end(asyncio.to_thread(_settle, host, held))
         raise
     await to_its_end(asyncio.to_thread(host.bot_archive.drop, archived.name))
     return BotRestored(id=bot, archive=archived.name, **changed.model_dump())
+
+
+def _workspace(host: HostPlane, archived: Archived) -> Path:
+    """Return where its workspace was, or would be."""
+    written = archived.folders.get("workspace") or archived.entry.get("workspace")
+    own = host.gateway_settings.config_dir.absolute() / f"workspace-{archived.bot}"
+    return Path(str(written)).expanduser() if written else own
 
 
 def _settle(host: HostPlane, held: Archived) -> None:
