@@ -35,15 +35,20 @@ pytestmark = pytest.mark.timeout(60)  # most start two or three gateways
 
 
 class Stages(RecordingProgress):
-    """A Progress that tells when a stage is reached."""
+    """A Progress that tells when a stage is reached, of a job that may be cut off."""
 
     def __init__(self) -> None:
         super().__init__()
+        self.stopping = False
+        self.left: str | None = None
         self.reached: dict[str, asyncio.Event] = {}
 
     async def stage(self, name: str, percent: int) -> None:
         await super().stage(name, percent)
         self.reached.setdefault(name, asyncio.Event()).set()
+
+    def is_cut_off(self) -> None:
+        self.cut_off_at = self.stages[-1][0]
 
     async def until(self, name: str) -> None:
         async with asyncio.timeout(8):
@@ -61,6 +66,22 @@ class FullDisk(LiveConfig):
         self.full = False
         super().write({name: content for name, content in contents.items() if name != ROOT})
         raise StateUnwritableError("The disk is full.")
+
+
+class CutAtTheFirst(LiveConfig):
+    """Files whose first write is that of a job that is cut off meanwhile."""
+
+    task: asyncio.Task[Any] | None = None
+
+    def __init__(self, path: Path, loop: asyncio.AbstractEventLoop) -> None:
+        super().__init__(path)
+        self.loop = loop
+
+    def write(self, contents: Mapping[str, bytes | None]) -> None:
+        super().write(contents)
+        if self.task is not None:
+            self.loop.call_soon_threadsafe(self.task.cancel)
+            self.task = None
 
 
 @dataclass
@@ -308,17 +329,115 @@ async def test_parts_may_be_named_by_their_whole_path(node: Node) -> None:
     assert sorted(node.checked[0]) == ["a.json", ROOT]
 
 
-async def test_who_is_cancelled_during_the_start_leaves_the_old_file(node: Node) -> None:
-    await node.host.start()
-    before, backup = node.content, await node.keep(listen_after=60)
+async def cancelled_at(node: Node, stage: str, backup: Backup) -> None:
+    """Restore a backup, and cancel that at a stage."""
     running = asyncio.create_task(node.restore(backup))
-    await node.progress.until("starting")
-
+    await node.progress.until(stage)
     running.cancel()
     with pytest.raises(asyncio.CancelledError):
         await running
+    assert node.progress.cut_off_at == stage
+
+
+async def test_who_is_cancelled_during_the_start_leaves_a_gateway_on_the_old_file(node: Node) -> None:
+    old, before = (await node.host.start()).pid, node.content
+
+    await cancelled_at(node, "starting", await node.keep(listen_after=60))
 
     assert node.content == before
+    assert (await node.host.gateway.probe()).ready
+    pid = await node.pid()
+    assert pid != old
+    assert node.progress.left == (f"openclaw.json is as before. The gateway runs on it again (pid {pid}).")
+
+
+async def test_who_is_cancelled_while_the_gateway_ends_leaves_one_that_runs(node: Node) -> None:
+    node.fake.configure(drain=1)
+    old, before = (await node.host.start()).pid, node.content
+
+    await cancelled_at(node, "stopping", await node.keep())
+
+    assert node.content == before
+    assert (await node.host.gateway.probe()).ready
+    assert await node.pid() != old
+    assert "The gateway runs on it again" in str(node.progress.left)
+
+
+async def test_a_worker_that_stops_launches_the_gateway_on_the_old_file_and_does_not_wait(node: Node) -> None:
+    await node.host.start()
+    before, node.progress.stopping = node.content, True
+
+    await cancelled_at(node, "starting", await node.keep(listen_after=60))
+
+    assert node.content == before
+    started = await node.host.state.spawned()
+    assert started is not None
+    assert node.progress.left == (
+        f"openclaw.json is as before. The gateway was started on it (pid {started.pid});"
+        " whether it came up was not looked at."
+    )
+
+
+async def test_a_way_back_that_fails_says_what_stands(node: Node) -> None:
+    await node.host.start()
+    node.fake.configure(exit=1, say="it was broken before, too")
+    before = node.content
+
+    await cancelled_at(node, "starting", await node.keep(listen_after=60))
+
+    assert node.content == before
+    assert str(node.progress.left).startswith(
+        "openclaw.json is as before. The gateway did not come up on it again:"
+    )
+
+
+async def test_a_way_back_that_takes_too_long_is_given_up(
+    node: Node, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await node.host.start()
+    monkeypatch.setattr(restore_backup, "TAKE_BACK_SECONDS", 0)
+
+    await cancelled_at(node, "starting", await node.keep(listen_after=60))
+
+    assert "To undo it was not done after 0 s." in str(node.progress.left)
+
+
+async def test_a_way_back_that_crashes_still_says_that_nobody_has_looked(
+    node: Node, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await node.host.start()
+    backup = await node.keep(listen_after=60)
+
+    async def crash(*_: Any) -> str:
+        raise RuntimeError
+
+    monkeypatch.setattr(Restore, "_run_again", crash)
+    await cancelled_at(node, "starting", backup)
+
+    assert "was not looked at" in str(node.progress.left)
+
+
+async def test_without_a_gateway_a_cut_leaves_the_old_file_and_says_so(node: Node) -> None:
+    before, backup = node.content, await node.keep()
+    node.files = CutAtTheFirst(node.fake.config_file, asyncio.get_running_loop())
+    node.files.task = asyncio.create_task(node.restore(backup))
+
+    with pytest.raises(asyncio.CancelledError):
+        await node.files.task
+
+    assert node.content == before
+    assert node.progress.left == "openclaw.json is as before."
+
+
+async def test_edits_from_while_the_gateway_ended_outlive_a_cut(
+    node: Node, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await node.host.start()
+    edited = edit_at_the_end(node, monkeypatch)
+
+    await cancelled_at(node, "starting", await node.keep(listen_after=60))
+
+    assert node.content == edited
 
 
 async def test_a_second_attempt_starts_the_gateway_that_the_first_has_stopped(node: Node) -> None:

@@ -40,6 +40,17 @@ class Progress(Protocol):
         ...
 
 
+class CutShort(Progress, Protocol):
+    """A job that walks its way back, and says what stands, where it is cut off in the middle."""
+
+    stopping: bool  # the worker stops: there are seconds for the way back, not minutes
+    left: str | None  # what stands after it, for people
+
+    def is_cut_off(self) -> None:
+        """Remember what it did then: the way back has stages, too."""
+        ...
+
+
 class Runs(Progress, Protocol):
     """A job, or a repair, that runs programs while it holds locks."""
 

@@ -38,7 +38,9 @@ class RestoreBackupJob(_BackupJob):
     task: ClassVar[str] = "buddy.config.restore"
     title: ClassVar[str] = "Restore config"
     action: ClassVar[str] = "restore"
-    deadline_seconds: ClassVar[float] = 800  # a check, 60 s; a stop, 390 s; a start, 300 s
+    deadline_seconds: ClassVar[float] = (
+        1200  # a check, 60 s; a stop, 390 s; a start, 300 s; to undo it, 330 s
+    )
     locks: ClassVar[frozenset[NodeLock]] = frozenset({NodeLock.CONFIG, NodeLock.LIFECYCLE})
     changes: ClassVar[tuple[Resource, ...]] = MIRRORED
 

@@ -5,12 +5,14 @@ from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal, NoReturn
 
+import structlog
+
 from buddy_common.adapters.config_history import ConfigHistory
 from buddy_common.adapters.finishing import to_its_end
 from buddy_common.adapters.live_config import LiveConfig
 from buddy_common.config_hash import config_hash
 from buddy_common.errors import BuddyError, ConfigUndoneError
-from buddy_common.ports import Gateway, HostState, Progress
+from buddy_common.ports import CutShort, Gateway, HostState
 from buddy_common.schemas.backups import ROOT, Backup, BackupReason
 from buddy_common.schemas.gateway import Desired
 from buddy_common.usecases.find_gateway import find_gateway
@@ -22,6 +24,11 @@ from buddy_worker.audited import Audited
 Check = Callable[[Mapping[str, bytes]], Awaitable[None]]
 Files = Mapping[str, bytes | None]  # None: it is not there
 _BEFORE = BackupReason.BEFORE_RESTORE
+# a stop that lets chats end may take 390 s, the start after it 300 s
+TAKE_BACK_SECONDS = 900.0
+AS_BEFORE = "openclaw.json is as before"
+
+log = structlog.get_logger(__name__)
 
 
 class BackupRestored(Audited):
@@ -52,13 +59,15 @@ class Restore:
     host: HostState
     files: LiveConfig
     history: ConfigHistory
-    progress: Progress
+    progress: CutShort
     patience: Patience
     check: Check
     lock_descriptors: Sequence[int] = ()
 
     async def run(self, name: str, *, task_id: str, again: bool = False) -> BackupRestored:
         """Restore a backup; `again`: an earlier attempt of the same task broke off, nobody knows where.
+
+        Cut off, it puts files and gateway back before it ends, within a bound, and leaves word of both.
 
         Raises:
             UnknownBackupError: there is no such backup.
@@ -80,10 +89,15 @@ class Restore:
             await self.progress.stage("restored", 100)
             return restored
         environment = {} if process is None else await self.gateway.environment(process)
-        await self._end(force=False)
-        late = await self._look_again(contents, before)  # the gateway may have run on for minutes
         # whether it is good shows in a minute: the watchdog keeps what the gateway was ready on for so long
-        return await self._swap_and_start(restored, contents, late, environment, task_id)
+        late = None
+        try:
+            await self._end(force=False)
+            late = await self._look_again(contents, before)  # the gateway may have run on for minutes
+            return await self._swap_and_start(restored, contents, late, environment, task_id)
+        except asyncio.CancelledError:
+            await to_its_end(self._walk_back(late, contents, before, environment))
+            raise
 
     def _load(self, name: str) -> tuple[Backup, dict[str, bytes]]:
         backup, contents = self.history.get(name)
@@ -143,6 +157,7 @@ class Restore:
             await self._write(contents)
         except (BuddyError, asyncio.CancelledError):
             await self._write(before)
+            self.progress.left = f"{AS_BEFORE}."
             raise
 
     async def _swap_and_start(
@@ -154,15 +169,11 @@ class Restore:
         task_id: str,
     ) -> BackupRestored:
         try:
-            try:
-                previous = await self._keep_late(late, task_id) or restored.previous
-                await self._write(contents)
-                up = await self._start(environment)
-            except BuddyError as exc:
-                await self._undo(exc, restored.name, late.before, environment)
-        except asyncio.CancelledError:
-            await self._write(late.before)
-            raise
+            previous = await self._keep_late(late, task_id) or restored.previous
+            await self._write(contents)
+            up = await self._start(environment)
+        except BuddyError as exc:
+            await self._undo(exc, restored.name, late.before, environment)
         return restored.model_copy(
             update={"applied": "restart", "pid": up.pid, "ready": up.ready, "previous": previous}
         )
@@ -173,20 +184,64 @@ class Restore:
         """Put the old files back and start the gateway with them; then say what has happened."""
         await self.progress.line(cause.message)
         await self.progress.stage("undoing", 60)
-        trouble = []
-        for step in (
+        steps: list[Callable[[], Awaitable[object]]] = [
             lambda: self._end(force=True),
             lambda: self._write(before),
             lambda: self._start(environment),
-        ):
-            try:
-                await step()
-            except BuddyError as exc:
-                trouble.append(exc.message)
-        outcome = f"To undo it failed, too: {' '.join(trouble)}" if trouble else "Everything is as before."
+        ]
+        trouble = " ".join(filter(None, [await self._trouble_with(step) for step in steps]))
+        outcome = f"To undo it failed, too: {trouble}" if trouble else "Everything is as before."
         raise ConfigUndoneError(
             f"The gateway does not run with {name}: {cause.message} {outcome}", cause=cause.error
         ) from cause
+
+    async def _walk_back(
+        self,
+        late: _Late | None,
+        contents: Mapping[str, bytes],
+        before: Files,
+        environment: Mapping[str, str],
+    ) -> None:
+        """Put the old files back and have the gateway run on them, within a bound; it never fails.
+
+        `late` is None where the old gateway may not have ended yet.
+        """
+        progress = self.progress
+        progress.is_cut_off()
+        progress.left = "Whether openclaw.json is as before, and the gateway runs, was not looked at."
+        try:
+            async with asyncio.timeout(TAKE_BACK_SECONDS):
+                await progress.stage("undoing", 60)
+                # nothing calls back one that drains; there is no time for its chats where the worker stops
+                force = late is not None or progress.stopping
+                trouble = await self._trouble_with(lambda: self._end(force=force))
+                old = (late or await self._look_again(contents, before)).before
+                failed = await self._trouble_with(lambda: self._write(old))
+                files = f"openclaw.json could not be put back: {failed}" if failed else f"{AS_BEFORE}."
+                progress.left = f"{files} {trouble or await self._run_again(environment)}"
+        except TimeoutError:
+            progress.left += f" To undo it was not done after {TAKE_BACK_SECONDS:.0f} s."
+        except Exception:  # a bug here must not hide how the job ended
+            log.exception("way_back_crashed")
+
+    async def _run_again(self, environment: Mapping[str, str]) -> str:
+        """Start the gateway, and see it up where there is time for that; return how it is, for people."""
+        try:
+            if not self.progress.stopping:
+                up = await self._start(environment)
+                return f"The gateway runs on it again (pid {up.pid})."
+            process = await self.gateway.start(environment, lock_descriptors=self.lock_descriptors)
+        except BuddyError as exc:
+            return f"The gateway did not come up on it again: {exc.message}"
+        return f"The gateway was started on it (pid {process.pid}); whether it came up was not looked at."
+
+    async def _trouble_with(self, step: Callable[[], Awaitable[object]]) -> str:
+        """Take a step of the way back; return what went wrong with it."""
+        try:
+            await step()
+        except BuddyError as exc:
+            return exc.message
+        return ""
 
     async def _end(self, *, force: bool) -> None:
         await end_gateway(
