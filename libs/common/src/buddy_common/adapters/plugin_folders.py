@@ -59,12 +59,13 @@ class PluginFolders:
         except OSError as exc:
             raise StateUnwritableError(f"{folder} cannot be put back: {exc}.") from exc
 
-    def remove_new(self, before: AbstractSet[str], *, package: str) -> None:
-        """Remove the folders that hold this package and were not there before.
+    def remove_new(self, before: AbstractSet[str], *, package: str) -> frozenset[str]:
+        """Remove the folders that hold this package and were not there before; return their names.
 
         Raises:
             StateUnwritableError: one cannot be removed.
         """
+        removed = set()
         for name in self.names() - before:
             folder = self.extensions / name
             if _package_in(folder) != package or folder.is_symlink():
@@ -73,6 +74,8 @@ class PluginFolders:
                 shutil.rmtree(folder)
             except OSError as exc:
                 raise StateUnwritableError(f"{folder} cannot be removed: {exc}.") from exc
+            removed.add(name)
+        return frozenset(removed)
 
     def forget(self) -> None:
         """Drop the copy."""

@@ -23,6 +23,7 @@ class PluginNote:
     backup: str  # of the config, in the history
     is_local: bool
     folders: Sequence[str] = ()  # that were there
+    channels: Sequence[str] = ()  # that it brings
 
 
 @dataclass(frozen=True)
@@ -57,7 +58,7 @@ class PluginJournal:
             record: dict[str, Any] = json.loads(self.file.read_bytes())
         except FileNotFoundError:
             return None
-        return PluginNote(**record)
+        return PluginNote(**record | {"channels": tuple(record.get("channels", ()))})
 
     def end(self) -> None:
         """Forget the note: the change is made, or undone."""

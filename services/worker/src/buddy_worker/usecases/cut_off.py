@@ -37,9 +37,8 @@ async def walk_back_cut_off(
         async with asyncio.timeout(TAKE_BACK_SECONDS):
             await _walk(job, before, witness, plugin)
     except TimeoutError:
-        job.left = (
-            f"To undo it was not done after {TAKE_BACK_SECONDS:.0f} s. {await _config_alone(job, before)}"
-        )
+        alone = await _config_alone(job, before, plugin)
+        job.left = f"To undo it was not done after {TAKE_BACK_SECONDS:.0f} s. {alone}"
     except BuddyError as exc:
         job.left = f"Not all of it could be undone: {exc.message}"
     except Exception:  # a bug here must not hide how the job ended
@@ -47,10 +46,10 @@ async def walk_back_cut_off(
         job.left = "Not all of it could be undone; logs/worker-*.log has the reason."
 
 
-async def _config_alone(job: RunningJob[AnyJob], before: ConfigState) -> str:
+async def _config_alone(job: RunningJob[AnyJob], before: ConfigState, plugin: PluginBefore) -> str:
     """Put the config back at least, which takes no time; it is what the gateway starts on."""
     try:
-        await put_config_back(job, before=before, changes=None)
+        await put_config_back(job, before=before, changes=plugin.keys())
     except BuddyError as exc:
         return exc.message
     return "openclaw.json is as before; `GET /v1/openclaw/plugins` tells of the plugin."
@@ -60,8 +59,8 @@ async def _walk(job: RunningJob[AnyJob], before: ConfigState, witness: Witness, 
     await job.stage("undoing what was done", 85)
     try:
         async with hold_gateway(job.host, seconds=GATEWAY_TURN_SECONDS):
-            undone = await take_back(job, before=before, witness=witness, put_back=plugin.put_back)
+            undone = await take_back(job, before=before, witness=witness, plugin=plugin)
         job.left = undone.trouble or ALL_AS_BEFORE
     except DeadlineExceededError as exc:  # the files need no turn with the gateway
-        undone = await take_back(job, before=before, witness=None, put_back=plugin.put_back)
+        undone = await take_back(job, before=before, witness=None, plugin=plugin)
         job.left = f"{undone.trouble or ALL_AS_BEFORE} The gateway was not looked at: {exc.message}"

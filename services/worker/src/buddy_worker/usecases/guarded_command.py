@@ -127,16 +127,14 @@ class _Guard:
                     before=self.before,
                     backup=self.backup,
                     witness=self.witness,
-                    put_back=self.plugin.put_back,
+                    plugin=self.plugin,
                 )
             ) from exc
 
     async def _clean_up(self) -> None:
         """Undo what a command has done before it failed."""
         try:
-            undone = await take_back(
-                self.job, before=self.before, witness=None, put_back=self.plugin.put_back
-            )
+            undone = await take_back(self.job, before=self.before, witness=None, plugin=self.plugin)
         except BuddyError as exc:  # why the command failed is what there is to tell
             undone = Undone(f"Not all of it could be undone: {exc.message}")
         if undone.trouble:

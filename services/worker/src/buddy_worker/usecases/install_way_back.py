@@ -76,12 +76,12 @@ class _WayBack:
                         before=self.state,
                         backup=None,
                         witness=self.witness,
-                        put_back=self.plugin.put_back,
+                        plugin=self.plugin,
                     )
                 )
         except DeadlineExceededError as exc:  # somebody else has the gateway; the files need no turn with it
             undone = await to_its_end(
-                take_back(self.job, before=self.state, witness=None, put_back=self.plugin.put_back)
+                take_back(self.job, before=self.state, witness=None, plugin=self.plugin)
             )
             text = f"It was undone, for it could not be turned on: {reason} {undone.trouble}".rstrip()
             return ConfigUndoneError(

@@ -31,6 +31,7 @@ class ListedPlugin:
     bundled: bool
     package: str | None  # what installs it, without a version; None where that is not known
     status: str | None = None  # in OpenClaw's own word, such as `loaded` or `error`
+    channels: tuple[str, ...] = ()  # that it brings
 
 
 async def list_plugins(job: RunningJob[AnyJob]) -> dict[str, ListedPlugin]:
@@ -118,7 +119,13 @@ def _plugin(row: dict[str, Any]) -> ListedPlugin:
         bundled=row.get("origin") == "bundled",
         package=package_of(package) if isinstance(package, str) else None,
         status=_status(row),
+        channels=_channels(row),
     )
+
+
+def _channels(row: dict[str, Any]) -> tuple[str, ...]:
+    channels = row.get("channelIds")
+    return tuple(map(str, channels)) if isinstance(channels, list) else ()
 
 
 def _status(row: dict[str, Any]) -> str | None:

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Protocol
 
 from buddy_common.adapters.finishing import to_its_end
@@ -12,6 +13,7 @@ from buddy_worker.jobs import AnyJob, RunningJob
 from buddy_worker.usecases.known_things import is_new_openclaw
 from buddy_worker.usecases.list_plugins import ListedPlugin, list_plugins
 from buddy_worker.usecases.plugin_command import install_package, plugin_command
+from buddy_worker.usecases.plugin_keys import PluginKeys
 from buddy_worker.usecases.settle_change import settle_broken_change
 from buddy_worker.usecases.settle_plugin import require_settled
 
@@ -25,6 +27,10 @@ class PluginBefore(Protocol):
         Raises:
             BuddyError: it could not be done, or not all of it.
         """
+        ...
+
+    def keys(self) -> PluginKeys:
+        """Return which keys of the config belong to it, as far as that is known by now."""
         ...
 
     async def forget(self) -> None:
@@ -49,10 +55,10 @@ async def plugin_before(
     before: PluginBefore
     if await is_new_openclaw(job.host):
         found = next(iter(known.values()), None)
-        before = _Registry(job, known, names=names)
+        before = _Registry(job, known, plugin=plugin, package=package)
         keep = asyncio.to_thread(_note, job, found, package)
     else:
-        before = folder = _Folder(job, plugin, package)
+        before = folder = _Folder(job, plugin, package, channels=_channels(known))
         keep = asyncio.to_thread(folder.keep, known.get(plugin or ""))
     try:
         await to_its_end(keep)
@@ -84,24 +90,38 @@ def _note(
         backup=backup.name,
         is_local=folders is not None,
         folders=sorted(folders or ()),
+        channels=() if plugin is None else plugin.channels,
     )
     host.plugin_journal.begin(note)
+
+
+def _channels(plugins: Mapping[str, ListedPlugin]) -> frozenset[str]:
+    return frozenset(channel for plugin in plugins.values() for channel in plugin.channels)
 
 
 class _Registry:
     """Of the newer generation, whose files are its own: its commands put back what they changed."""
 
     def __init__(
-        self, job: RunningJob[AnyJob], before: Mapping[str, ListedPlugin], *, names: set[str]
+        self,
+        job: RunningJob[AnyJob],
+        before: Mapping[str, ListedPlugin],
+        *,
+        plugin: str | None,
+        package: str | None,
     ) -> None:
         self._job = job
-        self._names = names
+        self._names = {plugin, package} - {None}
         self._before = before
+        ids = frozenset({plugin} if plugin else before)
+        self._keys = PluginKeys(ids, _channels(before), None if ids else package)
 
     async def put_back(self) -> None:
         now = {
             plugin.id: plugin for plugin in (await list_plugins(self._job)).values() if self._is_meant(plugin)
         }
+        keys = self._keys
+        self._keys = replace(keys, ids=keys.ids | now.keys(), channels=keys.channels | _channels(now))
         for plugin in now.values():
             if plugin.id not in self._before:
                 await plugin_command(self._job, "uninstall", plugin.id, flags=["--force"])
@@ -109,6 +129,9 @@ class _Registry:
             found = now.get(plugin.id)
             if found is None or found.version != plugin.version:
                 await self._install(plugin)
+
+    def keys(self) -> PluginKeys:
+        return self._keys
 
     async def forget(self) -> None:
         """Forget the note: the registry has the plugin."""
@@ -128,13 +151,22 @@ class _Registry:
 class _Folder:
     """Of the older generation: the rest of what it knows of a plugin is in the config."""
 
-    def __init__(self, job: RunningJob[AnyJob], plugin: str | None, package: str | None) -> None:
+    def __init__(
+        self,
+        job: RunningJob[AnyJob],
+        plugin: str | None,
+        package: str | None,
+        *,
+        channels: frozenset[str],
+    ) -> None:
         self._job = job
         self._folders = job.host.plugin_folders
         self._plugin = plugin
         self._package = package
         self._names = frozenset[str]()
         self._is_needed = False  # it is changed, and not back yet
+        ids = frozenset({plugin} if plugin else ())
+        self._keys = PluginKeys(ids, channels, None if plugin else package)
 
     def keep(self, listed: ListedPlugin | None) -> None:
         """Copy it, if it is there. Blocks."""
@@ -152,7 +184,11 @@ class _Folder:
         if self._plugin is not None:
             self._folders.put_back(self._plugin)
         elif self._package is not None:
-            self._folders.remove_new(self._names, package=self._package)
+            new = self._folders.remove_new(self._names, package=self._package)
+            self._keys = replace(self._keys, ids=self._keys.ids | new)
+
+    def keys(self) -> PluginKeys:
+        return self._keys
 
     async def forget(self) -> None:
         """Drop the note first: a copy without one is of no use to anybody."""

@@ -10,6 +10,7 @@ from buddy_common.adapters.plugin_note import PluginNote, Settled
 from buddy_common.errors import BuddyError, StateUnwritableError, UnknownBackupError
 from buddy_common.schemas.backups import ROOT, BackupReason
 from buddy_worker.usecases.as_before import as_before
+from buddy_worker.usecases.plugin_keys import PluginKeys
 
 log = structlog.get_logger(__name__)
 
@@ -80,10 +81,12 @@ def _put_back(host: HostPlane, note: PluginNote) -> tuple[bool, str]:
 
     Days may lie between, and somebody may have changed it by hand: what is there now is kept first.
     """
+    ids = frozenset[str]()
     if note.plugin is not None:
+        ids = frozenset({note.plugin})
         host.plugin_folders.put_back(note.plugin)
     elif note.package is not None:
-        host.plugin_folders.remove_new(frozenset(note.folders), package=note.package)
+        ids = host.plugin_folders.remove_new(frozenset(note.folders), package=note.package)
     try:
         _, contents = host.history.get(note.backup)
     except UnknownBackupError:  # the plugin is what matters; its keys can be set by hand
@@ -93,14 +96,16 @@ def _put_back(host: HostPlane, note: PluginNote) -> tuple[bool, str]:
     files = {root if name == ROOT else Path(name): content for name, content in contents.items()}
     before = ConfigState(root, files, host.config_files.effective(contents))
     now = host.config_files.read()
-    back = as_before(host.config_files, before, now, None)
+    keys = PluginKeys(ids, frozenset(note.channels), None if note.plugin else note.package)
+    back = as_before(host.config_files, before, now, keys)
     if not back.files:
         return True, ""
     made = host.history.add(
         now.files[now.root], now.parts, reason=BackupReason.BEFORE_CHANGE, task_id=note.task_id
     )
     host.config_files.write(back.files)
-    return True, f" What stood in openclaw.json until then is the backup {made.name}."
+    named = f" That is {', '.join(back.ours)}." if back.ours else ""
+    return True, f"{named} What stood in openclaw.json until then is the backup {made.name}."
 
 
 def _named(note: PluginNote) -> str:

@@ -22,10 +22,9 @@ from buddy_common.usecases.follow_startup import Patience
 from buddy_common.usecases.restart_gateway import restart_gateway
 from buddy_common.usecases.start_gateway import start_gateway
 from buddy_worker.jobs import AnyJob, RunningJob
-from buddy_worker.usecases.as_before import AsBefore, as_before
+from buddy_worker.usecases.as_before import AsBefore, Changes, as_before
+from buddy_worker.usecases.plugin_before import PluginBefore
 from buddy_worker.usecases.witness import Witness, look_before
-
-PutBack = Callable[[], Awaitable[object]]
 
 
 async def keep_copy(
@@ -69,22 +68,22 @@ async def undo_change(
     why: str,
     *,
     before: ConfigState,
-    changes: Sequence[KeyChange] | None = None,
+    changes: Sequence[KeyChange] = (),
     backup: str | None,
     witness: Witness,
-    put_back: PutBack | None = None,
+    plugin: PluginBefore | None = None,
 ) -> ConfigUndoneError:
     """Put the config back and have the gateway come up on it; return what to tell.
 
-    `changes`: what we have changed; without, it is what OpenClaw's command about plugins changes.
-    `put_back` undoes what else was changed, before the config is written.
+    `changes`: what we have changed. `plugin`: what OpenClaw's own command has changed instead; it is put
+    back before the config is written, and of that only what belongs to it.
 
     Raises:
         StateUnwritableError: the config cannot be written.
     """
     await job.stage("undoing the change", 85)
     await job.line(f"The gateway does not take the change: {why}")
-    undone = await take_back(job, before=before, changes=changes, witness=witness, put_back=put_back)
+    undone = await take_back(job, before=before, changes=changes, witness=witness, plugin=plugin)
     text = f"The gateway could not live with this change, so it was undone: {why}"
     return ConfigUndoneError(
         " ".join(part for part in (text, undone.trouble) if part),
@@ -98,26 +97,25 @@ async def take_back(
     job: RunningJob[AnyJob],
     *,
     before: ConfigState,
-    changes: Sequence[KeyChange] | None = None,
+    changes: Sequence[KeyChange] = (),
     witness: Witness | None,
-    put_back: PutBack | None = None,
+    plugin: PluginBefore | None = None,
 ) -> Undone:
     """Do the same without telling why; without a witness the gateway is left alone.
 
     Raises:
         StateUnwritableError: the config cannot be written.
     """
-    missing = "" if put_back is None else await _trouble_with(put_back)
-    await put_config_back(job, before=before, changes=changes)
+    missing = "" if plugin is None else await _trouble_with(plugin.put_back)
+    await put_config_back(job, before=before, changes=changes if plugin is None else plugin.keys())
     return Undone(missing, "" if witness is None else await _bring_back(job, witness))
 
 
-async def put_config_back(
-    job: RunningJob[AnyJob], *, before: ConfigState, changes: Sequence[KeyChange] | None
-) -> None:
+async def put_config_back(job: RunningJob[AnyJob], *, before: ConfigState, changes: Changes) -> None:
     """Write the previous bytes, or only our keys as they were, where somebody else has written since.
 
-    What is there now is kept before, if there is room for it; what others have changed is told.
+    What is there now is kept before, if there is room for it; what is put back is told, and what others
+    have changed.
 
     Raises:
         StateUnwritableError: the config cannot be written.
@@ -126,9 +124,7 @@ async def put_config_back(
         await job.line(line)
 
 
-def _put_config_back(
-    job: RunningJob[AnyJob], before: ConfigState, changes: Sequence[KeyChange] | None
-) -> list[str]:
+def _put_config_back(job: RunningJob[AnyJob], before: ConfigState, changes: Changes) -> list[str]:
     files = job.host.config_files
     try:
         now = files.read()
@@ -145,10 +141,14 @@ def _put_config_back(
 
 
 def _told(back: AsBefore, kept: str) -> list[str]:
-    if not back.theirs:
-        return []
-    what = f"Somebody else has changed {', '.join(back.theirs)} meanwhile"
-    return [f"{what}: that stays."] if back.theirs_stay else [f"{what}: that is gone again, and {kept}."]
+    told = []
+    if back.ours and back.files:
+        told.append(f"As before in openclaw.json: {', '.join(back.ours)}. What was there is {kept}.")
+    if back.theirs:
+        what = f"Somebody else has changed {', '.join(back.theirs)} meanwhile"
+        then = "that stays" if back.theirs_stay else f"that is gone again, and {kept}"
+        told.append(f"{what}: {then}.")
+    return told
 
 
 def _keep_unreadable(job: RunningJob[AnyJob]) -> str:
@@ -179,7 +179,7 @@ def is_cancelled() -> bool:
     return task is not None and task.cancelling() > 0
 
 
-async def _trouble_with(put_back: PutBack) -> str:
+async def _trouble_with(put_back: Callable[[], Awaitable[object]]) -> str:
     try:
         await put_back()
     except BuddyError as exc:
