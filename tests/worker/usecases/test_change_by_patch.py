@@ -278,10 +278,14 @@ async def test_a_gateway_that_stays_away_leaves_the_file_to_us(
     assert json.loads(host.config_files.path.read_bytes())["x"] == "new"
 
 
+@pytest.mark.parametrize("guarded", [False, True])
 async def test_what_a_gateway_has_written_and_not_told_is_no_second_change(
-    gateway: FakeGateway, job: RecordingJob
+    gateway: FakeGateway,
+    job: RecordingJob,
+    guarded: bool,  # noqa: FBT001 - a parameter
 ) -> None:
-    """It wrote after we had looked whether it had."""
+    """It wrote after we had looked whether it had; the client had said which config it has seen."""
+    base = (await asyncio.to_thread(job.host.config_files.read)).hash if guarded else None
     write, looked = gateway.methods["config.patch"], False
     known = gateway.methods["config.get"]
 
@@ -299,7 +303,7 @@ async def test_what_a_gateway_has_written_and_not_told_is_no_second_change(
 
     gateway.methods["config.patch"] = keep_for_later
 
-    changed = await change_config(job.as_job(), lambda config: config.update(x="new"), base_hash=None)
+    changed = await change_config(job.as_job(), lambda config: config.update(x="new"), base_hash=base)
 
     assert (changed.via, changed.changed) == ("rpc", ["x"])
     assert [row["new"] for row in changed.changes] == ["new"]

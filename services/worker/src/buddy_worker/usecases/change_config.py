@@ -184,14 +184,17 @@ class _Change:
         return _Written("rpc", changes, witness, acknowledged=not done.restarts, restarts=done.restarts)
 
     def _made_before(self, now: ConfigState) -> Sequence[KeyChange]:
+        return [] if self._before is None else self._made(now) or self._plan(self._before)
+
+    def _made(self, now: ConfigState) -> Sequence[KeyChange] | None:
         """Return what an earlier try has changed after all, and told nobody."""
         if self._before is None:
-            return []
-        planned = self._plan(self._before)
-        return made_changes(planned, self._before, now, self._instead) or planned
+            return None
+        return made_changes(self._plan(self._before), self._before, now, self._instead)
 
     def _plan_anew(self, state: ConfigState) -> list[KeyChange]:
-        self._require_base(state)
+        if self._made(state) is None:  # else what differs is our own
+            self._require_base(state)
         return self._plan(state)
 
     async def _write_file(self) -> Sequence[KeyChange]:
