@@ -32,6 +32,7 @@ from buddy_common.errors.config import (
     WorkspaceInUseError,
 )
 from buddy_common.errors.gateway import (
+    GatewayBusyError,
     GatewayElsewhereError,
     GatewayNotRunningError,
     GatewayOfAnotherAccountError,
@@ -144,6 +145,7 @@ __all__ = [
     "DeadlineExceededError",
     "FileChangedError",
     "GatewayAnswerError",
+    "GatewayBusyError",
     "GatewayConfigError",
     "GatewayElsewhereError",
     "GatewayNotRunningError",

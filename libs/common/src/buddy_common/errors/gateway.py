@@ -60,6 +60,19 @@ class GatewayNotRunningError(BuddyError):
         super().__init__(f"No gateway runs that could {purpose}. `POST /v1/gateway/start` starts it.")
 
 
+class GatewayBusyError(BuddyError):
+    """The gateway is at work and answers nothing, so nobody could see what it makes of a change."""
+
+    error = "gateway_busy"
+    status = HTTPStatus.SERVICE_UNAVAILABLE
+
+    def __init__(self, seconds: float) -> None:
+        super().__init__(
+            f"The gateway is busy and has answered nothing for {seconds:.0f} s, so the change was given up."
+            " Ask again once it answers."
+        )
+
+
 class GatewayRefusedError(BuddyError):
     """The gateway does not let Buddy in; `code` is its own word for why."""
 

@@ -82,6 +82,7 @@ async def change_config(
         IncludeUnsupportedError: the key lies where files overlap; nothing was written.
         ConfigUndoneError: the gateway could not live with it; the previous bytes are back.
         StateUnwritableError: the disk is full; nothing was written.
+        GatewayBusyError: it works and answers nothing, so nobody could see what it makes of the change.
     """
     change = _Change(job, edit, base_hash, instead)
     return await change.make()

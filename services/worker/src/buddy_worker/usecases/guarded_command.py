@@ -45,6 +45,7 @@ async def guarded_command(
         IncludeUnsupportedError: the older OpenClaw would write one file of several; nothing was done.
         ConfigUndoneError: the gateway could not live with it; all is as before.
         StateUnwritableError: the disk is full; nothing was done.
+        GatewayBusyError: it works and answers nothing; nothing was done.
     """
     host = job.host
     await progress.stage("keeping a copy", 10)

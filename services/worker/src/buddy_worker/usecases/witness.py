@@ -1,17 +1,28 @@
 """The gateway as it is before a change, once it is through with whatever it was about to do."""
 
 import asyncio
+import time
 from contextlib import suppress
 from dataclasses import dataclass
 
-from buddy_common.errors import GatewayStartError
+from buddy_common.errors import GatewayBusyError, GatewayStartError
 from buddy_common.ports import Gateway, HostState, Progress
 from buddy_common.schemas.gateway import Probe
 from buddy_common.schemas.processes import ProcessIdentity
 from buddy_common.usecases.find_gateway import FoundGateway, find_gateway
-from buddy_common.usecases.follow_startup import POLL_SECONDS, Patience, follow_startup
+from buddy_common.usecases.follow_startup import (
+    CPU_LOOK_SECONDS,
+    POLL_SECONDS,
+    PROGRESS_CPU_SECONDS,
+    Patience,
+    follow_startup,
+)
 
 PROBES = 3
+# without an answer and without work for so long, it hangs
+HANGS_SECONDS = 8.0
+# one long task may hold up its event loop for half a minute
+BUSY_SECONDS = 60.0
 
 
 @dataclass
@@ -38,13 +49,21 @@ class Witness:
 async def look_when_settled(
     gateway: Gateway, host: HostState, *, progress: Progress, patience: Patience
 ) -> Witness:
-    """Look at the gateway; one that starts or restarts just now is waited for, one that hangs is not.
+    """Look at the gateway; one that starts, restarts or is busy is waited for, one that hangs is not.
 
-    It takes no change on its way down, and may miss an edit of the file on its way up.
+    It takes no change on its way down, and may miss an edit of the file on its way up. A busy one would
+    read the file when nobody looks any more, and may refuse it then.
+
+    Raises:
+        GatewayBusyError: it works, and answers nothing.
     """
     position = await gateway.log_position()
     found = await find_gateway(gateway, host)
-    if found.process is not None and _is_on_its_way(found, await _probe(gateway)):
+    probe = await _probe(gateway)
+    if found.process is not None and found.listens and _is_silent(probe):
+        await progress.stage("waiting for the gateway, which does not answer", 15)
+        probe = await _answer_of(gateway, found.process)
+    if found.process is not None and _is_on_its_way(found, probe):
         await progress.stage("waiting for the gateway, which is not up yet", 15)
         with suppress(GatewayStartError):  # then the change is made without it
             await follow_startup(
@@ -57,6 +76,28 @@ async def look_when_settled(
                 holds_down=False,
             )
     return await look_before(gateway, host)
+
+
+def _is_silent(probe: Probe) -> bool:
+    return not (probe.started or probe.live or probe.draining)
+
+
+async def _answer_of(gateway: Gateway, process: ProcessIdentity) -> Probe:
+    """Wait for the answer of one that is busy, and return it; one that hangs has none."""
+    began = moved_at = looked_at = time.monotonic()
+    used = await gateway.cpu_seconds(process)
+    while _is_silent(probe := await gateway.probe()) and await gateway.poll_exit(process) is None:
+        now = time.monotonic()
+        if now - looked_at >= CPU_LOOK_SECONDS:
+            looked_at = now
+            before, used = used, await gateway.cpu_seconds(process)
+            moved_at = now if used - before >= PROGRESS_CPU_SECONDS else moved_at
+        if now - moved_at >= HANGS_SECONDS:
+            break
+        if now - began >= BUSY_SECONDS:
+            raise GatewayBusyError(BUSY_SECONDS)
+        await asyncio.sleep(POLL_SECONDS)
+    return probe
 
 
 def _is_on_its_way(found: FoundGateway, probe: Probe) -> bool:
