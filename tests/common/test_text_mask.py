@@ -4,7 +4,7 @@ import pytest
 
 from buddy_common.address_mask import mask_addresses
 from buddy_common.argument_mask import mask_argument
-from buddy_common.text_mask import mask_all, mask_text
+from buddy_common.text_mask import mask_all, mask_output, mask_text
 
 
 @pytest.mark.parametrize(
@@ -138,3 +138,36 @@ def test_a_long_line_is_read_in_one_go(part: str, length: int) -> None:
     assert mask_text(f"{line}\nsid=1 secretKey=abcdef") == mask_text(line) + "\nsid=1 secretKey=…"
     assert mask_addresses(f"://{line}", every_value=True)
     assert mask_argument(line)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "skills.entries.github.enabled",
+        "/root/.openclaw/skills/skill-creator-long/SKILL.md",
+        "What was there is in the backup openclaw-20261126-193004-c0f3a961.bak.",
+        "task-1795721121-c7f989cd11a9",
+        "3b6f1f5b0a9e8d7c6b5a4f3e2d1c0b9a8f7e6d5c4b3a2918",
+        "gateway.auth.token: Invalid input: expected string",
+        'models: null → {"apiKey": "sk-…ghij", "token": "…"}',
+        "https://registry.npmjs.org/@x%2fy 34ms (cache hit)",
+    ],
+)
+def test_what_clients_read_and_use_stays_whole(text: str) -> None:
+    assert mask_output(text) == text
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "token: hunter22-hunter22",
+        "OPENAI_API_KEY=qwertyuiop",
+        '{"apiKey":"short-key-1"}',
+        "openclaw gateway run --token abc123def456",
+        "POST https://api.telegram.org/bot123456789:AAFabcdefghijklmnopqrstu/getMe 404",
+        "github ghp_abcdefghijklmnopqrstuvwxyz0123456789",
+        "key AIzaSyA1234567890abcdefghijk",
+    ],
+)
+def test_what_a_program_tells_of_secrets_is_masked_in_output(text: str) -> None:
+    assert "\u2026" in mask_output(text)

@@ -82,7 +82,7 @@ async def test_a_job_that_fails_says_why(w: Wiring) -> None:
 
     assert task.status is TaskStatus.FAILED
     assert task.errorCode == "gateway_start_failed"
-    assert task.error == "Invalid config: gateway.foo; redis://:***@host"
+    assert task.error == "Invalid config: gateway.foo; redis://…@host"
     assert await event_status(w) is EventStatus.FAILED
 
 
@@ -182,7 +182,7 @@ async def test_the_facts_of_a_failure_hold_no_secret_and_no_endless_line(w: Wiri
     result = (await run(w, handler)).result
 
     assert result is not None
-    assert result["reason"] == ["redis://:***@host", "x" * jobs.MAX_LINE_CHARACTERS]
+    assert result["reason"] == ["redis://…@host", "x" * jobs.MAX_LINE_CHARACTERS]
 
 
 async def test_locks_are_held_while_a_job_runs_and_free_when_its_outcome_is_known(w: Wiring) -> None:
@@ -304,3 +304,28 @@ async def test_output_is_bounded_in_length_and_number(w: Wiring, monkeypatch: py
 
     assert len(task.output) == 30
     assert set(task.output) == {"x" * jobs.MAX_LINE_CHARACTERS}
+
+
+SAID = [
+    "[agent/embedded] 401 Incorrect API key provided: sk-proj-Abcdefgh1234567890ijklmnop",
+    "[telegram] token 123456789:AAFabcdefghijklmnopqrstuvwxyz012345 rejected",
+    "assistant: your DB_PASSWORD=hunter2-very-long",
+]
+
+
+async def test_secrets_of_programs_reach_neither_output_nor_error_nor_result(w: Wiring) -> None:
+    class Told(Done):
+        said: list[str] = SAID
+
+    async def told(job: RunningJob[RestartGatewayJob]) -> BaseModel:
+        for line in SAID:
+            await job.line(line)
+        return Told()
+
+    async def failed(_: RunningJob[RestartGatewayJob]) -> BaseModel:
+        raise GatewayStartError("\n".join(SAID), reason=SAID)
+
+    for task in (await run(w, told), await run(w, failed)):
+        shown = task.model_dump_json()
+        assert not [part for part in ("1234567890ijkl", "AAFabcdef", "hunter2") if part in shown]
+        assert "Incorrect API key provided" in shown

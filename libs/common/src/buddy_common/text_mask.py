@@ -26,6 +26,7 @@ _REST = re.compile(r"(?:[^\n\"]|\"(?![,}\]]))+")
 _HEADER_NAME = re.compile(r"(?i)(?:cookie|authorization)$")
 _SCHEME = re.compile(r"(?i)(?:bearer|basic|token|api-?key)[ \t]+")
 _LOUD = re.compile(r"[A-Z][A-Z0-9_]*")
+_MASKED = re.compile(rf"[^{ELLIPSIS}]{{0,3}}{ELLIPSIS}[^{ELLIPSIS}]{{0,4}}")  # as it is shown already
 _SHORTEST = 6  # characters of a value without quotes; shorter ones are words and counts
 
 _KNOWN = re.compile(
@@ -33,6 +34,11 @@ _KNOWN = re.compile(
 )
 # long words of letters and digits; words that people write, paths and times are none
 _LONG = re.compile(r"(?<![\w/.-])(?=[A-Za-z_-]*\d)(?=[\d_-]*[A-Za-z])[A-Za-z0-9_-]{24,}(?![\w/-])")
+# the same for text in which names count: of skills and packages, and they have no digits mostly
+_TOKEN = re.compile(
+    r"\b(?:(?:sk|pk|rk|xox[a-z]|gh[a-z]|glpat|hf|ntn|tvly|gsk)[-_]|AKIA|AIza|eyJ)"
+    r"(?=[A-Za-z_.\-]*\d)[A-Za-z0-9_.\-]{12,}"
+)
 # a bot's token is `123456789:AAF…`
 _BOT = re.compile(r"\b\d{6,12}:[A-Za-z0-9_-]{20,}")
 
@@ -41,6 +47,14 @@ def mask_text(text: str) -> str:
     """Return a text without what looks like a secret; of a long one, both ends stay."""
     text = _mask_labelled(mask(mask_addresses(text)))
     for pattern in (_BOT, _KNOWN, _LONG):
+        text = pattern.sub(lambda found: mask_secret(found[0]), text)
+    return text
+
+
+def mask_output(text: str) -> str:
+    """Return the same for what clients read and use: names, hashes and OpenClaw's own reasons stay whole."""
+    text = _mask_labelled(mask(mask_addresses(text)), words=False)
+    for pattern in (_BOT, _TOKEN):
         text = pattern.sub(lambda found: mask_secret(found[0]), text)
     return text
 
@@ -56,18 +70,26 @@ def mask_all(value: Any, *, name: str = "") -> Any:
     return value
 
 
-def _mask_labelled(text: str) -> str:
+def _mask_labelled(text: str, *, words: bool = True) -> str:
+    """Mask the values of labels; without `words`, none that is a word after a colon, or masked."""
     parts, done, at = [], 0, 0
     while (found := _LABEL.search(text, at)) is not None:
         at = found.end()
         if not is_secret_label(found[1] or found[2]):
             continue
         value = _value_after(text, found)
-        if value is not None:
+        if value is not None and (words or _is_secret_in_output(text, value, label=found)):
             start, end, shown = value
             parts += [text[done:start], shown]
             done = at = end
     return "".join((*parts, text[done:]))
+
+
+def _is_secret_in_output(text: str, value: tuple[int, int, str], *, label: re.Match[str]) -> bool:
+    said = text[value[0] : value[1]]
+    if _MASKED.fullmatch(said):
+        return False
+    return text[label.end() - 1] == "=" or not said.isalpha()
 
 
 def _value_after(text: str, label: re.Match[str]) -> tuple[int, int, str] | None:

@@ -14,11 +14,11 @@ from buddy_common.adapters.alerts import Alerts
 from buddy_common.adapters.host_plane import HostPlane
 from buddy_common.db import events, task_claims, tasks
 from buddy_common.errors import BrokerUnavailableError, DatabaseUnavailableError, JobInterruptedError
-from buddy_common.log import mask
 from buddy_common.schemas.events import EventStatus
 from buddy_common.schemas.job import Job
 from buddy_common.schemas.processes import ProcessIdentity
 from buddy_common.schemas.tasks import TaskStatus
+from buddy_common.text_mask import mask_output
 from buddy_worker.claims import Claim
 from buddy_worker.wiring import Wiring
 
@@ -231,7 +231,7 @@ class RunningJob(Generic[AnyJob]):
 
 def _clean(text: str, limit: int) -> str:
     """Make a text fit to be stored: no secrets, no NUL (PostgreSQL refuses it), no more than fits."""
-    return mask(text.replace("\x00", ""))[:limit]
+    return mask_output(text.replace("\x00", "")[: 2 * limit])[:limit]
 
 
 def _clean_all(value: Any) -> Any:
