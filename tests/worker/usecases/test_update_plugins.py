@@ -1,10 +1,12 @@
 """Plugins are updated one at a time; what the gateway cannot live with is rolled back."""
 
+import asyncio
 from typing import Any
 
 import pytest
 
-from buddy_common.errors import StateUnwritableError
+from buddy_common.errors import DeadlineExceededError, GatewayConfigError, StateUnwritableError
+from buddy_common.schemas.tasks import TaskStatus
 from buddy_worker.usecases import update_plugins
 from buddy_worker.usecases.plugin_before import PluginBefore, plugin_before
 from buddy_worker.wiring import Wiring
@@ -77,6 +79,53 @@ async def test_one_of_which_no_copy_can_be_kept_costs_the_others_nothing(
     assert (first["status"], second["status"]) == ("updated", "failed")
     assert second["reason"].startswith("There is no room for a copy.")
     assert versions(fake_openclaw) == {"a": "1.1", "b": "1.0"}
+
+
+async def test_a_config_that_breaks_meanwhile_is_told_of_its_plugin_and_the_updates_before_stay_told(
+    w: Wiring, fake_openclaw: FakeOpenClaw, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    there(fake_openclaw, "a", "b", "c")
+    fake_openclaw.configure(update_to={"a": "1.1", "b": "1.1"})
+
+    async def keep(job: Any, listed: Any, *, plugin: str, package: str | None) -> PluginBefore:
+        if plugin == "b":  # somebody edits it by hand
+            await asyncio.to_thread(fake_openclaw.config_file.write_text, "{oops")
+        return await plugin_before(job, listed, plugin=plugin, package=package)
+
+    monkeypatch.setattr(update_plugins, "plugin_before", keep)
+
+    first, second, third = done(await update(w))["plugins"]
+
+    assert first == row("a", "1.1", "updated") | {"reason": None}
+    assert second["status"] == third["status"] == "failed"
+    assert "openclaw.json" in second["reason"]
+    assert third["reason"].startswith("Not tried, since b could not be updated (")
+
+
+async def test_what_stands_in_the_way_of_the_first_is_told_as_it_is(
+    w: Wiring, fake_openclaw: FakeOpenClaw, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    there(fake_openclaw, "a", "b")
+
+    async def keep(*_: Any, **__: Any) -> PluginBefore:
+        raise GatewayConfigError("It is broken.")
+
+    monkeypatch.setattr(update_plugins, "plugin_before", keep)
+
+    failed(await update(w), GatewayConfigError.error)
+
+
+async def test_updates_that_wait_too_long_for_the_gateway_are_a_timeout(
+    w: Wiring, fake_openclaw: FakeOpenClaw, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    there(fake_openclaw, "a")
+
+    async def keep(*_: Any, **__: Any) -> PluginBefore:
+        raise DeadlineExceededError("Somebody else starts or stops the gateway.")
+
+    monkeypatch.setattr(update_plugins, "plugin_before", keep)
+
+    assert (await update(w)).status is TaskStatus.TIMEOUT
 
 
 async def test_one_alone_that_is_rolled_back_is_a_failure(w: Wiring, fake_openclaw: FakeOpenClaw) -> None:

@@ -10,7 +10,9 @@ from typing import Any
 from pydantic import BaseModel
 
 from buddy_common.errors import (
+    BuddyError,
     ConfigUndoneError,
+    DeadlineExceededError,
     OpenClawCliError,
     PluginNotUpdatedError,
     StateUnwritableError,
@@ -58,7 +60,7 @@ async def update_plugins(job: RunningJob[AnyJob], *, only: str | None) -> Plugin
         UnknownPluginError: OpenClaw has none of this id.
         BundledPluginError: it comes with OpenClaw itself.
         PluginNotUpdatedError: none could be updated.
-        BuddyError: as of `guarded_command`.
+        BuddyError: as of `guarded_command`, before anything was tried. Later ones are told of their plugin.
     """
     await job.stage("looking at what is there", 2)
     listed = await list_plugins(job)
@@ -76,15 +78,25 @@ class _Updates:
     def __init__(self, job: RunningJob[AnyJob], listed: Mapping[str, ListedPlugin]) -> None:
         self._job = job
         self._listed = listed
-        self._gateway_is_lost = False
+        self._why_not: str | None = None  # to try the others
         self.done: list[PluginUpdate] = []
 
     async def make(self, plugin: ListedPlugin, progress: Progress) -> None:
         """Update one, and note what became of it."""
-        if self._gateway_is_lost:
-            reason = "Not tried, since the gateway did not come up after the one before."
-            self._note(plugin, UpdateStatus.FAILED, reason)
+        if self._why_not is not None:
+            self._note(plugin, UpdateStatus.FAILED, f"Not tried, since {self._why_not}.")
             return
+        try:
+            await self._make(plugin, progress)
+        except DeadlineExceededError:
+            raise
+        except BuddyError as exc:  # as would the next one
+            if not self.done:
+                raise
+            self._note(plugin, UpdateStatus.FAILED, exc.message)
+            self._why_not = f"{plugin.id} could not be updated ({exc.error})"
+
+    async def _make(self, plugin: ListedPlugin, progress: Progress) -> None:
         try:
             before = await plugin_before(self._job, self._listed, plugin=plugin.id, package=plugin.package)
         except StateUnwritableError as exc:  # those before it are made all the same
@@ -95,7 +107,8 @@ class _Updates:
                 self._job, partial(self._run, plugin), plugin=before, progress=progress
             )
         except ConfigUndoneError as exc:
-            self._gateway_is_lost = exc.detail["gatewayUp"] is not True
+            if exc.detail["gatewayUp"] is not True:
+                self._why_not = "the gateway did not come up after the one before"
             self._note(plugin, UpdateStatus.ROLLED_BACK, exc.message + await self._stays_at(plugin))
         except OpenClawCliError as exc:
             self._note(plugin, UpdateStatus.FAILED, exc.message)
