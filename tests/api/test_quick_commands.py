@@ -1,5 +1,6 @@
 """Quick commands: rows that the api writes itself, each change with its audit event."""
 
+import json
 from typing import Any
 
 import httpx
@@ -74,6 +75,9 @@ async def test_adding_and_deleting_are_in_the_audit(api: Api) -> None:
         assert event["node"] == "local"
         assert event["target"] == f"{command_id} 每日站会"
         assert event["taskID"] is None
+    said = json.dumps(STANDUP, ensure_ascii=False)
+    assert created["detail"] == f"quick command {command_id}: null → {said}"
+    assert deleted["detail"] == f"quick command {command_id}: {said} → null"
 
 
 async def test_an_icon_may_be_left_out_and_space_around_a_text_is(api: Api) -> None:

@@ -34,24 +34,21 @@ def add(session: Session, command: NewQuickCommand, *, node: str) -> QuickComman
     return _view(row)
 
 
-def delete(session: Session, command_id: int, *, node: str) -> str:
-    """Delete a command of the node and return what its label was.
+def delete(session: Session, command_id: int, *, node: str) -> QuickCommandView:
+    """Delete a command of the node and return what it was.
 
     Raises:
         UnknownQuickCommandError: the node has none of this id.
         SystemCommandError: it is one of those that every node has.
     """
-    row_id, row_node, label = (
-        col(QuickCommandRow.id),
-        col(QuickCommandRow.node),
-        col(QuickCommandRow.label),
-    )
-    deleted: str | None = session.execute(
-        sql_delete(QuickCommandRow).where(row_id == command_id, row_node == node).returning(label)
-    ).scalar_one_or_none()
+    row_id, row_node = col(QuickCommandRow.id), col(QuickCommandRow.node)
+    deleted = session.scalars(
+        sql_delete(QuickCommandRow).where(row_id == command_id, row_node == node).returning(QuickCommandRow)
+    ).one_or_none()
     if deleted is not None:
-        return deleted
-    system = session.exec(select(label).where(row_id == command_id, row_node.is_(None))).first()
+        return _view(deleted)
+    label = select(col(QuickCommandRow.label)).where(row_id == command_id, row_node.is_(None))
+    system = session.exec(label).first()
     if system is None:
         raise UnknownQuickCommandError(command_id)
     raise SystemCommandError(system)
