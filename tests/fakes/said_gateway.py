@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from buddy_common.schemas.gateway import Probe
+from buddy_common.schemas.gateway import GatewayOwner, Probe
 from buddy_common.schemas.processes import ProcessExit, ProcessIdentity
 
 PROCESS = ProcessIdentity(pid=4711, started=1.0, name="openclaw-gateway", is_gateway=True)
@@ -48,6 +48,9 @@ class SaidGateway:
 
     async def belongs_to(self, listener: ProcessIdentity, process: ProcessIdentity) -> bool:
         return listener == process
+
+    async def owner(self, _process: ProcessIdentity) -> GatewayOwner:
+        return GatewayOwner.PLAIN
 
     async def cpu_seconds(self, _process: ProcessIdentity) -> float:
         return 0.0

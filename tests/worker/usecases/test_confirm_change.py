@@ -14,6 +14,7 @@ from buddy_worker.usecases.witness import Witness
 from fakes.progress import RecordingProgress
 from fakes.said_gateway import DOWN, PROCESS, UP, SaidGateway
 
+SUCCESSOR = ProcessIdentity(pid=4712, started=2.0, name="openclaw-gateway", is_gateway=True)
 PATIENCE = Patience(ceiling_seconds=2, stall_seconds=1, drain_seconds=0.6)
 
 
@@ -68,6 +69,31 @@ async def test_a_gateway_that_does_not_restart_for_it_takes_it_with_its_next_sta
     line = "[reload] config reload requires gateway restart; hot mode ignoring (gateway.port)"
 
     assert await confirm(SaidGateway(line)) is Applied.AT_NEXT_START
+
+
+class Respawned(SaidGateway):
+    """One that somebody has started by hand: it starts the next process by itself, and ends."""
+
+    looked = 0
+
+    async def listener(self) -> ProcessIdentity | None:
+        self.looked += 1
+        return None if self.looked < 3 else SUCCESSOR
+
+    async def poll_exit(self, process: ProcessIdentity) -> ProcessExit | None:
+        return ProcessExit() if process == PROCESS else None
+
+
+async def test_a_gateway_started_by_hand_is_followed_to_the_process_that_takes_its_place() -> None:
+    assert await confirm(Respawned()) is Applied.RESTARTED
+
+
+async def test_a_gateway_started_by_hand_that_leaves_nobody_in_its_place_has_ended() -> None:
+    gateway = SaidGateway(ends=ProcessExit())
+    gateway.listens = False
+
+    with pytest.raises(GatewayStartError, match="ended before it was ready"):
+        await confirm(gateway)
 
 
 async def test_without_a_gateway_it_is_for_the_next_start() -> None:

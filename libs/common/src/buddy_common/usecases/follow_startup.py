@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from buddy_common.errors import GatewayStartError, ServiceManagerError
 from buddy_common.ports import Gateway, Progress
-from buddy_common.schemas.gateway import Probe
+from buddy_common.schemas.gateway import GatewayOwner, Probe
 from buddy_common.schemas.processes import ProcessExit, ProcessIdentity
 from buddy_common.settings import GatewaySettings
 
@@ -131,16 +131,37 @@ class _Startup:
         return None
 
     async def _go_on_after(self, ended: ProcessExit) -> None:
-        """Follow the next process where OpenClaw restarts itself: in a service, it ends with 0 for that."""
-        successor = None
-        if ended.code == 0 and not self._restarted:
-            successor = await self._gateway.successor(self._process)
+        """Follow the next process where OpenClaw restarts itself: it ends for that."""
+        successor = None if self._restarted else await self._successor(ended)
         if successor is None:
             raise await self._ended(ended)
         await self._progress.line(f"It restarts itself (pid {successor.pid})")
         self._restarted = True
         self._process, self._service_position, self._failing = successor, None, []
         self._cpu, self._moved_at = 0.0, time.monotonic()
+
+    async def _successor(self, ended: ProcessExit) -> ProcessIdentity | None:
+        """Return the process in its place: in a service, one that ended with 0 gets one."""
+        if ended.code == 0:
+            return await self._gateway.successor(self._process)
+        unknown = ended.code is None and ended.signal is None
+        if unknown and await self._gateway.owner(self._process) is GatewayOwner.PLAIN:
+            return await self._detached()
+        return None
+
+    async def _detached(self) -> ProcessIdentity | None:
+        """Wait for the process that one which somebody started by hand leaves behind: it is no child of it.
+
+        It is known by its port only.
+        """
+        await self._progress.stage("waiting for a process in its place", 60)
+        give_up = time.monotonic() + self._patience.stall_seconds
+        while time.monotonic() < give_up:
+            listener = await self._gateway.listener()
+            if listener is not None and listener.is_gateway and listener != self._process:
+                return listener
+            await asyncio.sleep(POLL_SECONDS)
+        return None
 
     async def _read_log(self, *, to_the_end: bool) -> None:
         lines, self._position = await self._gateway.log_lines(self._position)
