@@ -71,8 +71,16 @@ def test_bots_are_those_of_the_gateway(rich: Rich) -> None:
 
 
 def test_models_are_those_that_the_gateway_can_use(rich: Rich) -> None:
-    answer = rich.ask("models.list", **({"agentId": "main"} if rich.is_new else {}))
-    catalogue = {f"{row['provider']}/{row['id']}": row for row in answer["models"]}
+    def catalogue_now() -> dict[str, Any]:
+        answer = rich.ask("models.list", **({"agentId": "main"} if rich.is_new else {}))
+        return {f"{row['provider']}/{row['id']}": row for row in answer["models"]}
+
+    def is_whole() -> bool:
+        """The older one has a new provider's models with figures of its own at first."""
+        return bool(catalogue_now().get("second/org/deep-1", {}).get("contextWindow", 32000) == 32000)
+
+    rich.until(is_whole, what="a catalogue with the figures of the config")
+    catalogue = catalogue_now()
     models = {model["id"]: model for model in rich.get("/v1/openclaw/bots-models")["data"]["models"]}
 
     assert set(models) == {"standin/stand-in-1", "second/org/deep-1"}
