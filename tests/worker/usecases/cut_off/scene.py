@@ -28,7 +28,7 @@ from worker.plugin_jobs import is_old, there
 from worker.queued import queue, view
 from worker.usecases.scene import RecordingJob
 
-OLD_VERSION = "2.4.6"
+OLD_VERSION, NEW_VERSION = "2.4.6", "2.4.9"
 ENTRIES = {"plugins": {"entries": {PLUGIN: {"enabled": True}}}, "channels": {PLUGIN: {"botAgent": "x"}}}
 
 
@@ -53,7 +53,7 @@ def has_version(fake: FakeOpenClaw, gate: Path, **steers: Any) -> bytes:
 async def cut(
     w: Wiring, fake: FakeOpenClaw, how: Callable[[str], None], *, gate: Path, job: Job | None = None
 ) -> TaskView:
-    """Cut the job off once the old version is removed and the new one is being installed."""
+    """Cut the job off once the new version is being installed."""
     asked = job or InstallWechatJob()
     handler: Callable[[RunningJob[Any]], Awaitable[Any]] = install_wechat
     if isinstance(asked, InstallPluginJob):

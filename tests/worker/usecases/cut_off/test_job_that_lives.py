@@ -20,6 +20,7 @@ from fakes.openclaw_program import FakeOpenClaw
 from worker.plugin_jobs import is_old, pid_of_gateway, start, there, versions
 from worker.queued import queue, view
 from worker.usecases.cut_off.scene import (
+    NEW_VERSION,
     OLD_VERSION,
     begun,
     cut,
@@ -110,7 +111,11 @@ async def test_a_way_back_that_takes_too_long_ends_and_says_so(
     has_version(fake_openclaw, gate)
     monkeypatch.setattr(cut_off, "TAKE_BACK_SECONDS", 1.5)
 
-    task = await cut(w, fake_openclaw, cancel, gate=gate / "never")
+    def cancel_late(task_id: str) -> None:
+        there(fake_openclaw, PLUGIN, version=NEW_VERSION)  # so that the old one has to be installed again
+        cancel(task_id)
+
+    task = await cut(w, fake_openclaw, cancel_late, gate=gate / "never")
 
     assert task.status is TaskStatus.CANCELLED
     assert "was not done after" in (task.error or "")
@@ -142,7 +147,7 @@ async def test_a_worker_that_stops_says_what_brings_a_plugin_of_the_newer_genera
 
     assert task.status is TaskStatus.INTERRUPTED
     assert f"with {PACKAGE}@{OLD_VERSION} brings it back" in (task.error or "")
-    assert "openclaw.json holds the change" in (task.error or "")
+    assert "openclaw.json is as it was before" in (task.error or "")
 
 
 # what a kill leaves: nobody walks any way back, the next worker finds the note
