@@ -37,10 +37,13 @@ def alive(
     return Evidence(at=at, snapshot=seen, **fields)
 
 
-def gone(at: float = 0.0, *, ended: ProcessExit | None = None, **more: Any) -> Evidence:
-    """Return a look at the place where a gateway was."""
+KILLED = ProcessExit(signal="SIGKILL")
+
+
+def gone(at: float = 0.0, *, ended: ProcessExit | None = KILLED, **more: Any) -> Evidence:
+    """Return a look at the place where a gateway was; `ended` is None where nobody has recorded its end."""
     seen = more.pop("snapshot", snapshot(SILENT))
-    return Evidence(at=at, snapshot=seen, exit=ended or ProcessExit(signal="SIGKILL"), **more)
+    return Evidence(at=at, snapshot=seen, exit=ended, **more)
 
 
 def wanted(evidence: Evidence, desired: Desired | None) -> Evidence:

@@ -66,6 +66,8 @@ SLOW = Probe(live=True, started=True, ready=True, event_loop_delay_p99_ms=4000.0
         (gone(ended=ProcessExit(code=143), said=(NO_SPACE,)), Verdict.CRASHED),
         (gone(ended=ProcessExit(), said=(NO_SPACE,)), Verdict.CRASHED),
         (gone(said=("JavaScript heap out of memory",)), Verdict.CRASHED),
+        (gone(ended=None, said=("JavaScript heap out of memory",)), Verdict.OUT_OF_MEMORY),
+        (gone(ended=None, said=(NO_SPACE,)), Verdict.DISK_FULL),
         (gone(disk_free_bytes=1024), Verdict.DISK_FULL),
         (gone(ended=ProcessExit(code=1), said=("ENOSPC: System limit for watchers",)), Verdict.CRASHED),
         (gone(snapshot=snapshot(SILENT, foreign_listener="nginx (pid 7)")), Verdict.PORT_TAKEN),

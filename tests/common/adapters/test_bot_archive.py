@@ -257,6 +257,26 @@ def test_sessions_that_were_kept_take_the_place_of_what_is_left_of_them(
     assert sorted(path.name for path in database.parent.iterdir()) == [database.name]
 
 
+def test_sessions_that_were_kept_come_back_also_where_their_folder_has_never_moved_in(
+    archive: BotArchive, sessions: Path
+) -> None:
+    database = sessions / "agent" / "openclaw-agent.sqlite"
+    database.parent.mkdir()
+    with closing(sqlite3.connect(database)) as before, before:
+        before.execute("CREATE TABLE said (text)")
+    archived = archive.begin("bot_1", entry=ENTRY, folders={"agent": sessions})
+    archive.keep_sessions(archived)
+    with closing(sqlite3.connect(database)) as purged, purged:
+        purged.execute("DROP TABLE said")
+
+    archive.give_back(archive.held(archived))
+    archive.give_sessions_back(archived)
+
+    with closing(sqlite3.connect(database)) as now:
+        assert now.execute("SELECT name FROM sqlite_master").fetchall() == [("said",)]
+    assert sorted(path.name for path in database.parent.iterdir()) == [database.name]
+
+
 @pytest.mark.parametrize("at", [0, 1])
 def test_a_move_that_fails_leaves_every_folder_in_one_place(
     at: int, archive: BotArchive, workspace: Path, sessions: Path, monkeypatch: pytest.MonkeyPatch

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from buddy_common.adapters import database_copy
 from buddy_common.adapters.database_copy import copy_database, put_database
 
 
@@ -50,6 +51,21 @@ def test_what_is_no_database_is_not_copied(tmp_path: Path) -> None:
     copy_database(tmp_path / "broken", tmp_path / "copy")
 
     assert [path.name for path in tmp_path.iterdir()] == ["broken"]
+
+
+def test_what_cannot_be_copied_at_this_moment_is_told(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    database = tmp_path / "sessions.sqlite"
+    monkeypatch.setattr(database_copy, "_BUSY_SECONDS", 0.05)
+    with closing(sqlite3.connect(database, isolation_level=None)) as writer:
+        writer.execute("CREATE TABLE said (text)")
+        writer.execute("BEGIN EXCLUSIVE")
+
+        with pytest.raises(OSError, match="busy"):
+            copy_database(database, tmp_path / "copy")
+
+    assert not (tmp_path / "copy").exists()
 
 
 def test_a_full_disk_leaves_no_copy(database: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -191,6 +191,20 @@ async def test_unit_that_would_not_let_us_stop_it_is_later_stopped_by_somebody_e
     assert not await gateway.was_ended_by_us()
 
 
+async def test_unit_that_cannot_be_killed_is_still_stopped_by_us(
+    gateway: HostGateway, fake: FakeServiceManager, process: ProcessIdentity, child: subprocess.Popen[bytes]
+) -> None:
+    await asyncio.to_thread(runs, fake, process)
+    await gateway.terminate(process)
+    await asyncio.to_thread(fake.unit, NAME, denied=True)
+    with pytest.raises(ServiceManagerError):
+        await gateway.kill(process)
+
+    await asyncio.to_thread(ended, fake, child, code=0, state="inactive")
+
+    assert await gateway.was_ended_by_us()
+
+
 async def test_unit_is_stopped_also_where_that_cannot_be_noted(
     gateway: HostGateway, fake: FakeServiceManager, process: ProcessIdentity, monkeypatch: pytest.MonkeyPatch
 ) -> None:

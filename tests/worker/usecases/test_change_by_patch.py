@@ -15,6 +15,7 @@ from buddy_common.adapters.processes import identify
 from buddy_common.errors import (
     ConfigChangedError,
     ConfigRejectedError,
+    GatewayBusyError,
     GatewayConfigError,
     IncludeUnsupportedError,
 )
@@ -26,7 +27,7 @@ from buddy_worker.usecases.change_config import change_config
 from buddy_worker.usecases.confirm_change import Applied
 from buddy_worker.usecases.delete_bot import delete_bot
 from buddy_worker.usecases.way_back import keep_copy
-from buddy_worker.usecases.witness import Witness
+from buddy_worker.usecases.witness import Witness, look_when_settled
 from fakes.gateway import TOKEN, FakeGateway, Refusal, running
 from worker.usecases.scene import RecordingJob
 
@@ -260,6 +261,36 @@ async def test_a_gateway_that_goes_away_and_comes_back_gets_the_patch_then(
     changed = await change_config(job.as_job(), lambda config: config.update(x="new"), base_hash=None)
 
     assert (changed.via, changed.changed) == ("rpc", ["x"])
+
+
+async def test_a_gateway_that_falls_silent_over_a_change_that_it_was_sent_leaves_the_file_to_us(
+    gateway: FakeGateway, host: HostPlane, job: RecordingJob, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It may make the change yet: to say that it was given up would be wrong."""
+    looks = 0
+
+    async def busy_afterwards(*args: Any, **how: Any) -> Witness:
+        nonlocal looks
+        looks += 1
+        if looks > 1:
+            raise GatewayBusyError(60)
+        return await look_when_settled(*args, **how)
+
+    async def confirm(*_: Any, **__: Any) -> Applied:
+        return Applied.HOT
+
+    def fall_silent(_: dict[str, Any]) -> None:
+        for socket in gateway.sockets:
+            socket.transport.abort()
+
+    monkeypatch.setattr(module, "look_when_settled", busy_afterwards)
+    monkeypatch.setattr(module, "confirm_change", confirm)
+    gateway.methods["config.patch"] = fall_silent
+
+    changed = await change_config(job.as_job(), lambda config: config.update(x="new"), base_hash=None)
+
+    assert (changed.via, changed.changed) == ("file", ["x"])
+    assert json.loads(host.config_files.path.read_bytes())["x"] == "new"
 
 
 async def test_a_gateway_that_stays_away_leaves_the_file_to_us(

@@ -164,6 +164,23 @@ async def test_a_bot_that_cannot_get_its_settings_is_not_there(
     assert up.asked == ["agents.create", "config.patch"], "by agents.delete its sessions would go"
 
 
+async def test_a_bot_that_somebody_adds_meanwhile_outlives_one_that_cannot_get_its_settings(
+    job: RecordingJob, up: RememberingGateway
+) -> None:
+    def refuse(_: Params) -> Params:
+        config = json.loads(up.file.read_bytes())
+        config["agents"]["entries"]["panel"] = {"name": "theirs"}
+        up.file.write_text(json.dumps(config))
+        raise Refusal("INVALID_REQUEST", "invalid config: agents: bad")
+
+    up.fake.methods["config.patch"] = refuse
+
+    with pytest.raises(ConfigRejectedError, match="bad"):
+        await add(job)
+
+    assert set(up.bots) == {"main", "panel"}
+
+
 async def test_a_job_that_is_cut_off_between_both_says_what_is_there(
     job: RecordingJob, up: RememberingGateway, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -171,6 +171,21 @@ async def test_an_account_is_unbound_though_the_gateway_does_not_let_go_and_that
     assert bound(fake_openclaw) == [OTHER]
 
 
+async def test_an_unbinding_that_breaks_off_before_the_gateway_was_told_can_be_repeated(
+    w: Wiring, fake_openclaw: FakeOpenClaw, gateway: ChannelGateway
+) -> None:
+    gateway.methods = {"channels.status"}
+    whole = fake_openclaw.config_file.read_bytes()
+    fake_openclaw.config_file.write_text("{")
+
+    failed(await unbind(w), "config_unreadable")
+    assert bound(fake_openclaw) == [ACCOUNT, OTHER]
+
+    fake_openclaw.config_file.write_bytes(whole)
+    gateway.rows = [_row(ACCOUNT, running=False), _row(OTHER)]
+    assert done(await unbind(w))["left"] == [OTHER]
+
+
 async def test_an_account_is_unbound_though_the_gateway_cannot_be_asked_and_that_is_told(
     w: Wiring, fake_openclaw: FakeOpenClaw, gateway: ChannelGateway, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -122,7 +122,8 @@ def _ended(evidence: Evidence, memory: Memory) -> Finding:
     said = "\n".join(evidence.said)
     how = f"It has ended ({evidence.exit})" if evidence.exit is not None else "Its process is gone"
     # of one that was killed they are about its work, maybe an assistant's answer, and not about its end
-    last_words = said if ended_by_itself(evidence.exit) else ""
+    was_killed = evidence.exit is not None and not ended_by_itself(evidence.exit)
+    last_words = "" if was_killed else said
     disk = _disk_problem(evidence)
     gone_for = 0.0 if memory.gone_since is None else evidence.at - memory.gone_since
     if disk is not None or (gone_for < LAST_WORDS_SECONDS and _DISK_FULL.search(last_words)):

@@ -109,6 +109,26 @@ class BotArchive:
         for key, path in held.items():
             self._move(self._folder / archived.name / key, Path(path))
 
+    def give_sessions_back(self, archived: Archived) -> None:
+        """Put back the sessions of a bot whose folder has never come in, and was emptied where it is.
+
+        Raises:
+            StateUnwritableError: the disk is full.
+        """
+        place = self._folder / archived.name
+        folder, copy = archived.folders.get("agent"), place / DATABASE.name
+        if folder is None or not copy.is_file() or (place / "agent").is_dir():
+            return
+        database = Path(folder) / DATABASE
+        staged = database.with_name(f".{database.name}.buddy")
+        try:
+            database.parent.mkdir(parents=True, exist_ok=True)
+            copy_database(copy, staged)
+            if staged.is_file():
+                put_database(staged, database)
+        except OSError as exc:
+            raise StateUnwritableError(f"{database} cannot be written: {exc.strerror}.") from exc
+
     def drop(self, name: str) -> None:
         """Forget a bot whose folders are not in the archive."""
         shutil.rmtree(self._folder / name, ignore_errors=True)

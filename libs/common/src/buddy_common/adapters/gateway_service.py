@@ -77,8 +77,11 @@ class GatewayService:
                 self._services.stop(unit)
             else:
                 self._services.kill(unit)
-        except ServiceManagerError:
-            self._note_ending(None)  # it lives on, and may be stopped by somebody else
+        except ServiceManagerError as exc:
+            # refused, it lives on and may be stopped by somebody else; unanswered, it may be on its way,
+            # and before it is killed a stop is in the queue
+            if number is signal.SIGTERM and not exc.timed_out:
+                self._note_ending(None)
             raise
 
     def _note_ending(self, process: ProcessIdentity | None) -> None:

@@ -87,13 +87,19 @@ class Systemd:
 
 
 def _order(unit: ServiceUnit, verb: str, option: str) -> None:
-    reason = _unreachable(unit) or _systemctl(unit, verb, option).reason
-    if reason is None:
+    unreachable = _unreachable(unit)
+    answer = _systemctl(unit, verb, option) if unreachable is None else Answer(reason=unreachable)
+    if answer.reason is None:
         return
     words = ["systemctl", *_scope(unit), verb, *([option] if verb == "kill" else []), unit.name]
     if accounts.own_uid() != 0 and (unit.account is not None or not unit.user):
         words.insert(0, "sudo")
-    raise ServiceManagerError(f"The {verb} of the {unit}", reason=reason, by_hand=" ".join(words))
+    raise ServiceManagerError(
+        f"The {verb} of the {unit}",
+        reason=answer.reason,
+        by_hand=" ".join(words),
+        timed_out=answer.timed_out,
+    )
 
 
 def _systemctl(unit: ServiceUnit, verb: str, *options: str) -> Answer:

@@ -39,8 +39,9 @@ class ServiceManagerError(BuddyError):
     error = "service_manager_failed"
     status = HTTPStatus.BAD_GATEWAY
 
-    def __init__(self, order: str, *, reason: str, by_hand: str) -> None:
+    def __init__(self, order: str, *, reason: str, by_hand: str, timed_out: bool = False) -> None:
         super().__init__(f"{order} failed: {reason.rstrip('.')}. Try `{by_hand}`.", by_hand=by_hand)
+        self.timed_out = timed_out  # it may be obeyed yet
 
 
 class GatewayUnreachableError(TransientError):

@@ -22,7 +22,7 @@ from buddy_common.errors import (
     BuddyError,
     ConfigChangedError,
     ConfigUndoneError,
-    GatewayConfigError,
+    GatewayBusyError,
     GatewayRefusedError,
     GatewayUnreachableError,
 )
@@ -43,6 +43,7 @@ from buddy_worker.usecases.patch_config import (
     patch_config,
     takes_patches,
 )
+from buddy_worker.usecases.require_base import require_base
 from buddy_worker.usecases.settle_change import settle_broken_change
 from buddy_worker.usecases.way_back import is_cancelled, keep_copy, patience_of, put_config_back, undo_change
 from buddy_worker.usecases.witness import Witness, look_when_settled
@@ -116,7 +117,7 @@ class _Change:
         await to_its_end(asyncio.to_thread(settle_broken_change, self._host, but=self._job.task_id))
         witness = await self._look()
         state = await asyncio.to_thread(self._host.config_files.read)
-        await asyncio.to_thread(self._require_base, state)
+        await asyncio.to_thread(require_base, self._host, self._base_hash, state)
         if not self._plan(state):
             return self._result(state, [], "none", Applied.HOT)
         try:
@@ -131,22 +132,6 @@ class _Change:
         wanted = deepcopy(state.config)
         self._edit(wanted)
         return changes_between(state.config, wanted)
-
-    def _require_base(self, state: ConfigState) -> None:
-        if self._base_hash is None or self._base_hash == state.hash:
-            return
-        raise ConfigChangedError(current=state.hash, changes=self._since(self._base_hash, state))
-
-    def _since(self, seen: str, state: ConfigState) -> list[dict[str, Any]] | None:
-        """Return what has changed since the client saw the config, secrets masked; None where none knows."""
-        kept = self._host.history.with_hash(seen)
-        if kept is None:
-            return None
-        try:
-            before = self._host.config_files.effective(kept[1])
-        except GatewayConfigError:  # it was broken then
-            return None
-        return shown_changes(before, state.config)
 
     async def _look(self) -> Witness:
         return await look_when_settled(
@@ -164,7 +149,12 @@ class _Change:
             try:
                 return await self._write_by_patch(state, witness)
             except GatewayUnreachableError:  # on its way down, maybe for a restart
-                witness = await self._look()
+                try:
+                    witness = await self._look()
+                except GatewayBusyError:
+                    if self._before is None:
+                        raise
+                    break  # it may make it yet of what was sent: the file decides
             except (GatewayRefusedError, NotByPatchError):
                 break
         return _Written("file", await self._write_file(), witness)
@@ -195,7 +185,7 @@ class _Change:
 
     def _plan_anew(self, state: ConfigState) -> list[KeyChange]:
         if self._made(state) is None:  # else what differs is our own
-            self._require_base(state)
+            require_base(self._host, self._base_hash, state)
         return self._plan(state)
 
     async def _write_file(self) -> Sequence[KeyChange]:

@@ -88,7 +88,7 @@ async def _complete(
     try:
         changed = await change_config(job, replace, base_hash=None)
     except BuddyError:
-        await to_its_end(_take_out(job, before))
+        await to_its_end(_take_out(job, bot, before=before, created=created))
         raise
     except asyncio.CancelledError:
         job.left = f"The bot {bot!r} is in openclaw.json, but some of its settings may not be."
@@ -104,11 +104,14 @@ async def _complete(
     return changed.model_copy(update=told | how)
 
 
-async def _take_out(job: RunningJob[AnyJob], before: ConfigState) -> None:
-    """Write what was said of bots before; by `agents.delete` OpenClaw would take its sessions."""
+async def _take_out(
+    job: RunningJob[AnyJob], bot: str, *, before: ConfigState, created: ConfigChanged
+) -> None:
+    """Take it out of the file, with what its making has changed: by `agents.delete` its sessions would go."""
     now = await asyncio.to_thread(job.host.config_files.read)
+    made, entry = set(created.changed), ("agents", "entries", bot)
     changes = changes_between(before.config, now.config)
-    ours = [change for change in changes if change.path[0] == "agents"]
+    ours = [change for change in changes if change.path[:3] == entry or change.shown in made]
     await put_config_back(job, before=before, changes=ours)
 
 

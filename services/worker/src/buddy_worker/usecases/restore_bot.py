@@ -49,6 +49,7 @@ async def restore_bot(
     held = await asyncio.to_thread(host.bot_archive.held, archived)
     try:
         await to_its_end(asyncio.to_thread(host.bot_archive.give_back, held))
+        await to_its_end(asyncio.to_thread(host.bot_archive.give_sessions_back, archived))
         changed = await put_bot(job, bot, edit, workspace=_workspace(host, archived), base_hash=base_hash)
     except BaseException:
         await to_its_end(asyncio.to_thread(_settle, host, held))

@@ -4,7 +4,7 @@ import asyncio
 
 from buddy_common.adapters.finishing import to_its_end
 from buddy_common.adapters.wechat_accounts import WechatAccounts
-from buddy_common.errors import UnknownWechatAccountError
+from buddy_common.errors import UnknownWechatAccountError, WechatChannelError
 from buddy_worker.audited import Audited, Made
 from buddy_worker.jobs import AnyJob, RunningJob
 from buddy_worker.usecases.wechat_channel import require_stopped, stop_account
@@ -38,7 +38,9 @@ async def unbind_wechat(job: RunningJob[AnyJob], *, account: str) -> WechatUnbou
     await job.stage("waiting until the gateway has let go of it", 40)
     try:
         await require_stopped(job, account)
-    finally:  # without its token it is not bound any more, whatever the gateway does
+    except WechatChannelError:  # without its token it is not bound any more, whatever the gateway does
         await to_its_end(asyncio.to_thread(accounts.remove, account))
+        raise
+    await to_its_end(asyncio.to_thread(accounts.remove, account))
     left = await asyncio.to_thread(accounts.ids)
     return WechatUnbound(account=account, left=left, made=[Made(f"account {account}", "bound", None)])
