@@ -295,12 +295,13 @@ async def test_a_plugin_that_its_loader_names_is_taken_out_when_no_start_survive
         await edit(ward, plugins=plugins, fake={"exit": 3, "say": said})
         os.kill(pid, signal.SIGKILL)
 
-        async def kept() -> list[list[str]]:
-            return [entry.path for entry in await asyncio.to_thread(ward.store.listing)]
+        async def left() -> Any:
+            return (await asyncio.to_thread(lambda: ward.config))["plugins"]
 
-        await eventually(kept, bool, seconds=RECOVERY_SECONDS)
+        await eventually(left, lambda found: found != plugins, seconds=RECOVERY_SECONDS)
 
-    assert await kept() == [["plugins", "entries", "weather"]]
+    kept = [entry.path for entry in await asyncio.to_thread(ward.store.listing)]
+    assert kept == [["plugins", "entries", "weather"]]
     assert ward.config["plugins"] == {"entries": {"memory-core": {}}}
 
 
