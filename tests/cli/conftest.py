@@ -56,7 +56,7 @@ def what_commands_change() -> Iterator[None]:
 @pytest.fixture
 def until() -> Until:
     async def wait(condition: Callable[[], bool]) -> None:
-        async with asyncio.timeout(4):
+        async with asyncio.timeout(20):
             for _ in itertools.count():
                 if condition():
                     return

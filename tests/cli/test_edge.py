@@ -145,7 +145,7 @@ uvicorn.run(Edge(api=broken, proxy=broken), port=0)
 
 def test_an_app_that_raises_at_its_start_ends_the_server() -> None:
     done = subprocess.run(
-        [sys.executable, "-c", RAISES], capture_output=True, text=True, timeout=9, check=False
+        [sys.executable, "-c", RAISES], capture_output=True, text=True, timeout=25, check=False
     )
 
     assert done.returncode == 3  # uvicorn's code for an app that does not start

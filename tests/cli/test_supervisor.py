@@ -80,7 +80,7 @@ async def test_a_killed_child_is_back_with_another_pid_and_the_change_is_told(
         first = keeper.pid
         assert first is not None
         os.kill(first, signal.SIGKILL)
-        await until(lambda: keeper.restarts == 1 and keeper.pid is not None)
+        await until(lambda: keeper.restarts == 1 and keeper.pid is not None and len(seen) > 1)
         second = keeper.pid
 
     assert second != first
