@@ -144,7 +144,7 @@ def test_a_long_line_is_read_in_one_go(part: str, length: int) -> None:
     "text",
     [
         "skills.entries.github.enabled",
-        "/root/.openclaw/skills/skill-creator-long/SKILL.md",
+        "/srv/openclaw/skills/skill-creator-long/SKILL.md",
         "What was there is in the backup openclaw-20261126-193004-c0f3a961.bak.",
         "task-1795721121-c7f989cd11a9",
         "3b6f1f5b0a9e8d7c6b5a4f3e2d1c0b9a8f7e6d5c4b3a2918",

@@ -24,7 +24,7 @@ class StagedFile:
             OSError: the folder cannot be written; the old file is untouched.
         """
         self.temporary.replace(self.path)
-        _sync_folder(self.path.parent)
+        sync(self.path.parent)
 
     def discard(self) -> None:
         """Remove what was not committed."""
@@ -91,8 +91,13 @@ def remove_torn(path: Path) -> None:
             candidate.unlink(missing_ok=True)
 
 
-def _sync_folder(folder: Path) -> None:
-    handle = os.open(folder, os.O_RDONLY)
+def sync(path: Path) -> None:
+    """Bring a file, or the names in a folder, to the disk.
+
+    Raises:
+        OSError: it cannot be opened or written.
+    """
+    handle = os.open(path, os.O_RDONLY)
     try:
         os.fsync(handle)
     finally:

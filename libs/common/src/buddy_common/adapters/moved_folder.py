@@ -6,6 +6,8 @@ import secrets
 import shutil
 from pathlib import Path
 
+from buddy_common.adapters.atomic_file import sync
+
 
 def move_folder(folder: Path, target: Path, *, parent: int) -> None:
     """Move a folder, or the link that it is, to where nothing is; `parent` is its own parent, opened.
@@ -31,7 +33,7 @@ def _move_to_other_disk(folder: Path, target: Path, *, parent: int) -> None:
     try:
         _copy(folder, copy)
         copy.replace(target)
-        _sync(target.parent)
+        sync(target.parent)
         os.rename(folder.name, hidden, src_dir_fd=parent, dst_dir_fd=parent)
     except BaseException:
         for path in (copy, target):
@@ -61,12 +63,4 @@ def _keep(source: Path, target: Path) -> None:
     if os.geteuid() == 0:  # OpenClaw may run as another account
         owner = source.stat()
         os.chown(target, owner.st_uid, owner.st_gid)
-    _sync(target)
-
-
-def _sync(path: Path) -> None:
-    handle = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
+    sync(target)
