@@ -237,9 +237,8 @@ def test_sessions_that_cannot_be_kept_are_told(
         archive.keep_sessions(archived)
 
 
-def test_sessions_that_were_kept_take_the_place_of_what_is_left_of_them(
-    archive: BotArchive, sessions: Path
-) -> None:
+def emptied(archive: BotArchive, sessions: Path) -> tuple[Archived, Path]:
+    """Keep the sessions of a bot, and empty their database as OpenClaw does; return both."""
     database = sessions / "agent" / "openclaw-agent.sqlite"
     database.parent.mkdir()
     with closing(sqlite3.connect(database)) as before, before:
@@ -248,6 +247,13 @@ def test_sessions_that_were_kept_take_the_place_of_what_is_left_of_them(
     archive.keep_sessions(archived)
     with closing(sqlite3.connect(database)) as purged, purged:
         purged.execute("DROP TABLE said")
+    return archived, database
+
+
+def test_sessions_that_were_kept_take_the_place_of_what_is_left_of_them(
+    archive: BotArchive, sessions: Path
+) -> None:
+    archived, database = emptied(archive, sessions)
 
     archive.take_in(archived)
     archive.give_back(archived)
@@ -260,14 +266,7 @@ def test_sessions_that_were_kept_take_the_place_of_what_is_left_of_them(
 def test_sessions_that_were_kept_come_back_also_where_their_folder_has_never_moved_in(
     archive: BotArchive, sessions: Path
 ) -> None:
-    database = sessions / "agent" / "openclaw-agent.sqlite"
-    database.parent.mkdir()
-    with closing(sqlite3.connect(database)) as before, before:
-        before.execute("CREATE TABLE said (text)")
-    archived = archive.begin("bot_1", entry=ENTRY, folders={"agent": sessions})
-    archive.keep_sessions(archived)
-    with closing(sqlite3.connect(database)) as purged, purged:
-        purged.execute("DROP TABLE said")
+    archived, database = emptied(archive, sessions)
 
     archive.give_back(archive.held(archived))
     archive.give_sessions_back(archived)
